@@ -24,7 +24,7 @@ enum cf_json_type {
 
 struct cf_json_token {
     enum cf_json_type type;
-    const char *text;      /* number: as written; string, key: decoded, NUL-terminated; lent until the next call */
+    const char *text;      /* number: as written; string, key: decoded; NUL-terminated, lent until the next call */
     size_t len;
     size_t offset;         /* of the token's first byte in the text */
 };
@@ -49,10 +49,14 @@ int cf_json_next(struct cf_json_reader *reader, struct cf_json_token *out_token,
  * Meaning of repairs as above. */
 bool cf_json_check(const char *text, size_t len, struct cf_json_repairs *repairs, struct cf_error *err);
 
-/* Checks, then parses into a tree that the caller frees with cJSON_Delete. Repairs are made
- * in the tree. Integers beyond 2^53 are rounded in the tree: read those with the reader. */
+/* Makes a tree that the caller frees with cJSON_Delete, with the reader's checks and repairs.
+ * Integers beyond 2^53 are rounded in the tree: read those with the reader. A number too large
+ * for a double is an error. Of equal keys in one object all are kept, in order. */
 bool cf_json_parse(const char *text, size_t len, struct cf_json_repairs *repairs,
                    struct cJSON **out_tree, struct cf_error *err);
+
+/* The double nearest to a number token's text, whatever the locale; infinite if out of range. */
+double cf_json_number(const char *text);
 
 /* --- writing --- */
 
@@ -63,10 +67,13 @@ void cf_json_add_string(struct cf_buf *buf, const char *text, size_t len);
 void cf_json_add_number(struct cf_buf *buf, double value);
 
 /* The value with object keys in byte order, numbers in shortest form, no white space: equal values,
- * equal bytes. */
+ * equal bytes. A value nested deeper than CF_JSON_DEPTH_MAX sets buf->failed. */
 void cf_json_add_canonical(struct cf_buf *buf, const struct cJSON *value);
 
 /* --- UTF-8 --- */
+
+/* The length of the valid sequence (1 to 4 bytes) that text begins with; 0 if there is none. */
+size_t cf_utf8_sequence(const char *text, size_t len);
 
 /* The length of the longest valid UTF-8 prefix (no surrogates, nothing overlong, up to U+10FFFF). */
 size_t cf_utf8_valid_prefix(const char *text, size_t len);
@@ -74,6 +81,9 @@ size_t cf_utf8_valid_prefix(const char *text, size_t len);
 /* The number of code points of valid UTF-8; invalid bytes count one each. */
 size_t cf_utf8_length(const char *text, size_t len);
 
-/* Appends a code point. */
+/* Writes a code point, U+FFFD for what is none; returns how many bytes it took. */
+size_t cf_utf8_encode(uint32_t code_point, char out[4]);
+
+/* Appends a code point, as above. */
 void cf_utf8_add(struct cf_buf *buf, uint32_t code_point);
 #endif

@@ -1,0 +1,122 @@
+#include "base/json.h"
+
+#include <float.h>
+#include <locale.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "confab/buf.h"
+
+#define EXACT_INTEGER_MAX 9007199254740992.0    /* 2^53: beyond it doubles skip integers */
+
+/* A library that the process loads may set LC_NUMERIC; JSON has its point all the same. */
+static locale_t c_locale;
+static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+
+static void make_c_locale(void)
+{
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+double cf_json_number(const char *text)
+{
+    pthread_once(&c_locale_once, make_c_locale);
+    return strtod_l(text, NULL, c_locale);
+}
+
+/* Whether a byte may stand in a JSON string as it is. */
+static bool is_plain(unsigned char byte)
+{
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+static void add_escaped(struct cf_buf *buf, unsigned char byte)
+{
+    static const char special[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+
+    const char *found = byte == 0 ? NULL : strchr(special, byte);
+    if (found != NULL) {
+        cf_buf_addc(buf, '\\');
+        cf_buf_addc(buf, letters[found - special]);
+    } else {
+        cf_buf_addf(buf, "\\u%04x", byte);
+    }
+}
+
+void cf_json_add_string(struct cf_buf *buf, const char *text, size_t len)
+{
+    size_t run = 0, at = 0;    /* text[run..at) is plain and not yet added */
+
+    cf_buf_addc(buf, '"');
+    while (at < len) {
+        unsigned char byte = (unsigned char)text[at];
+        if (is_plain(byte)) {
+            at++;
+            continue;
+        }
+
+        size_t size = byte < 0x80 ? 0 : cf_utf8_sequence(text + at, len - at);
+        if (size > 0) {
+            at += size;
+            continue;
+        }
+        cf_buf_add(buf, text + run, at - run);
+        if (byte < 0x80)
+            add_escaped(buf, byte);
+        else
+            cf_utf8_add(buf, 0xFFFD);
+        run = ++at;
+    }
+    cf_buf_add(buf, text + run, at - run);
+    cf_buf_addc(buf, '"');
+}
+
+/* "1.5e+07" to "1.5e7", "1e-07" to "1e-7". */
+static void tidy_exponent(char *text)
+{
+    char *to = strchr(text, 'e');
+    if (to == NULL)
+        return;
+
+    char *from = ++to;
+    if (*from == '-')
+        to++, from++;
+    else if (*from == '+')
+        from++;
+    while (*from == '0')
+        from++;
+    memmove(to, from, strlen(from) + 1);
+}
+
+void cf_json_add_number(struct cf_buf *buf, double value)
+{
+    char text[40];
+
+    if (!isfinite(value)) {
+        cf_buf_adds(buf, "null");
+        return;
+    }
+    if (value == trunc(value) && fabs(value) <= EXACT_INTEGER_MAX) {
+        if (value == 0 && signbit(value))
+            cf_buf_adds(buf, "-0");
+        else
+            cf_buf_addf(buf, "%lld", (long long)value);
+        return;
+    }
+
+    /* Any decimal of up to 15 digits survives the way to a double and back, so fewer need
+     * not be tried; below DBL_MIN a double has fewer digits. */
+    pthread_once(&c_locale_once, make_c_locale);
+    locale_t before = uselocale(c_locale);
+    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    uselocale(before);
+    tidy_exponent(text);
+    cf_buf_adds(buf, text);
+}
