@@ -1,0 +1,112 @@
+/* template.h - Mustache templates: compiled once, rendered many times.
+ *
+ * Variables, dotted names, sections, inverted sections, comments, partials, set delimiters;
+ * white space around standalone tags as the Mustache specification has it. Values are data:
+ * braces inside a value are never read as template text. A compiled template does not
+ * change and may be rendered by several threads at once. */
+#ifndef CONFAB_TEMPLATE_H
+#define CONFAB_TEMPLATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cf_buf;
+struct cf_error;
+struct cf_template;
+struct cJSON;
+
+#define CF_TEMPLATE_MAX_BYTES    (1u << 20)  /* of one text; larger ones are data in disguise */
+#define CF_TEMPLATE_DEPTH_MAX    64          /* sections in one text */
+#define CF_TEMPLATE_RENDER_DEPTH 256         /* sections and partials at run time: bounds our C stack */
+#define CF_TEMPLATE_PARTIALS_MAX 1000
+
+struct cf_template_partial {
+    const char *name;
+    const char *text;
+    size_t len;
+};
+
+struct cf_template_options {
+    bool strict;                                  /* what the data lack is an error, not "" */
+    bool escape_html;                             /* {{x}} escapes; {{{x}}} and {{&x}} never do */
+    const struct cf_template_partial *partials;   /* borrowed for the call */
+    size_t partial_count;
+};
+
+/* Compiles text; name (borrowed) stands in messages. options NULL: strict, no escaping, no partials.
+ * CF_ERR_CONFIG with template name, line and column. */
+bool cf_template_compile(const char *name, const char *text, size_t len,
+                         const struct cf_template_options *options,
+                         struct cf_template **out, struct cf_error *err);
+void cf_template_free(struct cf_template *tmpl);
+
+const char *cf_template_name(const struct cf_template *tmpl);
+
+/* Every name used, partials included, each once, in order of first use, dotted ones whole,
+ * without the implicit "." Lent for the template's life. Names inside a section may belong to
+ * the section's value. */
+const char *const *cf_template_variables(const struct cf_template *tmpl, size_t *out_count);
+
+/* --- data --- */
+
+enum cf_value_kind {
+    CF_VALUE_NULL,     /* there, but nothing: false in sections; in text an error if strict, else "" */
+    CF_VALUE_FALSE,    /* false in sections; has a text */
+    CF_VALUE_TEXT,     /* string, number, true; false in sections only if it is empty text */
+    CF_VALUE_LIST,     /* a section goes through it; empty: false */
+    CF_VALUE_MAP,      /* a section goes into it, empty or not */
+};
+
+/* A value of the data source; what is in it is the source's business. */
+struct cf_value {
+    const void *pointer;
+    uint64_t number;
+};
+
+/* How a template reaches its data. The renderer keeps no memory of its own, so a callback may leave
+ * by longjmp. Names and values that it was given stay valid until the rendering ends, or, where the
+ * source has mark and release, until the release of a mark set before they were got. */
+struct cf_template_data {
+    void *self;
+    struct cf_value root;
+
+    enum cf_value_kind (*kind)(void *self, struct cf_value value);
+
+    /* The member of a map. False: it has none of that name. */
+    bool (*get)(void *self, struct cf_value map, const char *name, size_t len, struct cf_value *out);
+
+    /* The text of FALSE or TEXT. Lent until the next call of any callback. */
+    const char *(*text)(void *self, struct cf_value value, size_t *out_len);
+
+    /* Length of a list, and its item at index, from 0. */
+    size_t (*length)(void *self, struct cf_value list);
+    struct cf_value (*at)(void *self, struct cf_value list, size_t index);
+
+    /* Optional. The index-th name of a map in any fixed order, lent until the next call; NULL at the
+     * end. Only asked to suggest a name in an error. */
+    const char *(*name)(void *self, struct cf_value map, size_t index, size_t *out_len);
+
+    /* Optional, both or none: values got after mark are no longer used at release. They nest. */
+    uint64_t (*mark)(void *self);
+    void (*release)(void *self, uint64_t mark);
+};
+
+/* Appends the rendered text to out, whose bound is the bound of the text. CF_ERR_CONFIG, with
+ * template name, line, column and the nearest known name, if a variable has no value or is a list
+ * or map (strict only), nesting is too deep, or the text is over the bound; what was appended until
+ * then stays in out. Sections may ask for names that are not there: they are false. */
+bool cf_template_render(const struct cf_template *tmpl, const struct cf_template_data *data,
+                        struct cf_buf *out, struct cf_error *err);
+
+/* --- data in cJSON --- */
+
+/* Scratch space for numbers; lives in the caller's memory while the data are used. */
+struct cf_template_cjson {
+    char number[32];
+};
+
+/* Fills *out_data with a source over root (borrowed, not changed, may be NULL for no data). */
+void cf_template_data_cjson(struct cf_template_cjson *scratch, const struct cJSON *root,
+                            struct cf_template_data *out_data);
+#endif
