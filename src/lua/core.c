@@ -1,0 +1,27 @@
+#include "lua/core.h"
+
+#include <lauxlib.h>
+
+#include "lua/fs.h"
+#include "lua/hash.h"
+#include "lua/json.h"
+#include "lua/pairs.h"
+#include "lua/raise.h"
+#include "lua/random.h"
+#include "lua/text.h"
+
+int luaopen_confab_core(lua_State *L)
+{
+    static const luaL_Reg parts[] = {
+        { "fs", cf_lua_open_fs },       { "hash", cf_lua_open_hash },     { "json", cf_lua_open_json },
+        { "pairs", cf_lua_open_pairs }, { "raise", cf_lua_open_raise },   { "random", cf_lua_open_random },
+        { "text", cf_lua_open_text },   { NULL, NULL },
+    };
+
+    lua_newtable(L);                                  /* core */
+    for (const luaL_Reg *part = parts; part->name != NULL; part++) {
+        part->func(L);                                /* core part */
+        lua_setfield(L, -2, part->name);              /* core */
+    }
+    return 1;
+}

@@ -1,0 +1,22 @@
+/* raise.h - errors as Lua sees them.
+ *
+ * One metatable for every error table of confab, whether C or lua/confab/errors.lua
+ * made it, so that pcall gets fields and tostring gives the console text:
+ * { kind, message, retryable, status, retry_after, details }. */
+#ifndef CONFAB_LUA_RAISE_H
+#define CONFAB_LUA_RAISE_H
+
+#include <lua.h>
+
+struct cf_error;
+
+/* Pushes the error table for *err. status is absent when 0, retry_after (seconds)
+ * when nothing was asked for. */
+void cf_lua_push_error(lua_State *L, const struct cf_error *err);
+
+/* Raises it; `return cf_lua_raise(L, &err);`. Never returns. */
+int cf_lua_raise(lua_State *L, const struct cf_error *err);
+
+/* Pushes { metatable = the metatable of error tables }. */
+int cf_lua_open_raise(lua_State *L);
+#endif
