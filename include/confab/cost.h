@@ -67,8 +67,6 @@ unsigned cf_price_tier_of(const struct cf_price *price, int64_t prompt_tokens);
  * The US factor, 1.1, is applied to the sum; a part of a pico-dollar counts as a whole one. */
 int64_t cf_cost_of(const struct cf_price *price, const struct cf_usage *usage);
 
-enum cf_cache_mark { CF_CACHE_NONE, CF_CACHE_5M, CF_CACHE_1H };
-
 /* What a call can use at most. */
 struct cf_cost_limits {
     int64_t input_tokens;               /* whole prompt, cached or not */

@@ -18,6 +18,9 @@ enum cf_token_kind {
     CF_TOKEN_KINDS
 };
 
+/* How long what a request marks is kept in the cache. */
+enum cf_cache_mark { CF_CACHE_NONE, CF_CACHE_5M, CF_CACHE_1H };
+
 /* Zero is "nothing known": its cost is unknown, not nothing. */
 struct cf_usage {
     int64_t tokens[CF_TOKEN_KINDS];

@@ -20,7 +20,7 @@ enum cf_stop_reason {
     CF_STOP_OTHER,              /* a value we do not know: not complete */
 };
 
-/* Bits of cf_usage.present: the field was there and not null. */
+/* Bits of cf_reply_usage.present: the field was there and not null. */
 enum {
     CF_USAGE_INPUT = 1, CF_USAGE_OUTPUT = 2, CF_USAGE_CACHE_WRITE = 4, CF_USAGE_CACHE_READ = 8,
     CF_USAGE_CACHE_SPLIT = 16, CF_USAGE_THINKING = 32, CF_USAGE_WEB_SEARCHES = 64,
@@ -29,7 +29,7 @@ enum {
 
 /* Tokens as billed. Counts are 0 where absent. input, the two cache writes and cache_read do
  * not overlap; output includes thinking. */
-struct cf_usage {
+struct cf_reply_usage {
     bool     is_known;          /* input and output are there and every count lies in 0..2^31 */
     unsigned present;           /* CF_USAGE_* */
     int64_t  input;             /* uncached input only */
@@ -58,7 +58,7 @@ struct cf_reply {
     char  *stop_sequence;       /* owned: the one that matched */
     char  *refusal_category;    /* owned */
     char  *refusal_explanation; /* owned; for display only */
-    struct cf_usage usage;
+    struct cf_reply_usage usage;
     unsigned text_blocks, thinking_blocks, tool_blocks, unknown_blocks;
     char   unknown_type[48];    /* of the first unknown block */
     struct cf_json_repairs repairs;

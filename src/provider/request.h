@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
+#include "confab/usage.h"
 #include "provider/features.h"
 
 struct cf_buf;
@@ -18,14 +20,10 @@ struct cf_error;
 #define CF_REQUEST_BYTES_MAX    (32u << 20)   /* the provider refuses more with 413 */
 #define CF_MESSAGES_MAX         100000        /* likewise */
 
-struct cf_text { const char *data; size_t len; };    /* UTF-8, borrowed; data NULL: not given */
-
 struct cf_chat_message {
     const char    *role;                /* "user" or "assistant" */
     struct cf_text content;
 };
-
-enum cf_cache_mark { CF_CACHE_NONE, CF_CACHE_5M, CF_CACHE_1H };
 
 struct cf_chat_request {
     const char    *model;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/queue.h"
+#include "base/text.h"
 
 struct cf_clock;
 struct cf_error;
@@ -26,11 +27,7 @@ struct cf_store_tx;
 #define CF_STORE_RUN_BUSY_MS 60000   /* a run outlives somebody's backup */
 #define CF_STORE_CMD_BUSY_MS 10000   /* a person waits for a command */
 
-/* Text with its length; borrowed wherever it appears. data NULL is SQL's NULL. */
-struct cf_text {
-    const char *data;
-    size_t len;
-};
+/* A cf_text with data NULL is SQL's NULL. */
 
 /* The text up to the NUL; NULL stays NULL. */
 struct cf_text cf_text_of(const char *text);
