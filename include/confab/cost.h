@@ -37,7 +37,7 @@ struct cf_price {
 void cf_price_set_free(struct cf_price *price);
 
 /* Begins a tier for prompts of more than threshold_tokens; *out_tier is its number for
- * cf_price_set. CF_ERR_CONFIG if the threshold is not above the last one or there are too many. */
+ * cf_price_set. CF_ERR_CONFIG if the threshold is not above the last or there are too many. */
 bool cf_price_add_tier(struct cf_price *price, int64_t threshold_tokens, unsigned *out_tier,
                        struct cf_error *err);
 
@@ -57,7 +57,8 @@ bool cf_price_field(const char *name, size_t len, enum cf_token_kind *out_kind, 
 
 /* The rate in force, pico-dollars a token; CF_COST_UNKNOWN if not stated. A batch rate of cache
  * tokens that is not stated is the plain one times batch input over input, where that is whole. */
-int64_t cf_price_rate(const struct cf_price *price, unsigned tier, enum cf_token_kind kind, bool is_batch);
+int64_t cf_price_rate(const struct cf_price *price, unsigned tier, enum cf_token_kind kind,
+                      bool is_batch);
 
 /* The tier that a prompt of that many tokens falls in; 0 is the base. */
 unsigned cf_price_tier_of(const struct cf_price *price, int64_t prompt_tokens);

@@ -38,7 +38,8 @@ void cf_ledger_reserve(struct cf_ledger *ledger, int64_t bound);
 
 /* Books a reply. A cost that is unknown puts the bound at risk instead. usage may be NULL.
  * False, after booking, if it cost more than its bound: the run must stop and say so. */
-bool cf_ledger_settle(struct cf_ledger *ledger, int64_t bound, int64_t cost, const struct cf_usage *usage);
+bool cf_ledger_settle(struct cf_ledger *ledger, int64_t bound, int64_t cost,
+                      const struct cf_usage *usage);
 
 void cf_ledger_lose(struct cf_ledger *ledger, int64_t bound);
 void cf_ledger_release(struct cf_ledger *ledger, int64_t bound);

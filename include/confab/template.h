@@ -34,8 +34,8 @@ struct cf_template_options {
     size_t partial_count;
 };
 
-/* Compiles text; name (borrowed) stands in messages. options NULL: strict, no escaping, no partials.
- * CF_ERR_CONFIG with template name, line and column. */
+/* Compiles text; name (copied) stands in messages. options NULL: strict, no escaping, no
+ * partials. CF_ERR_CONFIG with template name, line and column. */
 bool cf_template_compile(const char *name, const char *text, size_t len,
                          const struct cf_template_options *options,
                          struct cf_template **out, struct cf_error *err);
@@ -64,9 +64,9 @@ struct cf_value {
     uint64_t number;
 };
 
-/* How a template reaches its data. The renderer keeps no memory of its own, so a callback may leave
- * by longjmp. Names and values that it was given stay valid until the rendering ends, or, where the
- * source has mark and release, until the release of a mark set before they were got. */
+/* How a template reaches its data. The renderer keeps no memory of its own, so a callback may
+ * leave by longjmp. Values that it was given stay valid until the rendering ends, or, where the
+ * source has mark and release, until the release of the mark set before they were got. */
 struct cf_template_data {
     void *self;
     struct cf_value root;
@@ -83,8 +83,8 @@ struct cf_template_data {
     size_t (*length)(void *self, struct cf_value list);
     struct cf_value (*at)(void *self, struct cf_value list, size_t index);
 
-    /* Optional. The index-th name of a map in any fixed order, lent until the next call; NULL at the
-     * end. Only asked to suggest a name in an error. */
+    /* Optional. The index-th name of a map in any fixed order, lent until the next call; NULL at
+     * the end. Only asked to suggest a name in an error. */
     const char *(*name)(void *self, struct cf_value map, size_t index, size_t *out_len);
 
     /* Optional, both or none: values got after mark are no longer used at release. They nest. */
