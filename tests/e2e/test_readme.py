@@ -1,0 +1,44 @@
+"""Every example in README.md is run, in the order of the page, in one folder.
+
+A fenced block marked `sh` is run by bash, with confab and the input files of examples/ at hand;
+one marked `lua` is saved under the name given in the comment before it and is run by the `sh`
+block that follows. The comment <!-- not run: reason --> in front of a block sets it aside.
+"""
+import os
+import re
+import shutil
+import subprocess
+
+import confab_process
+
+BLOCK = re.compile(r"(?:^<!-- (?P<note>[^\n]*?) -->\n+)?^```(?P<kind>sh|lua)\n(?P<text>.*?)^```$",
+                   re.M | re.S)
+
+
+def test_the_examples_of_the_readme_run(root, folder, confab_env):
+    page = (root / "README.md").read_text(encoding="utf-8")
+    for path in (root / "examples").iterdir():
+        if path.suffix != ".lua":
+            shutil.copy(path, folder)
+    env = confab_env()
+    env["PATH"] = f"{confab_process.binary().parent}{os.pathsep}{env['PATH']}"
+    for block in BLOCK.finditer(page):
+        note = block["note"] or ""
+        if note.startswith("not run: "):
+            continue
+        if block["kind"] == "lua":
+            assert note.startswith("file: "), f"a Lua block without a name:\n{block['text']}"
+            (folder / note.removeprefix("file: ")).write_text(block["text"], encoding="utf-8")
+            continue
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", block["text"]], cwd=folder,
+                              env=env, capture_output=True, text=True, timeout=300, check=False)
+        confab_process.check_reports(done.stderr)
+        assert done.returncode == 0, f"{block['text']}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_commands_of_the_readme_are_there(root):
+    page = (root / "README.md").read_text(encoding="utf-8")
+    commands = set(re.findall(r"^scripts/[a-z-]+", page, re.M))
+    assert {"scripts/demo", "scripts/test"} <= commands
+    for command in commands:
+        assert os.access(root / command, os.X_OK), f"{command} cannot be run"
