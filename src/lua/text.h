@@ -4,6 +4,6 @@
 
 #include <lua.h>
 
-/* Pushes { valid_prefix, invalid_at, from_latin1, length, words, newlines, word_offset, tokens }. */
+/* Pushes { valid_prefix, invalid_at, from_latin1, length, words, skip_words, newlines, tokens }. */
 int cf_lua_open_text(lua_State *L);
 #endif
