@@ -42,7 +42,7 @@ bool cf_price_add_tier(struct cf_price *price, int64_t threshold_tokens, unsigne
                        struct cf_error *err);
 
 /* Sets a rate from dollars per million tokens ("0.0375"), in tier 0 (the base) or one from
- * cf_price_add_tier. CF_ERR_CONFIG if it is no price or not a whole number of pico-dollars a token. */
+ * cf_price_add_tier. CF_ERR_CONFIG if it is no price, or no whole number of pico-dollars. */
 bool cf_price_set(struct cf_price *price, unsigned tier, enum cf_token_kind kind, bool is_batch,
                   const char *usd_per_million, size_t len, struct cf_error *err);
 

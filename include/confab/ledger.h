@@ -22,7 +22,7 @@ struct cf_ledger {
     int64_t at_risk;                  /* bounds of attempts with unknown outcome; for good */
     int64_t reserved;                 /* bounds of calls in flight */
     int64_t calls;                    /* settled */
-    int64_t unknown_count;            /* settled or lost without a known amount */
+    int64_t unknown_count;            /* attempts whose cost is unknown, lost ones included */
     int64_t tokens[CF_TOKEN_KINDS];   /* of settled calls whose usage is known and believed */
 };
 

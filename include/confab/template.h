@@ -17,8 +17,8 @@ struct cf_template;
 struct cJSON;
 
 #define CF_TEMPLATE_MAX_BYTES    (1u << 20)  /* of one text; larger ones are data in disguise */
-#define CF_TEMPLATE_DEPTH_MAX    64          /* sections in one text */
-#define CF_TEMPLATE_RENDER_DEPTH 256         /* sections and partials at run time: bounds our C stack */
+#define CF_TEMPLATE_DEPTH_MAX    64          /* sections within sections in one text */
+#define CF_TEMPLATE_RENDER_DEPTH 256         /* with partials, at run time: bounds our C stack */
 #define CF_TEMPLATE_PARTIALS_MAX 1000
 
 struct cf_template_partial {
@@ -51,7 +51,7 @@ const char *const *cf_template_variables(const struct cf_template *tmpl, size_t 
 /* --- data --- */
 
 enum cf_value_kind {
-    CF_VALUE_NULL,     /* there, but nothing: false in sections; in text an error if strict, else "" */
+    CF_VALUE_NULL,     /* there, but nothing: false in sections, in text as if it were not there */
     CF_VALUE_FALSE,    /* false in sections; has a text */
     CF_VALUE_TEXT,     /* string, number, true; false in sections only if it is empty text */
     CF_VALUE_LIST,     /* a section goes through it; empty: false */
@@ -74,7 +74,8 @@ struct cf_template_data {
     enum cf_value_kind (*kind)(void *self, struct cf_value value);
 
     /* The member of a map. False: it has none of that name. */
-    bool (*get)(void *self, struct cf_value map, const char *name, size_t len, struct cf_value *out);
+    bool (*get)(void *self, struct cf_value map, const char *name, size_t len,
+                struct cf_value *out);
 
     /* The text of FALSE or TEXT. Lent until the next call of any callback. */
     const char *(*text)(void *self, struct cf_value value, size_t *out_len);
