@@ -136,8 +136,8 @@ static void products_are_checked(void **state)
 
     assert_true(cf_money_add_product(&sum, 1500, 3000000));
     assert_int_equal(sum, INT64_C(4500000007));
-    assert_false(cf_money_add_product(&sum, INT64_C(1) << 31, INT64_C(1) << 32));    /* the product */
-    assert_false(cf_money_add_product(&sum, 1, INT64_MAX));                          /* the sum */
+    assert_false(cf_money_add_product(&sum, INT64_C(1) << 31, INT64_C(1) << 32)); /* product */
+    assert_false(cf_money_add_product(&sum, 1, INT64_MAX));                       /* sum */
     assert_int_equal(sum, INT64_C(4500000007));
 }
 
