@@ -24,7 +24,7 @@ struct cf_loop;
 #define CF_HTTP_MESSAGE_MAX       512
 #define CF_HTTP_REPLY_BYTES_MAX   (64u << 20)   /* twice the largest request the provider takes */
 #define CF_HTTP_CONNECT_MS        10000
-#define CF_HTTP_FIRST_BYTE_MS     600000        /* without streaming a reply begins when it is done */
+#define CF_HTTP_FIRST_BYTE_MS     600000        /* without streaming it comes with the last one */
 #define CF_HTTP_IDLE_MS           60000
 #define CF_HTTP_TOTAL_MS          900000
 
@@ -94,7 +94,8 @@ struct cf_http_request {
     size_t      max_reply_bytes;            /* 0: CF_HTTP_REPLY_BYTES_MAX; counted after decoding */
 
     /* The whole request has been written: read the clock here to date its rate-limit slot.
-     * At most once, always before on_done; not called if the request failed before. May be NULL. */
+     * At most once, always before on_done; not called if the request failed before or the
+     * server answered without waiting for all of it. May be NULL. */
     void (*on_sent)(struct cf_http_request *request, void *self);
 
     /* Exactly once per cf_http_send, never from inside it. The request is free again:

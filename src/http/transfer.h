@@ -1,0 +1,63 @@
+/* transfer.h - one request on its way: an easy handle and where it stands.
+ *
+ * Internal to src/http. The callbacks of libcurl only note what happened; callbacks of
+ * the user run from http.c, outside libcurl, so that they may send and cancel. */
+#ifndef CONFAB_HTTP_TRANSFER_H
+#define CONFAB_HTTP_TRANSFER_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "http/http.h"
+
+/* Each phase has a deadline of its own; phases only go forward. */
+enum transfer_phase { PHASE_CONNECTING, PHASE_SENDING, PHASE_WAITING, PHASE_READING };
+
+struct cf_http_transfer {
+    struct cf_http         *http;
+    struct cf_http_request *request;      /* borrowed */
+    CURL                   *easy;         /* owned */
+    struct curl_slist      *fields;       /* owned */
+    struct cf_timer         timer;        /* the phase's deadline, or an earlier one (see due_ms) */
+    struct cf_http_timeouts timeouts;     /* as given, defaults filled in */
+    enum transfer_phase     phase;
+    int64_t  started_ms, active_ms;       /* loop time of cf_http_send, of the last byte either way */
+    int64_t  sent_ms;                     /* loop time; -1 until all is written */
+    size_t   body_read;                   /* bytes libcurl took from the body */
+    curl_off_t written, received;         /* as last reported */
+    unsigned attempts;                    /* requests that libcurl began to send */
+    bool     repeat_refused;
+    bool     sent_reported;
+    struct cf_http_transfer *next, *prev; /* all transfers of the client */
+    struct cf_http_transfer *next_sent;   /* those whose on_sent is due */
+    bool     sent_is_due;
+    struct cf_http_result    result;
+    char     host[256];                   /* host[:port] for messages, nothing secret */
+    char     curl_message[CURL_ERROR_SIZE];
+};
+
+/* Makes the handle ready for curl_multi_add_handle; share and options come from the client. */
+struct cf_http_transfer *transfer_new(struct cf_http *http, struct cf_http_request *request,
+                                      const struct cf_http_options *options, CURLSH *share,
+                                      int64_t now_ms);
+void transfer_free(struct cf_http_transfer *transfer);
+
+/* The time by which something has to happen, and what it means if it does not. */
+int64_t transfer_due_ms(const struct cf_http_transfer *transfer, enum cf_http_failure *out_failure);
+
+/* Fills result.failure, status, timings and message; code is libcurl's verdict. */
+void transfer_conclude(struct cf_http_transfer *transfer, CURLcode code, int64_t now_ms);
+
+/* The same for an end that libcurl did not bring about. */
+void transfer_give_up(struct cf_http_transfer *transfer, enum cf_http_failure failure,
+                      int64_t now_ms);
+
+/* --- what transfer.c asks of http.c --- */
+
+int64_t http_now_ms(const struct cf_http *http);
+void http_phase_changed(struct cf_http_transfer *transfer);     /* its deadline may be earlier now */
+void http_all_written(struct cf_http_transfer *transfer);       /* on_sent is due */
+#endif
