@@ -15,7 +15,7 @@
 struct cf_buf;
 struct cf_error;
 
-#define CF_REQUEST_HASH_VERSION 1       /* in every hash; another one makes old replies unfindable */
+#define CF_REQUEST_HASH_VERSION 1       /* in every hash: another one finds no older reply */
 #define CF_REQUEST_HASH_SIZE    32
 #define CF_REQUEST_BYTES_MAX    (32u << 20)   /* the provider refuses more with 413 */
 #define CF_MESSAGES_MAX         100000        /* likewise */
@@ -59,8 +59,8 @@ bool cf_chat_request_check(const struct cf_chat_request *request, struct cf_erro
 /* Appends the canonical JSON that identifies the call: hash version, model, system, messages,
  * tools, tool_choice, schema, temperature, top_p, top_k, stop, and thinking and effort where asked
  * for; keys in byte order, numbers in shortest form, what is not given left out. max_tokens,
- * stream, cache marks and metadata are not in it. Fails with CF_ERR_CONFIG if tools, tool_choice or schema are not JSON,
- * or if it does not fit buf. */
+ * stream, cache marks and metadata are not in it. Fails with CF_ERR_CONFIG if tools, tool_choice
+ * or schema are not JSON, or if it does not fit buf. */
 bool cf_chat_request_canonical(const struct cf_chat_request *request, struct cf_buf *buf,
                                struct cf_error *err);
 
