@@ -45,6 +45,9 @@ void cf_json_free(struct cf_json_reader *reader);
 /* 1: *out_token is the next one; 0: the text ended well; -1: *err has line and column. */
 int cf_json_next(struct cf_json_reader *reader, struct cf_json_token *out_token, struct cf_error *err);
 
+/* How many bytes are read; after a failure, where it was. */
+size_t cf_json_offset(const struct cf_json_reader *reader);
+
 /* Strict check of a whole text; CF_ERR_PARSE with line and column if it fails.
  * Meaning of repairs as above. */
 bool cf_json_check(const char *text, size_t len, struct cf_json_repairs *repairs, struct cf_error *err);

@@ -431,10 +431,17 @@ int cf_json_next(struct cf_json_reader *reader, struct cf_json_token *out_token,
                  struct cf_error *err)
 {
     if (reader->state == FAILED || !next_token(reader, out_token)) {
-        report(reader, err);
+        if (err != NULL)
+            report(reader, err);
         return -1;
     }
     return out_token->type == CF_JSON_END ? 0 : 1;
+}
+
+size_t cf_json_offset(const struct cf_json_reader *reader)
+{
+    const char *at = reader->state == FAILED ? reader->where : reader->at;
+    return (size_t)(at - reader->text);
 }
 
 bool cf_json_check(const char *text, size_t len, struct cf_json_repairs *repairs,
