@@ -1,0 +1,120 @@
+--- Errors as scripts catch them: tables with fields and a readable tostring.
+local core = require "confab.core"
+
+local errors = {}
+
+---@alias confab.ErrorKind
+---| "api_error"          # The provider, or the way to it, failed.
+---| "rate_limit_error"   # The local limiter refused.
+---| "parse_error"        # A text could not be understood.
+---| "validation_error"   # Understood, but not a valid conversation.
+---| "refusal"            # The model declined.
+---| "budget_error"       # The budget does not allow it.
+---| "config_error"       # Wrong use, option, file or setting.
+---| "script_error"       # A mistake in the user's Lua.
+---| "storage_error"      # Database or disk.
+---| "cancelled"          # Stopped on request.
+
+---@class confab.Error
+---@field kind confab.ErrorKind
+---@field message string
+---@field retryable boolean
+---@field status? integer  HTTP status, if a reply arrived.
+---@field retry_after? number  Seconds that the server asked for.
+---@field details? table
+---@field file? string  Where the mistake is: an input file or a script.
+---@field line? integer
+---@field byte? integer  Offset in the file, from 0.
+---@field traceback? string
+
+local metatable = core.raise.metatable
+
+local kinds = {
+  api_error = true, rate_limit_error = true, parse_error = true, validation_error = true, refusal = true,
+  budget_error = true, config_error = true, script_error = true, storage_error = true, cancelled = true,
+}
+
+-- Frames of these sources are ours; the first other one is the script's.
+local own_sources = debug.getinfo(1, "S").source:gsub("errors%.lua$", "")
+
+--- The script's line that called into confab: "pipeline.lua", 12; nothing if there is none.
+---@return string? file
+---@return integer? line
+function errors.where()
+  local level = 2
+  while true do
+    local info = debug.getinfo(level, "Sl")
+    if not info then return nil end
+    if info.what ~= "C" and info.source:sub(1, #own_sources) ~= own_sources and info.currentline > 0 then
+      return info.short_src, info.currentline
+    end
+    level = level + 1
+  end
+end
+
+--- Makes an error table; `error(errors.new(...))` raises it.
+---@param kind confab.ErrorKind
+---@param message string  One line, no full stop.
+---@param fields? table  Further fields, such as file, line, status, details.
+---@return confab.Error
+function errors.new(kind, message, fields)
+  assert(kinds[kind], kind)
+  local made = { kind = kind, message = message, retryable = false }
+  for name, value in pairs(fields or {}) do made[name] = value end
+  return setmetatable(made, metatable)
+end
+
+--- Raises a config_error for wrong use, with the script's file and line in front.
+---@param message string
+---@param details? table
+function errors.misuse(message, details)
+  local file, line = errors.where()
+  if file then message = ("%s:%d: %s"):format(file, line, message) end
+  error(errors.new("config_error", message, { file = file, line = line, details = details }), 0)
+end
+
+--- Whether value is one of confab's error tables (of that kind, if given).
+---@param value any
+---@param kind? confab.ErrorKind
+---@return boolean
+function errors.is(value, kind)
+  return type(value) == "table" and getmetatable(value) == metatable and (kind == nil or value.kind == kind)
+end
+
+--- A value as short JSON for a message; what is not JSON as tostring has it.
+---@param value any
+---@param max_bytes? integer  Default: 200.
+---@return string
+function errors.show(value, max_bytes)
+  local ok, text = pcall(core.json.encode, value)
+  if not ok then text = tostring(value) end
+  max_bytes = max_bytes or 200
+  if #text <= max_bytes then return text end
+  local cut = text:sub(1, max_bytes)
+  return cut:sub(1, core.text.valid_prefix(cut)) .. "…"
+end
+
+local function with_traceback(raised)
+  if errors.is(raised) then return raised end
+  return { raised = raised, traceback = debug.traceback(nil, 2) }
+end
+
+local function finish(what, item, ok, ...)
+  if ok then return ... end
+  local failure = ...
+  if errors.is(failure) then error(failure, 0) end
+  local message = ("%s failed for %s: %s"):format(what, errors.show(item), tostring(failure.raised))
+  error(errors.new("script_error", message, { traceback = failure.traceback, details = { item = item } }), 0)
+end
+
+--- Calls a function of the script with an item. What it raises becomes a script_error that
+--- names the function's part and the item; confab's own errors pass unchanged.
+---@param what string  Such as "where".
+---@param fn function
+---@param item any
+---@return any ...
+function errors.guard(what, fn, item, ...)
+  return finish(what, item, xpcall(fn, with_traceback, item, ...))
+end
+
+return errors
