@@ -26,8 +26,9 @@ local items = confab.sweep {
   emotion = { "calm", "worried", "angry" },
   topic   = confab.lines(here .. "topics.txt"),
   turns   = { 8, 12 },
-}:where(function(p) return not (p.emotion == "angry" and p.topic == "saying thanks for good help") end)
- :sample(200, { seed = 7 })
+}:where(function(p)
+  return not (p.emotion == "angry" and p.topic == "saying thanks for good help")
+end):sample(200, { seed = 7 })
 
 local run = confab.run {
   name = "support-v1",
