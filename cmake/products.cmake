@@ -44,6 +44,7 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/src/main.c AND TARGET confab_cli)
 endif()
 
 # confab.so for a user's own interpreter: Lua's functions are the host's, so liblua is not linked.
+# It exports luaopen_confab and those of its C submodules, which `require` finds by itself.
 if(TARGET confab_lua)
   add_library(confab_module MODULE ${objects})
   set_target_properties(confab_module PROPERTIES
