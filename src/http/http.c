@@ -174,8 +174,13 @@ static void on_ready(uint32_t events, void *self)
         sock->registered = 0;
         return;
     }
-    int what = (events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-               (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+    int what = 0;
+    if (events & EPOLLIN)
+        what |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        what |= CURL_CSELECT_OUT;
+    if (events & (EPOLLERR | EPOLLHUP))
+        what |= CURL_CSELECT_ERR;
     act(sock->http, sock->watch.fd, what);
 }
 
@@ -238,7 +243,8 @@ static int set_interest(CURL *easy, curl_socket_t fd, int what, void *self, void
         return 0;
     }
     sock->wanted = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    if (sock->wanted != sock->registered && cf_loop_watch(sock->http->loop, &sock->watch, sock->wanted))
+    if (sock->wanted != sock->registered &&
+        cf_loop_watch(sock->http->loop, &sock->watch, sock->wanted))
         sock->registered = sock->wanted;
     return 0;
 }

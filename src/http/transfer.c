@@ -45,7 +45,8 @@ static long request_size(const struct cf_http_transfer *transfer)
 
 /* Called when a connection is there and the request is about to be sent; a second time when
  * libcurl repeats it. A repeat of which nothing was taken from the body reached nobody whole. */
-static int on_connected(void *self, char *remote_ip, char *local_ip, int remote_port, int local_port)
+static int on_connected(void *self, char *remote_ip, char *local_ip, int remote_port,
+                        int local_port)
 {
     (void)remote_ip, (void)local_ip, (void)remote_port, (void)local_port;
     struct cf_http_transfer *transfer = self;

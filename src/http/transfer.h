@@ -24,13 +24,12 @@ struct cf_http_transfer {
     struct cf_timer         timer;        /* the phase's deadline, or an earlier one (see due_ms) */
     struct cf_http_timeouts timeouts;     /* as given, defaults filled in */
     enum transfer_phase     phase;
-    int64_t  started_ms, active_ms;       /* loop time of cf_http_send, of the last byte either way */
+    int64_t  started_ms, active_ms;       /* loop time of cf_http_send, of the last byte */
     int64_t  sent_ms;                     /* loop time; -1 until all is written */
     size_t   body_read;                   /* bytes libcurl took from the body */
     curl_off_t written, received;         /* as last reported */
     unsigned attempts;                    /* requests that libcurl began to send */
     bool     repeat_refused;
-    bool     sent_reported;
     struct cf_http_transfer *next, *prev; /* all transfers of the client */
     struct cf_http_transfer *next_sent;   /* those whose on_sent is due */
     bool     sent_is_due;
@@ -58,6 +57,6 @@ void transfer_give_up(struct cf_http_transfer *transfer, enum cf_http_failure fa
 /* --- what transfer.c asks of http.c --- */
 
 int64_t http_now_ms(const struct cf_http *http);
-void http_phase_changed(struct cf_http_transfer *transfer);     /* its deadline may be earlier now */
-void http_all_written(struct cf_http_transfer *transfer);       /* on_sent is due */
+void http_phase_changed(struct cf_http_transfer *transfer);    /* its deadline may be earlier */
+void http_all_written(struct cf_http_transfer *transfer);      /* on_sent is due */
 #endif
