@@ -143,6 +143,17 @@ def count_junit(report, status):
 
 # --- running ----------------------------------------------------------------------------------
 
+running = set()    # processes, each the leader of a session of its own
+
+
+def kill(process):
+    """Kills a job with whatever it started and left behind."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 def run_job(job):
     limit_s = LIMITS_S[job.kind] * (1 if job.variant.name == "test" else SLOWED)
     started = time.monotonic()
@@ -151,16 +162,14 @@ def run_job(job):
         with open(job.log, "w+", errors="replace") as log:
             process = subprocess.Popen(job.command, cwd=job.cwd, env=env, stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log, start_new_session=True)
+            running.add(process)
             try:
                 status = process.wait(limit_s)
             except subprocess.TimeoutExpired:
                 status = None
-            finally:
-                try:                           # whatever it started and left behind, too
-                    os.killpg(process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-                process.wait()
+            kill(process)
+            process.wait()
+            running.discard(process)
             if status is None:
                 log.write(f"\nstopped after {limit_s} s\n")
             log.seek(0)
@@ -174,15 +183,21 @@ def run_jobs(jobs, workers):
     total, failed = Counts(), []
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(run_job, job): job for job in jobs}
-        for future in concurrent.futures.as_completed(futures):
-            job, (counts, output, seconds) = futures[future], future.result()
-            total += counts
-            if counts.failed:
-                failed.append(job)
-                print(f"--- {job.label}\n{output[-20000:].rstrip()}\n---")
-            if counts != Counts():
-                print(f"{'FAIL' if counts.failed else 'ok  '} {job.label}: {counts} "
-                      f"({seconds:.1f} s)", flush=True)
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                job, (counts, output, seconds) = futures[future], future.result()
+                total += counts
+                if counts.failed:
+                    failed.append(job)
+                    print(f"--- {job.label}\n{output[-20000:].rstrip()}\n---")
+                if counts != Counts():
+                    print(f"{'FAIL' if counts.failed else 'ok  '} {job.label}: {counts} "
+                          f"({seconds:.1f} s)", flush=True)
+        except BaseException:       # Ctrl-C reaches us alone: the jobs have their own sessions
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                kill(process)
+            raise
     return total, failed
 
 
@@ -272,7 +287,8 @@ def pytest_job(variant, kind, name, target, marker):
 
 
 def e2e_jobs(variant):
-    marker = "threads and not alone" if variant.name == "tsan" else "not alone"
+    marker = {"test": "not alone", "asan": "not alone and not plain",
+              "tsan": "threads and not alone and not plain"}[variant.name]
     for path in sorted((ROOT / "tests" / "e2e").glob("test_*.py")):
         yield pytest_job(variant, "e2e", path.stem, path, marker)
 
@@ -334,4 +350,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
