@@ -23,7 +23,8 @@ struct cf_token_usage {
 struct cf_write_call_sent {
     struct cf_write write;
     int64_t run, item;
-    int64_t call;                    /* 0: the first attempt; afterwards the id. Result: the id */
+    bool    is_first;                /* the first attempt: makes the row and gives `call` */
+    int64_t call;                    /* result of the first attempt, input of later ones */
 
     /* identity: only read for the first attempt */
     const char *branch;              /* "" outside parallel and map, else a path such as "1.3" */

@@ -1,0 +1,280 @@
+#include "store/store.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "confab/error.h"
+#include "store/schema.h"
+#include "store/tx.h"
+
+struct cf_store {
+    struct cf_store_tx tx;           /* the store thread's once it runs */
+    const struct cf_clock *clock;
+    struct cf_queue queue;
+    pthread_t thread;
+    atomic_bool stopping;
+    atomic_uint_fast64_t commits;
+    char *path;
+    struct cf_error broken;          /* a sync failed: what the file holds is no longer known */
+};
+
+/* --- the store thread --- */
+
+/* After a failed sync the kernel may have dropped the pages and will report success the next
+ * time, so nothing that is written afterwards can be called durable. */
+static void note_broken(struct cf_store *store)
+{
+    int code = sqlite3_extended_errcode(store->tx.db.handle);
+    if (code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC)
+        return;
+    cf_db_fail(&store->tx.db, &store->broken);
+    cf_fail_prefix(&store->broken, "a sync failed, no more is written: ");
+}
+
+static bool is_locked(const struct cf_store *store)
+{
+    return (sqlite3_errcode(store->tx.db.handle) & 0xff) == SQLITE_BUSY;
+}
+
+static void finish(struct cf_write *write, const struct cf_error *err)
+{
+    write->on_done(write, err);
+}
+
+static void finish_all(struct cf_write *const *group, size_t count, const struct cf_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        finish(group[i], err);
+}
+
+enum outcome { COMMITTED, FAILED, FAILED_FOR_ALL };
+
+/* One transaction for the messages; nothing of it is left when it fails. */
+static enum outcome commit(struct cf_store *store, struct cf_write *const *group, size_t count,
+                           struct cf_error *err)
+{
+    struct cf_store_tx *tx = &store->tx;
+
+    if (!cf_tx_begin(tx, cf_unix_ms(store->clock), err))
+        return is_locked(store) ? FAILED_FOR_ALL : FAILED;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!group[i]->apply(group[i], tx, err)) {
+            cf_tx_rollback(tx);
+            return FAILED;
+        }
+    }
+    if (!cf_tx_commit(tx, err)) {
+        note_broken(store);
+        cf_tx_rollback(tx);
+        return store->broken.kind != CF_OK ? FAILED_FOR_ALL : FAILED;
+    }
+    atomic_fetch_add_explicit(&store->commits, 1, memory_order_relaxed);
+    return COMMITTED;
+}
+
+/* All together; if that fails each for itself, so that only the faulty one fails. */
+static void write_group(struct cf_store *store, struct cf_write *const *group, size_t count)
+{
+    struct cf_error err;
+
+    if (store->broken.kind != CF_OK) {
+        finish_all(group, count, &store->broken);
+        return;
+    }
+
+    enum outcome outcome = commit(store, group, count, &err);
+    if (outcome == COMMITTED) {
+        finish_all(group, count, NULL);
+        return;
+    }
+    if (outcome == FAILED_FOR_ALL || count == 1) {
+        finish_all(group, count, &err);
+        return;
+    }
+
+    for (size_t i = 0; i < count; i++) {
+        outcome = commit(store, &group[i], 1, &err);
+        if (outcome == FAILED_FOR_ALL) {    /* waiting for the lock once for each would take hours */
+            finish_all(group + i, count - i, &err);
+            return;
+        }
+        finish(group[i], outcome == COMMITTED ? NULL : &err);
+    }
+}
+
+static void *run_writer(void *self)
+{
+    struct cf_store *store = self;
+    struct cf_write *group[CF_STORE_GROUP_MAX];
+
+    bool stopping = false;
+
+    for (;;) {
+        struct cf_queue_link *link = cf_queue_take_all(&store->queue);
+        if (link == NULL) {
+            if (stopping)
+                return NULL;
+            /* Read after the queue was found empty, for taking swallows the wake-up; what was
+             * pushed in between is found by the next turn. */
+            stopping = atomic_load(&store->stopping);
+            if (!stopping)
+                cf_queue_wait(&store->queue, -1);
+            continue;
+        }
+        while (link != NULL) {
+            size_t count = 0;
+            for (; link != NULL && count < CF_STORE_GROUP_MAX; link = link->next)
+                group[count++] = (struct cf_write *)(void *)link;   /* link is its first member */
+            write_group(store, group, count);
+        }
+    }
+}
+
+/* --- opening and closing --- */
+
+/* Another process may be opening it at this moment: SQLite does not wait for that lock itself. */
+static bool set_wal(struct cf_db *db, struct cf_error *err)
+{
+    for (int waited_ms = 0;; waited_ms += 10) {
+        struct cf_query query = cf_db_query(db, "PRAGMA journal_mode = WAL");
+        int found = cf_query_next(&query, err);
+        if (found > 0) {
+            bool is_wal = strcmp(cf_column_str(&query, 0), "wal") == 0;
+            cf_query_end(&query);
+            if (!is_wal)
+                return cf_fail(err, CF_ERR_STORAGE,
+                               "%s: this file system does not take SQLite's write-ahead log; "
+                               "put the database on a local disk",
+                               db->path);
+            return true;
+        }
+        if ((sqlite3_errcode(db->handle) & 0xff) != SQLITE_BUSY || waited_ms >= db->busy_ms)
+            return false;
+        sqlite3_sleep(10);
+    }
+}
+
+static bool prepare(struct cf_db *db, struct cf_error *err)
+{
+    return cf_db_exec(db, "PRAGMA foreign_keys = OFF", err) &&
+           cf_schema_upgrade(db, &cf_schema_current, err) && set_wal(db, err) &&
+           cf_db_exec(db,
+                      "PRAGMA synchronous = FULL;"
+                      "PRAGMA foreign_keys = ON;"
+                      "PRAGMA temp_store = MEMORY;"
+                      "PRAGMA journal_size_limit = 67108864;",
+                      err);
+}
+
+bool cf_store_open(const char *path, const struct cf_store_options *options, struct cf_store **out_store,
+                   struct cf_error *err)
+{
+    int busy_ms = options != NULL && options->busy_ms > 0 ? options->busy_ms : CF_STORE_CMD_BUSY_MS;
+    bool has_queue = false;
+
+    struct cf_store *store = cf_calloc(1, sizeof *store);
+    store->clock = options != NULL && options->clock != NULL ? options->clock : cf_clock_system();
+    store->path = cf_strdup(path);
+    atomic_init(&store->stopping, false);
+    atomic_init(&store->commits, 0);
+
+    if (!cf_db_open(&store->tx.db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, busy_ms, err))
+        goto fail;
+    if (!prepare(&store->tx.db, err))
+        goto fail;
+
+    has_queue = cf_queue_init(&store->queue);
+    if (!has_queue) {
+        cf_fail(err, CF_ERR_STORAGE, "no file descriptor left for the store; raise `ulimit -n`");
+        goto fail;
+    }
+    int rc = pthread_create(&store->thread, NULL, run_writer, store);
+    if (rc != 0) {
+        cf_fail(err, CF_ERR_STORAGE, "the store's thread cannot be started: %s", strerror(rc));
+        goto fail;
+    }
+
+    *out_store = store;
+    return true;
+fail:
+    if (has_queue)
+        cf_queue_done(&store->queue);
+    if (store->tx.db.handle != NULL)
+        cf_db_close(&store->tx.db);
+    free(store->path);
+    free(store);
+    return false;
+}
+
+void cf_store_free(struct cf_store *store)
+{
+    if (store == NULL)
+        return;
+    atomic_store(&store->stopping, true);
+    cf_queue_poke(&store->queue);
+    pthread_join(store->thread, NULL);
+    cf_queue_done(&store->queue);
+    cf_tx_done(&store->tx);
+    cf_db_close(&store->tx.db);
+    free(store->path);
+    free(store);
+}
+
+const char *cf_store_path(const struct cf_store *store)
+{
+    return store->path;
+}
+
+uint64_t cf_store_commits(const struct cf_store *store)
+{
+    return atomic_load_explicit(&store->commits, memory_order_relaxed);
+}
+
+/* --- submitting --- */
+
+void cf_store_submit(struct cf_store *store, struct cf_write *write)
+{
+    cf_queue_push(&store->queue, &write->link);
+}
+
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t  changed;
+    bool done, ok;
+    struct cf_error err;
+};
+
+static void wake_waiter(struct cf_write *write, const struct cf_error *err)
+{
+    struct waiter *waiter = write->owner;
+    pthread_mutex_lock(&waiter->lock);
+    waiter->done = true;
+    waiter->ok = err == NULL;
+    if (err != NULL)
+        waiter->err = *err;
+    pthread_cond_signal(&waiter->changed);
+    pthread_mutex_unlock(&waiter->lock);
+}
+
+bool cf_store_write(struct cf_store *store, struct cf_write *write, struct cf_error *err)
+{
+    struct waiter waiter = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+    write->on_done = wake_waiter;
+    write->owner = &waiter;
+    cf_store_submit(store, write);
+
+    pthread_mutex_lock(&waiter.lock);
+    while (!waiter.done)
+        pthread_cond_wait(&waiter.changed, &waiter.lock);
+    pthread_mutex_unlock(&waiter.lock);
+    pthread_cond_destroy(&waiter.changed);
+    pthread_mutex_destroy(&waiter.lock);
+    if (!waiter.ok && err != NULL)
+        *err = waiter.err;
+    return waiter.ok;
+}

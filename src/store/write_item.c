@@ -1,0 +1,232 @@
+#include "store/write_item.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "confab/error.h"
+#include "confab/money.h"
+#include "store/conversation_insert.h"
+#include "store/tx.h"
+
+/* --- drawn --- */
+
+/* 1: it was there, *standing and the results are filled; 0: it is new; -1. */
+static int find_item(struct cf_store_tx *tx, int64_t run, struct cf_item_draw *draw,
+                     struct cf_item_standing *standing, struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(
+        &tx->db, "SELECT id, state, attempts, error_kind, ordinal IS NOT NULL, accepted, surplus, orphan"
+                 " FROM items WHERE run = ? AND key = ?");
+    cf_query_int(&query, run);
+    cf_query_text(&query, draw->key);
+    int found = cf_query_next(&query, err);
+    if (found <= 0)
+        return found;
+
+    draw->item = cf_column_int(&query, 0);
+    draw->state = cf_item_state_parse(cf_column_str(&query, 1));
+    draw->attempts = cf_column_int(&query, 2);
+    cf_column_copy(&query, 3, draw->error_kind, sizeof draw->error_kind);
+    *standing = (struct cf_item_standing){
+        .run = run,
+        .planned = cf_column_int(&query, 4) != 0,
+        .accepted = cf_column_int(&query, 5) != 0,
+        .surplus = cf_column_int(&query, 6) != 0,
+        .orphan = cf_column_int(&query, 7) != 0,
+        .state = draw->state,
+    };
+    cf_query_end(&query);
+    return 1;
+}
+
+static bool insert_item(struct cf_store_tx *tx, const struct cf_write_item_draw *batch,
+                        struct cf_item_draw *draw, struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(
+        &tx->db, "INSERT INTO items (run, key, ordinal, state, drawing, params, created_at)"
+                 " VALUES (?, ?, ?, 'pending', ?, ?, ?)");
+    cf_query_int(&query, batch->run);
+    cf_query_text(&query, draw->key);
+    cf_query_count(&query, draw->ordinal);
+    cf_query_int(&query, batch->drawing);
+    cf_query_text(&query, draw->params);
+    cf_query_str(&query, tx->now);
+
+    draw->state = CF_ITEM_PENDING;
+    draw->attempts = 0;
+    draw->error_kind[0] = '\0';
+    return cf_query_insert(&query, &draw->item, err);
+}
+
+static bool redraw_item(struct cf_store_tx *tx, const struct cf_write_item_draw *batch,
+                        const struct cf_item_draw *draw, struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(
+        &tx->db, "UPDATE items SET ordinal = ?, params = ?, drawing = ?, orphan = 0 WHERE id = ?");
+    cf_query_count(&query, draw->ordinal);
+    cf_query_text(&query, draw->params);
+    cf_query_int(&query, batch->drawing);
+    cf_query_int(&query, draw->item);
+    return cf_query_run(&query, err);
+}
+
+bool cf_write_item_draw(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
+{
+    struct cf_write_item_draw *batch = (struct cf_write_item_draw *)write;
+    CF_TX_KIND(tx, "item_draw");
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct cf_item_draw *draw = &batch->items[i];
+        struct cf_item_standing standing = { .run = batch->run };
+
+        int found = find_item(tx, batch->run, draw, &standing, err);
+        if (found < 0)
+            return false;
+        draw->existed = found == 1;
+        if (draw->existed)
+            cf_tx_count_item(tx, &standing, -1);
+
+        if (!(draw->existed ? redraw_item(tx, batch, draw, err) : insert_item(tx, batch, draw, err)))
+            return false;
+        standing.planned = draw->ordinal >= 0;
+        standing.orphan = false;
+        cf_tx_count_item(tx, &standing, 1);
+    }
+    return true;
+}
+
+bool cf_write_item_orphans(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
+{
+    struct cf_write_item_orphans *orphans = (struct cf_write_item_orphans *)write;
+    CF_TX_KIND(tx, "item_orphans");
+
+    struct cf_query query = cf_db_query(
+        &tx->db, "UPDATE items SET orphan = 1 WHERE run = ? AND orphan = 0 AND ordinal IS NOT NULL"
+                 " AND drawing < ? RETURNING state, accepted, surplus");
+    cf_query_int(&query, orphans->run);
+    cf_query_int(&query, orphans->drawing);
+
+    orphans->orphans = 0;
+    int next;
+    while ((next = cf_query_next(&query, err)) > 0) {
+        struct cf_item_standing standing = {
+            .run = orphans->run,
+            .planned = true,
+            .state = cf_item_state_parse(cf_column_str(&query, 0)),
+            .accepted = cf_column_int(&query, 1) != 0,
+            .surplus = cf_column_int(&query, 2) != 0,
+        };
+        cf_tx_count_item(tx, &standing, -1);
+        standing.orphan = true;
+        cf_tx_count_item(tx, &standing, 1);
+        orphans->orphans++;
+    }
+    return next == 0;
+}
+
+bool cf_write_item_record(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
+{
+    struct cf_write_item_record *record = (struct cf_write_item_record *)write;
+    CF_TX_KIND(tx, "item_record");
+
+    struct cf_query query = cf_db_query(&tx->db, "UPDATE items SET recorded = ? WHERE id = ?");
+    cf_query_text(&query, record->recorded);
+    cf_query_int(&query, record->item);
+    return cf_query_run(&query, err);
+}
+
+/* --- finished --- */
+
+/* The conversations that count for the item so far give way to the new ones. */
+static bool supersede(struct cf_store_tx *tx, const struct cf_write_item_finish *finish, struct cf_error *err)
+{
+    for (size_t i = 0; i < finish->count; i++) {
+        const struct cf_conversation_new *fresh = &finish->conversations[i];
+        struct cf_query query = cf_db_query(
+            &tx->db, "UPDATE conversations SET superseded_by = ?1 WHERE item = ?2 AND part = ?3 AND id <> ?1"
+                     " AND superseded_by IS NULL");
+        cf_query_int(&query, fresh->conversation);
+        cf_query_int(&query, finish->item);
+        cf_query_int(&query, fresh->part);
+        if (!cf_query_run(&query, err))
+            return false;
+    }
+
+    /* Parts that the item no longer makes. */
+    int64_t newest = finish->count > 0 ? finish->conversations[0].conversation : 0;
+    struct cf_query rest = cf_db_query(
+        &tx->db, "UPDATE conversations SET superseded_by = ?1, withdrawn = 1 WHERE item = ?2"
+                 " AND superseded_by IS NULL AND id < coalesce(?1, 9223372036854775807)");
+    cf_query_id(&rest, newest);
+    cf_query_int(&rest, finish->item);
+    return cf_query_run(&rest, err);
+}
+
+bool cf_write_item_finish(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
+{
+    struct cf_write_item_finish *finish = (struct cf_write_item_finish *)write;
+    struct cf_item_standing standing;
+    bool accepted = finish->state == CF_ITEM_DONE && finish->count > 0;
+    bool simulated;
+    CF_TX_KIND(tx, "item_finish");
+
+    if (!cf_tx_item_standing(tx, finish->item, &standing, err))
+        return false;
+    if (!cf_run_is_simulated(tx, standing.run, &simulated, err))
+        return false;
+
+    for (size_t i = 0; i < finish->count; i++) {
+        struct cf_conversation_new *conversation = &finish->conversations[i];
+        if (!cf_conversation_insert(tx, finish->item, simulated, conversation, err))
+            return false;
+        if (!cf_status_is_accepted(conversation->status))
+            accepted = false;
+        else
+            cf_tx_add_template(tx, conversation->template, CF_TEMPLATE_SUCCESS, 1);
+    }
+    if (standing.state != CF_ITEM_PENDING || finish->count > 0)
+        if (finish->state != CF_ITEM_FAILED && !supersede(tx, finish, err))
+            return false;
+
+    struct cf_query query = cf_db_query(
+        &tx->db, "UPDATE items SET state = ?, accepted = ?, surplus = ?, attempts = attempts + 1,"
+                 " error_kind = ?, error_message = ?, finished_at = ? WHERE id = ?");
+    cf_query_str(&query, cf_item_state_name(finish->state));
+    cf_query_int(&query, accepted);
+    cf_query_int(&query, finish->surplus);
+    cf_query_str(&query, finish->error_kind);
+    cf_query_str(&query, finish->error_message);
+    cf_query_str(&query, tx->now);
+    cf_query_int(&query, finish->item);
+    if (!cf_query_run(&query, err))
+        return false;
+
+    cf_tx_count_item(tx, &standing, -1);
+    standing.state = finish->state;
+    standing.accepted = accepted;
+    standing.surplus = finish->surplus;
+    cf_tx_count_item(tx, &standing, 1);
+    return true;
+}
+
+bool cf_write_item_reopen(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
+{
+    struct cf_write_item_reopen *reopen = (struct cf_write_item_reopen *)write;
+    struct cf_item_standing standing;
+    CF_TX_KIND(tx, "item_reopen");
+
+    if (!cf_tx_item_standing(tx, reopen->item, &standing, err))
+        return false;
+    struct cf_query query = cf_db_query(
+        &tx->db, "UPDATE items SET state = 'pending', accepted = 0, surplus = 0, error_kind = NULL,"
+                 " error_message = NULL, finished_at = NULL WHERE id = ?");
+    cf_query_int(&query, reopen->item);
+    if (!cf_query_run(&query, err))
+        return false;
+
+    cf_tx_count_item(tx, &standing, -1);
+    standing.state = CF_ITEM_PENDING;
+    standing.accepted = standing.surplus = false;
+    cf_tx_count_item(tx, &standing, 1);
+    return true;
+}
