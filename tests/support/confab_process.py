@@ -142,7 +142,9 @@ class Mock(Background):
 
     def arrivals(self):
         """One dict for each request that arrived so far, in order."""
-        return read_jsonl(self.log) if self.log.exists() else []
+        text = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+        whole = text[:text.rfind("\n") + 1]      # the last line may still be being written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def stop(self):
         """Ends it in good order and gives its counters."""
