@@ -6,6 +6,11 @@
 #include "confab/money.h"
 #include "store/tx.h"
 
+static bool no_such_call(int64_t call, struct cf_error *err)
+{
+    return cf_fail(err, CF_ERR_STORAGE, "there is no call %" PRId64, call);
+}
+
 /* --- sent --- */
 
 static bool insert_call(struct cf_write_call_sent *sent, struct cf_store_tx *tx, struct cf_error *err)
@@ -35,7 +40,9 @@ static bool resend_call(struct cf_write_call_sent *sent, struct cf_store_tx *tx,
     cf_query_count(&call, sent->bound_pico);
     cf_query_str(&call, tx->now);
     cf_query_int(&call, sent->call);
-    return cf_query_run(&call, err);
+    if (!cf_query_run(&call, err))
+        return false;
+    return sqlite3_changes(tx->db.handle) == 1 || no_such_call(sent->call, err);
 }
 
 bool cf_write_call_sent(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
@@ -43,6 +50,8 @@ bool cf_write_call_sent(struct cf_write *write, struct cf_store_tx *tx, struct c
     struct cf_write_call_sent *sent = (struct cf_write_call_sent *)write;
     CF_TX_KIND(tx, "call_sent");
 
+    /* Applied again after its group failed, `call` holds the id of the row that was undone. */
+    sent->is_first = sent->is_first || sent->call == 0;
     if (!(sent->is_first ? insert_call(sent, tx, err) : resend_call(sent, tx, err)))
         return false;
 
@@ -96,11 +105,6 @@ static bool insert_log(const struct log_entry *entry, struct cf_store_tx *tx, st
     cf_query_str(&query, tx->now);
     cf_query_int(&query, entry->call);
     return cf_query_run(&query, err);
-}
-
-static bool no_such_call(int64_t call, struct cf_error *err)
-{
-    return cf_fail(err, CF_ERR_STORAGE, "there is no call %" PRId64, call);
 }
 
 bool cf_write_call_failed(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)

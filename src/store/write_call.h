@@ -23,8 +23,8 @@ struct cf_token_usage {
 struct cf_write_call_sent {
     struct cf_write write;
     int64_t run, item;
-    bool    is_first;                /* the first attempt: makes the row and gives `call` */
-    int64_t call;                    /* result of the first attempt, input of later ones */
+    int64_t call;                    /* 0: the first attempt, which puts the new id here; later ones pass it */
+    bool    is_first;                /* set by apply, which may run twice; leave it false */
 
     /* identity: only read for the first attempt */
     const char *branch;              /* "" outside parallel and map, else a path such as "1.3" */
