@@ -1,0 +1,41 @@
+/* pace.h - how grants of one resource are spread over the window.
+ *
+ * Smooth: each grant moves `due` on by its share of the window, and none goes before it.
+ *
+ * Burst: up to the threshold nobody waits. Who would cross it starts a spread: what is left is
+ * given out evenly until the oldest slot comes free. Once all is given out, slots are used again
+ * as they come free (is_full); to spread those too would leave each unused for a while. Falling
+ * under the threshold ends both. */
+#ifndef CONFAB_LIMIT_PACE_H
+#define CONFAB_LIMIT_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cf_pace {
+    int64_t due_ns;           /* nobody goes before; nanoseconds, as 5,000 a minute are 12.004 ms apart */
+    double  ns_per_unit;      /* of the spread under way */
+    bool    is_spreading;
+    bool    is_full;
+};
+
+/* What a decision needs to know about the window. */
+struct cf_pace_view {
+    int64_t now_ms;
+    int64_t span_ms;          /* the window and its guard */
+    int64_t oldest_free_ms;   /* when the oldest slot comes free */
+    int64_t used, limit, threshold;
+};
+
+/* When `amount` may go: now_ms or before if at once. The amount fits into the window. */
+int64_t cf_pace_smooth_ms(const struct cf_pace *pace);
+int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount);
+
+/* Moves `due` on for a grant. Someone who queued may catch up with a little lateness of ours;
+ * someone who came just now may not, or idle time would become a burst. */
+void cf_pace_grant(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount,
+                   bool is_smooth, bool was_queued);
+
+/* Moves `due` for an amount that turned out to be more (or, negative, less) than granted. */
+void cf_pace_correct(struct cf_pace *pace, const struct cf_pace_view *view, int64_t change);
+#endif

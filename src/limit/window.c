@@ -1,0 +1,126 @@
+#include "limit/window.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+#define FIRST_CAP 16
+
+static uint32_t index_of(const struct cf_window *window, const struct cf_slot *slot)
+{
+    return (uint32_t)(slot - window->slots);
+}
+
+static void grow(struct cf_window *window)
+{
+    uint32_t cap = window->cap ? window->cap * 2 : FIRST_CAP;
+    window->slots = cf_realloc(window->slots, (size_t)cap * sizeof *window->slots);
+
+    for (uint32_t i = cap; i-- > window->cap;) {
+        window->slots[i] = (struct cf_slot){ .prev = CF_SLOT_NONE, .next = window->free };
+        window->free = i;
+    }
+    window->cap = cap;
+}
+
+static void unlink_dated(struct cf_window *window, struct cf_slot *slot)
+{
+    if (slot->prev == CF_SLOT_NONE)
+        window->first = slot->next;
+    else
+        window->slots[slot->prev].next = slot->next;
+    if (slot->next == CF_SLOT_NONE)
+        window->last = slot->prev;
+    else
+        window->slots[slot->next].prev = slot->prev;
+}
+
+void cf_window_init(struct cf_window *window)
+{
+    *window = (struct cf_window){
+        .free = CF_SLOT_NONE, .first = CF_SLOT_NONE, .last = CF_SLOT_NONE,
+    };
+}
+
+void cf_window_done(struct cf_window *window)
+{
+    free(window->slots);
+    cf_window_init(window);
+}
+
+uint32_t cf_window_add(struct cf_window *window, const int64_t amounts[CF_RESOURCES], uint64_t grant)
+{
+    if (window->free == CF_SLOT_NONE)
+        grow(window);
+    uint32_t index = window->free;
+    struct cf_slot *slot = &window->slots[index];
+    window->free = slot->next;
+
+    *slot = (struct cf_slot){ .grant = grant, .prev = CF_SLOT_NONE, .next = CF_SLOT_NONE };
+    cf_window_change(window, slot, amounts);
+    window->open++;
+    return index;
+}
+
+struct cf_slot *cf_window_get(struct cf_window *window, uint32_t slot, uint64_t grant)
+{
+    if (slot >= window->cap || window->slots[slot].grant != grant)
+        return NULL;
+    return &window->slots[slot];
+}
+
+void cf_window_date(struct cf_window *window, struct cf_slot *slot, int64_t sent_ms)
+{
+    uint32_t index = index_of(window, slot);
+    slot->sent_ms = sent_ms;
+    slot->is_sent = true;
+    window->open--;
+    slot->prev = window->last;
+    slot->next = CF_SLOT_NONE;
+
+    if (window->last == CF_SLOT_NONE)
+        window->first = index;
+    else
+        window->slots[window->last].next = index;
+    window->last = index;
+}
+
+void cf_window_change(struct cf_window *window, struct cf_slot *slot,
+                      const int64_t amounts[CF_RESOURCES])
+{
+    for (int r = 0; r < CF_RESOURCES; r++) {
+        window->used[r] += amounts[r] - slot->amounts[r];
+        slot->amounts[r] = amounts[r];
+    }
+}
+
+void cf_window_drop(struct cf_window *window, struct cf_slot *slot)
+{
+    static const int64_t nothing[CF_RESOURCES];
+    cf_window_change(window, slot, nothing);
+    if (slot->is_sent)
+        unlink_dated(window, slot);
+    else
+        window->open--;
+    *slot = (struct cf_slot){ .prev = CF_SLOT_NONE, .next = window->free };
+    window->free = index_of(window, slot);
+}
+
+void cf_window_expire(struct cf_window *window, int64_t sent_ms)
+{
+    while (window->first != CF_SLOT_NONE && window->slots[window->first].sent_ms <= sent_ms)
+        cf_window_drop(window, &window->slots[window->first]);
+}
+
+bool cf_window_date_of(const struct cf_window *window, enum cf_resource resource, int64_t amount,
+                       int64_t *out_ms)
+{
+    for (uint32_t i = window->first; i != CF_SLOT_NONE; i = window->slots[i].next) {
+        amount -= window->slots[i].amounts[resource];
+        if (amount <= 0) {
+            *out_ms = window->slots[i].sent_ms;
+            return true;
+        }
+    }
+    return false;
+}
