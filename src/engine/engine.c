@@ -1,0 +1,227 @@
+#include "engine/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "confab/clock.h"
+#include "confab/error.h"
+#include "engine/models.h"
+#include "simulator/simulator.h"
+#include "store/owner.h"
+#include "store/reader.h"
+#include "store/store.h"
+#include "store/write_run.h"
+
+#define HOST_MAX 256
+
+struct cf_engine {
+    const struct cf_clock *clock;        /* borrowed */
+    struct cf_store *store;
+    struct cf_reader *reader;
+    struct cf_models *models;
+    struct cf_sender *sender;
+    struct cf_simulator *simulator;      /* NULL: the real service */
+    char *provider, *base_url;           /* owned */
+    struct cf_run *runs;                 /* owned */
+};
+
+static const struct cf_key_options simulator_key = { .name = "simulator", .value = "sk-simulated" };
+
+bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *models,
+                    const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err)
+{
+    struct cf_engine *engine = cf_calloc(1, sizeof *engine);
+    struct cf_sender_options sender = options->sender;
+    engine->clock = clock;
+    engine->provider = cf_strdup(options->provider);
+
+    if (options->simulate != NULL) {
+        struct cf_simulator_options simulator = { .spec = options->simulate };
+        if (!cf_simulator_start(&simulator, &engine->simulator, err))
+            goto failed;
+        sender.base_url = cf_simulator_url(engine->simulator);
+        sender.keys = &simulator_key;
+        sender.key_count = 1;
+    }
+    engine->base_url = cf_strdup(sender.base_url);
+
+    struct cf_store_options store = { .busy_ms = CF_STORE_RUN_BUSY_MS, .clock = clock };
+    if (!cf_store_open(options->db_path, &store, &engine->store, err))
+        goto failed;
+    if (!cf_reader_open(options->db_path, CF_STORE_RUN_BUSY_MS, &engine->reader, err))
+        goto failed;
+
+    sender.store = engine->store;
+    sender.models = models;
+    sender.clock = clock;
+    if (!cf_sender_open(&sender, &engine->sender, err))
+        goto failed;
+    engine->models = models;
+    *out_engine = engine;
+    return true;
+
+failed:
+    cf_engine_free(engine);
+    return false;
+}
+
+void cf_engine_free(struct cf_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    cf_sender_free(engine->sender);
+    cf_store_free(engine->store);
+    cf_reader_free(engine->reader);
+    if (engine->simulator != NULL)
+        cf_simulator_stop(engine->simulator, NULL);
+    while (engine->runs != NULL) {
+        struct cf_run *run = engine->runs;
+        engine->runs = run->next;
+        cf_owner_free(run->owner);
+        cf_account_done(&run->account);
+        free(run->name);
+        free(run);
+    }
+    cf_models_free(engine->models);
+    free(engine->provider);
+    free(engine->base_url);
+    free(engine);
+}
+
+struct cf_store *cf_engine_store(struct cf_engine *engine)
+{
+    return engine->store;
+}
+
+struct cf_reader *cf_engine_reader(struct cf_engine *engine)
+{
+    return engine->reader;
+}
+
+struct cf_sender *cf_engine_sender(struct cf_engine *engine)
+{
+    return engine->sender;
+}
+
+const struct cf_models *cf_engine_models(const struct cf_engine *engine)
+{
+    return engine->models;
+}
+
+const struct cf_clock *cf_engine_clock(const struct cf_engine *engine)
+{
+    return engine->clock;
+}
+
+bool cf_engine_is_simulated(const struct cf_engine *engine)
+{
+    return engine->simulator != NULL;
+}
+
+const char *cf_engine_base_url(const struct cf_engine *engine)
+{
+    return engine->base_url;
+}
+
+struct cf_run *cf_engine_runs(struct cf_engine *engine)
+{
+    return engine->runs;
+}
+
+/* --- runs --- */
+
+/* Says in the error who holds the run. */
+static bool fail_in_use(struct cf_engine *engine, const char *name, int64_t id, struct cf_error *err)
+{
+    const struct cf_run_row *row;
+    if (cf_reader_run(engine->reader, id, &row, NULL) == 1 && row->owner_host != NULL)
+        return cf_fail(err, CF_ERR_CONFIG, "run \"%s\" is being worked on by process %lld on %s since %s; "
+                       "wait for it, stop it, or give this run another name",
+                       name, (long long)row->owner_pid, row->owner_host, row->owner_started_at);
+    return cf_fail_prefix(err, "run \"%s\": ", name);
+}
+
+/* Finds or makes the run, takes its lock, and books this process as its owner. */
+static bool begin(struct cf_engine *engine, const struct cf_run_options *options, struct cf_run *run,
+                  struct cf_error *err)
+{
+    struct cf_write_run_begin begun = {
+        .write.apply = cf_write_run_begin,
+        .name = options->name, .provider = engine->provider,
+        .simulated = engine->simulator != NULL, .fresh = options->fresh, .source = "script",
+        .script = options->script, .script_text = options->script_text,
+        .script_hash = options->script_hash, .args = options->args, .options = options->options,
+        .model = options->model, .base_url = engine->base_url, .seed = options->seed,
+    };
+    if (!cf_store_write(engine->store, &begun.write, err))
+        return false;
+    if (!cf_owner_open(cf_store_path(engine->store), begun.run, &run->owner, err))
+        return err->kind == CF_ERR_CONFIG ? fail_in_use(engine, run->name, begun.run, err) : false;
+
+    char host[HOST_MAX] = "localhost";
+    gethostname(host, sizeof host - 1);
+    struct cf_write_run_own owned = {
+        .write.apply = cf_write_run_own, .begin = &begun, .host = host, .pid = getpid(),
+    };
+    if (!cf_store_write(engine->store, &owned.write, err))
+        return false;
+
+    run->id = begun.run;
+    memcpy(run->uuid, begun.uuid, sizeof run->uuid);
+    run->generation = begun.generation;
+    run->seed = begun.run_seed;
+    run->continued = begun.continued;
+    run->script_changed = begun.script_changed;
+    run->drawing = owned.drawing;
+    run->unknown_calls = owned.unknown_calls;
+    run->unknown_pico = owned.unknown_pico;
+
+    const struct cf_run_row *row;
+    int found = cf_reader_run(engine->reader, run->id, &row, err);
+    if (found < 0)
+        return false;
+    cf_account_init(&run->account, found > 0 ? row->account.spent_pico : 0,
+                    found > 0 ? row->account.at_risk_pico : 0);
+    return true;
+}
+
+bool cf_engine_run(struct cf_engine *engine, const struct cf_run_options *options,
+                   struct cf_run **out_run, struct cf_error *err)
+{
+    for (struct cf_run *run = engine->runs; run != NULL; run = run->next) {
+        if (strcmp(run->name, options->name) == 0 && run->owner != NULL) {
+            *out_run = run;
+            return true;
+        }
+    }
+    struct cf_run *run = cf_calloc(1, sizeof *run);
+    run->engine = engine;
+    run->name = cf_strdup(options->name);
+    if (!begin(engine, options, run, err)) {
+        cf_owner_free(run->owner);
+        free(run->name);
+        free(run);
+        return false;
+    }
+    run->next = engine->runs;
+    engine->runs = run;
+    *out_run = run;
+    return true;
+}
+
+bool cf_run_set_state(struct cf_run *run, const char *state, const char *reason, int64_t planned,
+                      bool finished, struct cf_error *err)
+{
+    struct cf_write_run_update update = {
+        .write.apply = cf_write_run_update, .run = run->id, .state = state, .state_reason = reason,
+        .options = NULL, .planned = planned, .budget_pico = CF_RUN_KEEP, .finished = finished,
+    };
+    bool ok = cf_store_write(run->engine->store, &update.write, err);
+    if (finished) {
+        cf_owner_free(run->owner);
+        run->owner = NULL;
+    }
+    return ok;
+}

@@ -1,0 +1,79 @@
+/* engine.h - the parts of a working confab put together: store, models, sender, simulator, runs.
+ *
+ * It belongs to the script thread, which opens it with the settings of the script, once. */
+#ifndef CONFAB_ENGINE_ENGINE_H
+#define CONFAB_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/uuid.h"
+#include "engine/account.h"
+#include "engine/sender.h"
+
+struct cf_engine;
+struct cf_error;
+struct cf_models;
+struct cf_owner;
+struct cf_reader;
+struct cf_store;
+
+struct cf_engine_options {
+    const char *db_path;
+    const char *provider;             /* "anthropic" */
+    const char *simulate;             /* spec of the simulator; NULL: the real service */
+    struct cf_sender_options sender;  /* store, models, clock are filled in; base_url and keys too when simulating */
+};
+
+/* Opens the database, starts the threads (and the simulator). models moves to the engine if it succeeds. */
+bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *models,
+                    const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err);
+
+/* Books the state of runs that are still open as `state` ("done", "interrupted", ...), stops the threads
+ * in reverse order. Every call must have come back. NULL is fine. */
+void cf_engine_free(struct cf_engine *engine);
+
+struct cf_store  *cf_engine_store(struct cf_engine *engine);
+struct cf_reader *cf_engine_reader(struct cf_engine *engine);      /* of the script thread */
+struct cf_sender *cf_engine_sender(struct cf_engine *engine);
+const struct cf_models *cf_engine_models(const struct cf_engine *engine);
+const struct cf_clock *cf_engine_clock(const struct cf_engine *engine);
+bool cf_engine_is_simulated(const struct cf_engine *engine);
+const char *cf_engine_base_url(const struct cf_engine *engine);
+
+/* A run that this process works on. */
+struct cf_run {
+    struct cf_engine *engine;          /* borrowed */
+    int64_t  id;
+    char     uuid[CF_UUID_TEXT_SIZE];
+    char    *name;                     /* owned */
+    int64_t  generation;
+    uint64_t seed;
+    int64_t  drawing;                  /* number of this pass over the inputs */
+    bool     continued, script_changed;
+    int64_t  unknown_calls, unknown_pico;   /* left behind by a dead owner */
+    struct cf_account account;
+    struct cf_owner *owner;            /* owned: the lock */
+    struct cf_run *next;               /* the engine's list */
+};
+
+struct cf_run_options {
+    const char *name;
+    bool fresh;
+    const char *script, *script_text, *script_hash, *args, *options;    /* NULL: none */
+    const char *model;
+    uint64_t seed;
+};
+
+/* Goes on with the run of that name, or begins it, and takes its lock. A run that this process has
+ * already is given again. Lent: the engine frees it. config_error if another process works on it. */
+bool cf_engine_run(struct cf_engine *engine, const struct cf_run_options *options,
+                   struct cf_run **out_run, struct cf_error *err);
+
+/* Books state and reason of the run; finished ones give their lock back. */
+bool cf_run_set_state(struct cf_run *run, const char *state, const char *reason, int64_t planned,
+                      bool finished, struct cf_error *err);
+
+/* The runs of this process, newest first. */
+struct cf_run *cf_engine_runs(struct cf_engine *engine);
+#endif

@@ -1,0 +1,77 @@
+#include "engine/journal.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+bool cf_item_load(struct cf_item *item, struct cf_reader *reader, struct cf_error *err)
+{
+    if (!item->existed)
+        return true;
+    return cf_reader_journal(reader, item->id, &item->calls, &item->call_count, err);
+}
+
+void cf_item_done(struct cf_item *item)
+{
+    free(item->calls);
+    free(item->asked);
+    memset(item, 0, sizeof *item);
+}
+
+/* The counter of equal requests on a branch. */
+static int64_t *next_ordinal(struct cf_item *item, const char *branch, const uint8_t *hash)
+{
+    for (size_t i = 0; i < item->asked_count; i++) {
+        struct cf_asked *asked = &item->asked[i];
+        if (memcmp(asked->hash, hash, CF_SHA256_SIZE) == 0 && strcmp(asked->branch, branch) == 0)
+            return &asked->next;
+    }
+    if ((item->asked_count & (item->asked_count - 1)) == 0) {     /* full at powers of two */
+        size_t cap = item->asked_count > 0 ? 2 * item->asked_count : 1;
+        item->asked = cf_realloc(item->asked, cap * sizeof *item->asked);
+    }
+    struct cf_asked *asked = &item->asked[item->asked_count++];
+    memset(asked, 0, sizeof *asked);
+    snprintf(asked->branch, sizeof asked->branch, "%s", branch);
+    memcpy(asked->hash, hash, CF_SHA256_SIZE);
+    return &asked->next;
+}
+
+static const struct cf_journal_call *find(const struct cf_item *item, const char *branch,
+                                          const uint8_t *hash, int64_t ordinal)
+{
+    for (size_t i = 0; i < item->call_count; i++) {
+        const struct cf_journal_call *call = &item->calls[i];
+        if (call->ordinal == ordinal && memcmp(call->request_hash, hash, CF_SHA256_SIZE) == 0 &&
+            strcmp(call->branch, branch) == 0)
+            return call;
+    }
+    return NULL;
+}
+
+static bool was_cut(const struct cf_journal_call *call)
+{
+    return strcmp(call->stop_reason, "max_tokens") == 0;
+}
+
+const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *branch,
+                                          const uint8_t hash[CF_SHA256_SIZE], int64_t max_tokens,
+                                          int64_t *out_ordinal, bool *out_serves)
+{
+    int64_t *next = next_ordinal(item, branch, hash);
+    for (;;) {
+        int64_t ordinal = (*next)++;
+        const struct cf_journal_call *call = find(item, branch, hash, ordinal);
+        *out_ordinal = ordinal;
+        *out_serves = call != NULL && strcmp(call->state, "done") == 0 && !call->set_aside &&
+                      !(was_cut(call) && call->max_tokens < max_tokens);
+        /* A reply that does not serve stays in the journal: the call takes the next number. */
+        if (call != NULL && strcmp(call->state, "done") == 0 && !*out_serves)
+            continue;
+        if (!*out_serves)
+            item->new_calls++;
+        return call;
+    }
+}

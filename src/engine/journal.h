@@ -1,0 +1,43 @@
+/* journal.h - what an item has already been answered, so that nothing is bought twice.
+ *
+ * A call is known by item, branch, request hash and ordinal among equal requests of its
+ * branch. A cf_item is loaded once, when its work begins, and is used by the script thread. */
+#ifndef CONFAB_ENGINE_JOURNAL_H
+#define CONFAB_ENGINE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "store/reader.h"
+
+struct cf_run;
+
+struct cf_item {
+    struct cf_run *run;                  /* borrowed */
+    int64_t id, ordinal;
+    enum cf_item_state state;            /* as it was found */
+    bool    existed;                     /* before this pass */
+    char    error_kind[24];              /* of one that had failed */
+
+    struct cf_journal_call *calls;       /* owned; in the order they were made */
+    size_t  call_count;
+    struct cf_asked { char branch[64]; uint8_t hash[CF_SHA256_SIZE]; int64_t next; } *asked;   /* owned */
+    size_t  asked_count;
+    int64_t new_calls;                   /* asked for that the journal could not answer */
+};
+
+/* Loads the journal of an item that was there before; a new one has none. */
+bool cf_item_load(struct cf_item *item, struct cf_reader *reader, struct cf_error *err);
+
+/* Empties it. Zero is valid. */
+void cf_item_done(struct cf_item *item);
+
+/* The identity of the next call with this hash on this branch: *out_ordinal, and the journal's row
+ * of that identity, or NULL if there is none. *out_serves: its reply answers the call; a reply that was cut off
+ * by a smaller max_tokens does not, nor one that was set aside. */
+const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *branch,
+                                          const uint8_t hash[CF_SHA256_SIZE], int64_t max_tokens,
+                                          int64_t *out_ordinal, bool *out_serves);
+#endif

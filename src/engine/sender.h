@@ -1,0 +1,81 @@
+/* sender.h - the net thread: lanes, keys, sending, retries.
+ *
+ * It owns its epoll loop, the HTTP client, the limiter and the retry timers. Others
+ * reach it only by the functions here, which push to its queue. It never blocks. */
+#ifndef CONFAB_ENGINE_SENDER_H
+#define CONFAB_ENGINE_SENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "confab/limiter.h"
+#include "confab/retry.h"
+#include "http/http.h"
+
+struct cf_call;
+struct cf_clock;
+struct cf_error;
+struct cf_models;
+struct cf_sender;
+struct cf_store;
+
+struct cf_key_options {
+    const char *name;                      /* for messages; never the key itself */
+    const char *value;
+    const struct cf_limit_config *limits;  /* NULL: the common ones */
+};
+
+/* Everything is copied unless said otherwise. */
+struct cf_sender_options {
+    const char *base_url;
+    const struct cf_key_options *keys;
+    size_t key_count;                      /* at least 1 */
+    struct cf_limit_config limits;
+    struct cf_retry_policy retry;
+    struct cf_http_timeouts timeouts;
+    bool http2;
+    uint64_t seed;                         /* of the jitter */
+    const struct cf_clock *clock;          /* borrowed */
+    const struct cf_models *models;        /* borrowed */
+    struct cf_store *store;                /* borrowed; must outlive the sender */
+};
+
+/* What it is doing, for progress and for people. */
+struct cf_sender_status {
+    int64_t waiting;            /* for their lane */
+    int64_t in_flight;          /* between grant and stored reply */
+    int64_t backing_off;        /* before a retry */
+    int64_t paused_until_ms;    /* on the clock given; 0: no lane is paused */
+    int64_t limit_requests, window_ms;   /* of the lane used last */
+    const char *limit_source;   /* static */
+    bool    is_storage_full;    /* replies wait for the disk */
+    int64_t at_stake_pico;      /* the bounds of what is in flight */
+};
+
+/* Starts the thread. Checks nothing but what it needs to start. */
+bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **out_sender,
+                    struct cf_error *err);
+
+/* Stops the thread. Every call must have come back. NULL is fine. */
+void cf_sender_free(struct cf_sender *sender);
+
+/* Moves the call to the sender; its completion comes back in every case. Any thread. */
+void cf_sender_submit(struct cf_sender *sender, struct cf_call *call);
+
+/* Sends nothing new: what waits comes back as cancelled, what is in flight goes on. Any thread. */
+void cf_sender_drain(struct cf_sender *sender);
+
+/* Gives up what is in flight too; it is booked as unknown. Any thread. */
+void cf_sender_abandon(struct cf_sender *sender);
+
+/* A snapshot, at most a loop turn old. Any thread. */
+void cf_sender_status(struct cf_sender *sender, struct cf_sender_status *out_status);
+
+/* The limiter's view of the lane of a model's limit class and a key's name (NULL: the first key).
+ * Blocks for one turn of the loop. False if there is no key of that name. Not for the net thread. */
+bool cf_sender_limits(struct cf_sender *sender, const char *key_name, const char *limit_class,
+                      struct cf_limit_status *out_status);
+
+/* Forgets what the limiter has counted for the key (NULL: for all). Blocks for one turn. */
+bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name);
+#endif

@@ -1,0 +1,570 @@
+#include "lua/scheduler.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "base/mem.h"
+#include "confab/clock.h"
+#include "confab/error.h"
+#include "engine/completion.h"
+#include "lua/raise.h"
+
+#define SCHEDULER_MT      "confab.scheduler"
+#define HOOK_INSTRUCTIONS 10000
+#define HOOK_GRACE_MS     1000     /* a stop leaves running Lua code so much time to reach a call */
+
+enum { UV_WAITING = 1, UV_VALUES, UV_COUNT = UV_VALUES };
+
+struct ready { uint64_t ticket; };
+
+struct scheduler {
+    lua_State *L;                  /* the main state */
+    const struct cf_clock *clock;
+    bool is_program;
+    struct cf_queue completions;
+    uint64_t next_ticket;
+    int64_t outstanding;           /* tickets that other threads owe an answer */
+
+    lua_State *current;            /* the coroutine that runs; NULL between resumes */
+    lua_State *main_thread;        /* anchored in the registry while cf_scheduler_run runs */
+    bool main_done, ended;
+    struct cf_error *main_error;   /* borrowed; set when the main chunk failed */
+    bool main_failed;
+
+    /* Ring of tickets that wake() made ready; their values are in the second user value. */
+    uint64_t *ready;
+    size_t ready_head, ready_len, ready_cap;
+
+    void (*on_tick)(void *self);
+    void *on_tick_self;
+    int64_t tick_ms, next_tick_ms;
+
+    void (*on_stop)(enum cf_stop_level level, void *self);
+    void *on_stop_self;
+    enum cf_stop_level level;      /* the one acted on */
+    int64_t stopped_at_ms;
+};
+
+/* One program, one script: what the signal handlers reach. */
+static volatile sig_atomic_t signal_count;
+static struct scheduler *volatile signal_scheduler;
+
+static const char registry_key = 0;
+
+static struct scheduler *get_scheduler(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
+    struct scheduler *sched = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return sched;
+}
+
+/* Pushes one of the scheduler's two tables. */
+static void push_table(lua_State *L, int which)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
+    lua_getiuservalue(L, -1, which);
+    lua_remove(L, -2);
+}
+
+static int scheduler_gc(lua_State *L)
+{
+    struct scheduler *sched = luaL_checkudata(L, 1, SCHEDULER_MT);
+    if (signal_scheduler == sched)
+        signal_scheduler = NULL;
+    if (sched->ready_cap > 0)
+        free(sched->ready);
+    sched->ready_cap = 0;
+    if (sched->L != NULL)
+        cf_queue_done(&sched->completions);
+    sched->L = NULL;
+    return 0;
+}
+
+void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_program)
+{
+    struct scheduler *sched = lua_newuserdatauv(L, sizeof *sched, UV_COUNT);     /* sched */
+    memset(sched, 0, sizeof *sched);
+    if (luaL_newmetatable(L, SCHEDULER_MT)) {
+        lua_pushcfunction(L, scheduler_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    for (int which = UV_WAITING; which <= UV_COUNT; which++) {
+        lua_newtable(L);
+        lua_setiuservalue(L, -2, which);
+    }
+    if (!cf_queue_init(&sched->completions))
+        luaL_error(L, "no file descriptor left for the scheduler");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    sched->L = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    sched->clock = clock;
+    sched->is_program = is_program;
+    sched->next_ticket = 1;
+    sched->tick_ms = -1;
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);                            /* */
+}
+
+struct cf_queue *cf_scheduler_completions(lua_State *L)
+{
+    return &get_scheduler(L)->completions;
+}
+
+/* --- waiting --- */
+
+uint64_t cf_scheduler_ticket(lua_State *L)
+{
+    struct scheduler *sched = get_scheduler(L);
+    sched->outstanding++;
+    return sched->next_ticket++;
+}
+
+/* waiting[ticket] = the thread at the top of L (popped). */
+static void set_waiting(lua_State *L, uint64_t ticket)
+{
+    push_table(L, UV_WAITING);                       /* thread waiting */
+    lua_insert(L, -2);                               /* waiting thread */
+    lua_rawseti(L, -2, (lua_Integer)ticket);
+    lua_pop(L, 1);
+}
+
+/* Pushes the thread that waits for the ticket and forgets it; NULL, pushing nothing, if none does. */
+static lua_State *take_waiting(lua_State *L, uint64_t ticket)
+{
+    push_table(L, UV_WAITING);                       /* waiting */
+    lua_rawgeti(L, -1, (lua_Integer)ticket);         /* waiting thread? */
+    lua_State *co = lua_tothread(L, -1);
+    if (co == NULL) {
+        lua_pop(L, 2);
+        return NULL;
+    }
+    lua_pushnil(L);
+    lua_rawseti(L, -3, (lua_Integer)ticket);
+    lua_remove(L, -2);                               /* thread */
+    return co;
+}
+
+static void fail_main(struct scheduler *sched, lua_State *co, int status)
+{
+    sched->main_failed = true;
+    if (status != LUA_ERRMEM)
+        luaL_traceback(sched->L, co, NULL, 0);
+    else
+        lua_pushliteral(sched->L, "");
+    cf_lua_to_error(co, -1, lua_tostring(sched->L, -1), sched->main_error);
+    lua_pop(sched->L, 1);
+}
+
+/* Resumes co, whose arguments are on its stack. co is anchored by the caller. */
+static void resume(lua_State *L, struct scheduler *sched, lua_State *co, int nargs)
+{
+    int results = 0;
+    lua_State *outer = sched->current;
+    sched->current = co;
+    int status = lua_resume(co, L, nargs, &results);
+    sched->current = outer;
+
+    if (status == LUA_YIELD) {
+        lua_pop(co, results);
+        return;
+    }
+    if (co == sched->main_thread) {
+        sched->main_done = true;
+        if (status != LUA_OK)
+            fail_main(sched, co, status);
+    } else if (status != LUA_OK) {
+        /* What is spawned catches its own errors, so this is one of ours: it ends the script. */
+        sched->main_done = true;
+        sched->main_thread = co;
+        fail_main(sched, co, status);
+    }
+}
+
+void cf_scheduler_wake(lua_State *L, uint64_t ticket, cf_lua_push_result push, void *data)
+{
+    struct scheduler *sched = get_scheduler(L);
+    sched->outstanding--;
+    lua_State *co = sched->ended ? NULL : take_waiting(L, ticket);    /* thread? */
+    if (co == NULL) {
+        push(NULL, data);
+        return;
+    }
+    resume(L, sched, co, push(co, data));
+    lua_pop(L, 1);
+}
+
+void cf_scheduler_drop(lua_State *L, uint64_t ticket)
+{
+    struct scheduler *sched = get_scheduler(L);
+    sched->outstanding--;
+    if (take_waiting(L, ticket) != NULL)
+        lua_pop(L, 1);
+}
+
+static int after_wait(lua_State *L, int status, lua_KContext first)
+{
+    (void)status;
+    int base = (int)first;
+    int count = lua_gettop(L) - base;
+    if (count == 2 && lua_isnil(L, base + 1) && !lua_isnil(L, base + 2))
+        return lua_error(L);
+    return count;
+}
+
+/* The nearest C function on the stack that cannot be suspended, other than the caller. */
+static const char *name_in_the_way(lua_State *L)
+{
+    lua_Debug ar;
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sn", &ar);
+        if (ar.what[0] == 'C' && ar.name != NULL && strcmp(ar.name, "pcall") != 0)
+            return ar.name;
+    }
+    return NULL;
+}
+
+static bool is_pumping(const struct scheduler *sched, lua_State *L)
+{
+    return !sched->is_program && sched->current == NULL && !lua_isyieldable(L);
+}
+
+void cf_lua_check_wait(lua_State *L, const char *what)
+{
+    struct scheduler *sched = get_scheduler(L);
+    if (is_pumping(sched, L) || (lua_isyieldable(L) && L == sched->current))
+        return;
+
+    struct cf_error err;
+    const char *culprit = lua_isyieldable(L) ? NULL : name_in_the_way(L);
+    if (culprit != NULL)
+        cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here: %s cannot be suspended; "
+                "call %s first and pass the answers in", what, culprit, what);
+    else if (!lua_isyieldable(L))
+        cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here, inside a function that cannot be suspended",
+                what);
+    else
+        cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here, inside a coroutine of the script's own", what);
+    cf_lua_raise(L, &err);
+}
+
+/* --- turning --- */
+
+static int return_arguments(lua_State *L)
+{
+    return lua_gettop(L);
+}
+
+static void deliver_all(lua_State *L, struct scheduler *sched)
+{
+    struct cf_queue_link *list = cf_queue_take_all(&sched->completions);
+    while (list != NULL) {
+        struct cf_completion *completion = (struct cf_completion *)list;
+        list = list->next;
+        completion->deliver(completion, L);
+    }
+}
+
+static void run_ready(lua_State *L, struct scheduler *sched)
+{
+    for (size_t left = sched->ready_len; left > 0 && sched->ready_len > 0; left--) {
+        uint64_t ticket = sched->ready[sched->ready_head];
+        sched->ready_head = (sched->ready_head + 1) % sched->ready_cap;
+        sched->ready_len--;
+
+        push_table(L, UV_VALUES);                            /* values */
+        lua_rawgeti(L, -1, (lua_Integer)ticket);             /* values value */
+        lua_pushnil(L);
+        lua_rawseti(L, -3, (lua_Integer)ticket);
+        lua_remove(L, -2);                                   /* value */
+        lua_State *co = sched->ended ? NULL : take_waiting(L, ticket);   /* value thread? */
+        if (co == NULL) {
+            lua_pop(L, 1);
+            continue;
+        }
+        int nargs;
+        bool is_spawned = lua_status(co) == LUA_OK && lua_tocfunction(co, 1) != return_arguments;
+        if (is_spawned) {                                    /* its arguments are on its stack */
+            nargs = lua_gettop(co) - 1;
+        } else {
+            lua_pushvalue(L, -2);
+            lua_xmove(L, co, 1);
+            nargs = 1;
+        }
+        resume(L, sched, co, nargs);
+        lua_pop(L, 2);
+    }
+}
+
+static void tick(struct scheduler *sched)
+{
+    if (sched->on_tick == NULL)
+        return;
+    int64_t now = cf_now_ms(sched->clock);
+    if (now < sched->next_tick_ms)
+        return;
+    sched->next_tick_ms = now + sched->tick_ms;
+    sched->on_tick(sched->on_tick_self);
+}
+
+static void act_on_signals(lua_State *L, struct scheduler *sched)
+{
+    int count = sched->is_program ? (int)signal_count : 0;
+    enum cf_stop_level wanted = count == 0 ? CF_STOP_LEVEL_NONE :
+                                count == 1 ? CF_STOP_LEVEL_DRAIN : CF_STOP_LEVEL_ABANDON;
+    if (wanted > sched->level)
+        cf_scheduler_stop(L, wanted);
+}
+
+/* Waits for the next thing to do and does it. */
+static void turn(lua_State *L, struct scheduler *sched)
+{
+    int timeout = -1;
+    if (sched->ready_len > 0) {
+        timeout = 0;
+    } else if (sched->on_tick != NULL) {
+        int64_t until = sched->next_tick_ms - cf_now_ms(sched->clock);
+        timeout = until > 0 ? (int)until : 0;
+    }
+    cf_queue_wait(&sched->completions, timeout);
+    act_on_signals(L, sched);
+    deliver_all(L, sched);
+    run_ready(L, sched);
+    tick(sched);
+}
+
+/* Turns the scheduler inside a call from a main chunk that cannot yield. */
+static int pump(lua_State *L, struct scheduler *sched, uint64_t ticket)
+{
+    /* The answer starts a coroutine that only returns it. */
+    int base = lua_gettop(L);
+    lua_State *waiter = lua_newthread(L);            /* waiter */
+    lua_pushcfunction(waiter, return_arguments);
+    lua_pushvalue(L, -1);
+    set_waiting(L, ticket);
+    for (;;) {
+        push_table(L, UV_WAITING);
+        bool is_waiting = lua_rawgeti(L, -1, (lua_Integer)ticket) != LUA_TNIL;
+        lua_pop(L, 2);
+        if (!is_waiting)
+            break;
+        turn(L, sched);
+    }
+    int count = lua_gettop(waiter);
+    lua_xmove(waiter, L, count);
+    lua_remove(L, base + 1);
+    return after_wait(L, LUA_YIELD, base);
+}
+
+int cf_lua_wait(lua_State *L, uint64_t ticket, const char *what)
+{
+    struct scheduler *sched = get_scheduler(L);
+    if (is_pumping(sched, L))
+        return pump(L, sched, ticket);
+    cf_lua_check_wait(L, what);
+    lua_pushthread(L);
+    set_waiting(L, ticket);
+    return lua_yieldk(L, 0, lua_gettop(L), after_wait);
+}
+
+int cf_lua_wait_for_ever(lua_State *L)
+{
+    struct scheduler *sched = get_scheduler(L);
+    if (!lua_isyieldable(L)) {
+        struct cf_error err;
+        cf_fail(&err, CF_ERR_CANCELLED, "stopped");
+        return cf_lua_raise(L, &err);
+    }
+    if (L == sched->main_thread)
+        sched->ended = sched->ended || sched->outstanding == 0;
+    return lua_yield(L, 0);
+}
+
+/* --- ends and stops --- */
+
+void cf_scheduler_set_tick(lua_State *L, int64_t period_ms, void (*on_tick)(void *self), void *self)
+{
+    struct scheduler *sched = get_scheduler(L);
+    sched->on_tick = on_tick;
+    sched->on_tick_self = self;
+    sched->tick_ms = period_ms;
+    sched->next_tick_ms = cf_now_ms(sched->clock);
+}
+
+void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self), void *self)
+{
+    struct scheduler *sched = get_scheduler(L);
+    sched->on_stop = on_stop;
+    sched->on_stop_self = self;
+}
+
+void cf_scheduler_end(lua_State *L)
+{
+    get_scheduler(L)->ended = true;
+}
+
+void cf_scheduler_stop(lua_State *L, enum cf_stop_level level)
+{
+    struct scheduler *sched = get_scheduler(L);
+    if (level <= sched->level)
+        return;
+    sched->level = level;
+    if (sched->on_stop != NULL)
+        sched->on_stop(level, sched->on_stop_self);
+}
+
+enum cf_stop_level cf_scheduler_stop_level(lua_State *L)
+{
+    return get_scheduler(L)->level;
+}
+
+/* Ends Lua code that keeps running after a stop. A yield cannot be caught by a pcall in a
+ * loop; where the code cannot yield, an error is raised, and the hook stays for the next chance. */
+static void stop_hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    struct scheduler *sched = signal_scheduler;
+    if (sched == NULL || signal_count == 0)
+        return;
+    int64_t now = cf_now_ms(sched->clock);
+    if (sched->stopped_at_ms == 0)
+        sched->stopped_at_ms = now;
+    if (signal_count < 2 && now - sched->stopped_at_ms < HOOK_GRACE_MS)
+        return;
+    if (lua_isyieldable(L)) {
+        lua_yield(L, 0);
+        return;
+    }
+    luaL_error(L, "interrupted");
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    signal_count++;
+    struct scheduler *sched = signal_scheduler;
+    if (sched == NULL)
+        return;
+    cf_queue_poke(&sched->completions);
+    lua_State *running = sched->current;
+    if (running != NULL)
+        lua_sethook(running, stop_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+}
+
+void cf_scheduler_catch_signals(lua_State *L)
+{
+    signal_count = 0;
+    signal_scheduler = get_scheduler(L);
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *err)
+{
+    struct scheduler *sched = get_scheduler(L);
+    lua_State *co = lua_newthread(L);                        /* f args... co */
+    lua_insert(L, -(nargs + 2));                             /* co f args... */
+    lua_xmove(L, co, nargs + 1);                             /* co */
+    sched->main_thread = co;
+    sched->main_error = err;
+    resume(L, sched, co, nargs);
+
+    while (!sched->main_done && !sched->ended) {
+        if (sched->level > CF_STOP_LEVEL_NONE && sched->outstanding == 0 && sched->ready_len == 0)
+            break;
+        turn(L, sched);
+    }
+
+    enum cf_script_end end = sched->main_failed ? CF_SCRIPT_FAILED :
+                             sched->main_done && !sched->ended ? CF_SCRIPT_RETURNED : CF_SCRIPT_ENDED;
+    /* Answers that are still owed are waited for, so that nothing points to what is freed next. */
+    sched->ended = true;
+    while (sched->outstanding > 0)
+        turn(L, sched);
+    sched->main_thread = NULL;
+    lua_pop(L, 1);
+    return end;
+}
+
+/* --- the Lua side --- */
+
+static void add_ready(struct scheduler *sched, uint64_t ticket)
+{
+    if (sched->ready_len == sched->ready_cap) {
+        size_t cap = sched->ready_cap > 0 ? 2 * sched->ready_cap : 64;
+        uint64_t *ring = cf_malloc(cap * sizeof *ring);
+        for (size_t i = 0; i < sched->ready_len; i++)
+            ring[i] = sched->ready[(sched->ready_head + i) % sched->ready_cap];
+        free(sched->ready);
+        sched->ready = ring;
+        sched->ready_head = 0;
+        sched->ready_cap = cap;
+    }
+    sched->ready[(sched->ready_head + sched->ready_len++) % sched->ready_cap] = ticket;
+}
+
+static int scheduler_spawn(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    struct scheduler *sched = get_scheduler(L);
+    int count = lua_gettop(L);
+    lua_State *co = lua_newthread(L);                        /* f args... co */
+    lua_insert(L, 1);                                        /* co f args... */
+    lua_xmove(L, co, count);                                 /* co */
+    uint64_t ticket = sched->next_ticket++;
+    set_waiting(L, ticket);
+    add_ready(sched, ticket);
+    return 0;
+}
+
+static int scheduler_ticket(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)get_scheduler(L)->next_ticket++);
+    return 1;
+}
+
+static int scheduler_wait(lua_State *L)
+{
+    uint64_t ticket = (uint64_t)luaL_checkinteger(L, 1);
+    lua_settop(L, 0);
+    return cf_lua_wait(L, ticket, "wait");
+}
+
+static int scheduler_wake(lua_State *L)
+{
+    struct scheduler *sched = get_scheduler(L);
+    lua_Integer ticket = luaL_checkinteger(L, 1);
+    lua_settop(L, 2);
+    push_table(L, UV_VALUES);                                /* ticket value values */
+    lua_insert(L, -2);                                       /* ticket values value */
+    lua_rawseti(L, -2, ticket);
+    add_ready(sched, (uint64_t)ticket);
+    return 0;
+}
+
+static int scheduler_stopping(lua_State *L)
+{
+    struct scheduler *sched = get_scheduler(L);
+    lua_pushboolean(L, sched->level > CF_STOP_LEVEL_NONE || sched->ended);
+    return 1;
+}
+
+int cf_lua_open_scheduler(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        { "spawn", scheduler_spawn },
+        { "ticket", scheduler_ticket },
+        { "wait", scheduler_wait },
+        { "wake", scheduler_wake },
+        { "stopping", scheduler_stopping },
+        { NULL, NULL },
+    };
+    luaL_newlib(L, functions);
+    return 1;
+}

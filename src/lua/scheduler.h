@@ -1,0 +1,102 @@
+/* scheduler.h - coroutines that wait for the other threads, on the script thread.
+ *
+ * A call that waits gives its coroutine to the scheduler under a ticket, a number never
+ * used twice, and yields; what comes back carries the ticket and resumes it. A ticket that
+ * nobody waits for any more was cancelled: its message is dropped without fuss.
+ *
+ *   C function -> cf_lua_wait (yields) -> other threads -> completion queue
+ *   -> deliver -> cf_lua_wake -> lua_resume -> continuation of the C function
+ *
+ * Under `confab` the main chunk is itself a coroutine. In a user's own interpreter the main
+ * chunk cannot yield: a wait there turns the scheduler until its ticket comes back. */
+#ifndef CONFAB_LUA_SCHEDULER_H
+#define CONFAB_LUA_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+#include "base/queue.h"
+
+struct cf_clock;
+struct cf_error;
+
+/* Pushes what a finished wait gives onto L, the waiting coroutine, and returns how many values.
+ * (value...) or (nil, error table). data is the waiter's; it must free it. L NULL: nobody waits any
+ * more, only free. */
+typedef int (*cf_lua_push_result)(lua_State *L, void *data);
+
+/* How the script thread is doing, from the flags that signal handlers set. */
+enum cf_stop_level {
+    CF_STOP_LEVEL_NONE,
+    CF_STOP_LEVEL_DRAIN,        /* first Ctrl-C: nothing new, await what is in flight */
+    CF_STOP_LEVEL_ABANDON,      /* second: give up what is in flight */
+};
+
+/* Makes the scheduler of this Lua state. is_program: under `confab`, with signals and hooks ours. */
+void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_program);
+void cf_scheduler_close(lua_State *L);
+
+/* Where other threads push struct cf_completion. Lives as long as the scheduler. */
+struct cf_queue *cf_scheduler_completions(lua_State *L);
+
+/* A new ticket for something that other threads will answer: the scheduler does not end before
+ * cf_scheduler_wake or cf_scheduler_drop was called with it. */
+uint64_t cf_scheduler_ticket(lua_State *L);
+
+/* To be returned from a lua_CFunction: waits for the ticket, then returns its values; a (nil, error)
+ * pair is raised. `what` names the function in messages. */
+int cf_lua_wait(lua_State *L, uint64_t ticket, const char *what);
+
+/* Raises script_error, naming the function in the way, where a wait is impossible. To be called
+ * before anything is submitted. */
+void cf_lua_check_wait(lua_State *L, const char *what);
+
+/* Waits for ever: for what must not go on any more, after a stop. */
+int cf_lua_wait_for_ever(lua_State *L);
+
+/* Resumes the coroutine that waits for the ticket. push is called with it, or with NULL if
+ * there is none. From deliver callbacks, on the script thread. */
+void cf_scheduler_wake(lua_State *L, uint64_t ticket, cf_lua_push_result push, void *data);
+
+/* The ticket was answered, but whoever waits for it is not to go on. */
+void cf_scheduler_drop(lua_State *L, uint64_t ticket);
+
+/* Called about every `period_ms` while the scheduler turns, and after each batch of completions if
+ * so much time has passed. NULL to remove. */
+void cf_scheduler_set_tick(lua_State *L, int64_t period_ms, void (*on_tick)(void *self), void *self);
+
+/* Called on the script thread when the stop level rises (after a signal). */
+void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self), void *self);
+
+/* Ends the program's script: nothing is resumed any more, cf_scheduler_run returns. The
+ * main chunk does not go on. */
+void cf_scheduler_end(lua_State *L);
+
+/* Drain or abandon, as if a signal had come. */
+void cf_scheduler_stop(lua_State *L, enum cf_stop_level level);
+enum cf_stop_level cf_scheduler_stop_level(lua_State *L);
+
+/* How a run of the main chunk ended. */
+enum cf_script_end {
+    CF_SCRIPT_RETURNED,
+    CF_SCRIPT_FAILED,           /* an error was not caught; *err has kind and message with traceback */
+    CF_SCRIPT_ENDED,            /* cf_scheduler_end, or a stop after which nobody was left to wait for */
+};
+
+/* Runs the function at the top of L (popped) with nargs arguments below... as coroutine, and
+ * everything that it starts, until it ends. The program only. */
+enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *err);
+
+/* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
+void cf_scheduler_catch_signals(lua_State *L);
+
+/* Pushes { spawn, ticket, wait, wake, stopping }: waiting among coroutines of the Lua side.
+ *  spawn(f, ...)   starts f in a coroutine of its own, which must catch its own errors
+ *  ticket()        a new ticket, to be stored where others find it
+ *  wait(ticket)    waits until wake(ticket, value) is called; returns the value
+ *  wake(ticket, v) lets it go on, once, after the caller has waited or ended itself
+ *  stopping()      whether a stop was asked for: nothing new is to be begun */
+int cf_lua_open_scheduler(lua_State *L);
+#endif
