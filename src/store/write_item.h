@@ -25,6 +25,7 @@ struct cf_item_draw {
     enum cf_item_state state;
     int64_t attempts;                /* how often it was finished before */
     bool    existed;
+    bool    drawn_before;            /* in this same drawing: the key is taken, nothing was changed */
     char    error_kind[24];          /* of a failed one, "" otherwise */
 };
 
