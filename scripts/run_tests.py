@@ -50,8 +50,8 @@ VARIANTS = [
             ("unit", "lua", "e2e")),
     Variant("tsan", ("-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS=-O1",
                      "-DCONFAB_SANITIZE=thread"),
-            {"TSAN_OPTIONS": "exitcode=99:second_deadlock_stack=1:suppressions="
-                             f"{ROOT}/scripts/tsan.supp"},
+            {"TSAN_OPTIONS": "exitcode=99:second_deadlock_stack=1:"
+                             f'suppressions="{ROOT}/scripts/tsan.supp"'},
             ("unit", "e2e")),
 ]
 
