@@ -1,0 +1,73 @@
+"""Every command explains itself, and the examples in its help are run as they stand."""
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+
+import confab_process
+import pytest
+
+COMMANDS = ["run", "mock", "doctor", "runs", "show", "logs", "export", "version", "help"]
+SERVERS = ("mock", "serve")     # run until they are told to stop
+
+
+def examples(help_text):
+    """The indented lines between the summary and the usage line."""
+    opening = help_text.partition("\nusage:")[0]
+    return [line.strip() for line in opening.splitlines() if line.startswith("  ")]
+
+
+def test_help_lists_every_command(run_confab):
+    result = run_confab("help")
+    assert result.code == 0, result
+    for name in COMMANDS:
+        assert re.search(rf"\b{name}\b", result.out), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_and_the_flag_say_the_same(run_confab, name):
+    by_command, by_flag = run_confab("help", name), run_confab(name, "--help")
+    assert by_command.code == by_flag.code == 0, by_flag
+    assert by_command.out == by_flag.out
+    assert by_command.err == by_flag.err == ""
+    assert re.match(r"[A-Z][^\n]*\.\n\n  confab ", by_command.out), by_command.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_examples_in_the_help_run(root, folder, mock, run_confab, start_confab, confab_env,
+                                      name):
+    shutil.copytree(root / "examples", folder / "examples")
+    shutil.copytree(root / "examples", folder, dirs_exist_ok=True)
+    lines = examples(run_confab("help", name).out)
+    for line in lines:              # a script of any name is the example pipeline
+        for word in shlex.split(line, comments=True):
+            if word.endswith(".lua") and not (folder / word).exists():
+                shutil.copy(root / "examples" / "support_chats.lua", folder / word)
+    made = run_confab("run", "support_chats.lua", "--simulate", "--limit", "10")
+    assert made.code == 0, made
+
+    env = confab_env(mock())
+    env["PATH"] = f"{confab_process.binary().parent}{os.pathsep}{env['PATH']}"
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        assert words[0] == "confab", line
+        if words[1] in SERVERS:
+            server = start_confab(*words[1:])
+            server.wait_for("listening on http://")
+            server.signal(signal.SIGTERM)
+            assert server.wait() == 0, server.output
+            continue
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", line], cwd=folder, env=env,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=120, check=False)
+        confab_process.check_reports(done.stderr)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def test_an_unknown_command_names_the_nearest(run_confab):
+    result = run_confab("exprot")
+    assert result.code == 2, result
+    assert "export" in result.err
+    assert result.out == ""
