@@ -77,7 +77,19 @@ def test_a_public_header_of_two_areas_is_caught(tmp_path):
                                  "src/engine/twin.c": '#include "confab/twin.h"\n'})
     result = check(tmp_path)
     assert result.returncode == 1
-    assert "several areas have a twin.c" in result.stdout
+    assert "several areas could own it" in result.stdout
+
+
+def test_a_public_header_belongs_to_the_file_that_includes_it_first(tmp_path):
+    make_tree(tmp_path, SOUND | {
+        "include/confab/limiter_shared.h": '#include "confab/limiter.h"\n',
+        "src/limit/shared.c": '#include "confab/limiter_shared.h"\n',
+        "src/retry/retry.c": '#include "retry/retry.h"\n#include "confab/limiter_shared.h"\n',
+        "src/retry/retry.h": ""})
+    result = check(tmp_path)
+    assert result.returncode == 1
+    assert result.stdout.splitlines() == [
+        "src/retry/retry.c:2: retry (rank 1) includes limit (rank 1), which stands beside it"]
 
 
 def test_a_folder_without_sources_is_wrong_use(tmp_path):
