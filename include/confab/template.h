@@ -43,9 +43,9 @@ void cf_template_free(struct cf_template *tmpl);
 
 const char *cf_template_name(const struct cf_template *tmpl);
 
-/* Every name used, partials included, each once, in order of first use, dotted ones whole,
- * without the implicit "." Lent for the template's life. Names inside a section may belong to
- * the section's value. */
+/* Every name used, each once, in order of first use (those of partials behind the others), dotted
+ * ones whole, the implicit "." left out. Lent for the template's life. Names inside a section may
+ * belong to the section's value. */
 const char *const *cf_template_variables(const struct cf_template *tmpl, size_t *out_count);
 
 /* --- data --- */
@@ -80,9 +80,11 @@ struct cf_template_data {
     /* The text of FALSE or TEXT. Lent until the next call of any callback. */
     const char *(*text)(void *self, struct cf_value value, size_t *out_len);
 
-    /* Length of a list, and its item at index, from 0. */
     size_t (*length)(void *self, struct cf_value list);
-    struct cf_value (*at)(void *self, struct cf_value list, size_t index);
+
+    /* The item at index, from 0. They are asked for in order; previous is the item before it, for
+     * sources that find the next one from there (it may have been released). */
+    struct cf_value (*at)(void *self, struct cf_value list, size_t index, struct cf_value previous);
 
     /* Optional. The index-th name of a map in any fixed order, lent until the next call; NULL at
      * the end. Only asked to suggest a name in an error. */
