@@ -17,6 +17,10 @@ void cf_lua_push_error(lua_State *L, const struct cf_error *err);
 /* Raises it; `return cf_lua_raise(L, &err);`. Never returns. */
 int cf_lua_raise(lua_State *L, const struct cf_error *err);
 
+/* The error value at idx as C has it: confab's own tables with their kind, anything else as
+ * a script_error with its text. Does not raise. */
+void cf_lua_read_error(lua_State *L, int idx, struct cf_error *out);
+
 /* Pushes { metatable = the metatable of error tables }. */
 int cf_lua_open_raise(lua_State *L);
 #endif

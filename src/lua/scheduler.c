@@ -33,6 +33,7 @@ struct scheduler {
     bool main_done, ended;
     struct cf_error *main_error;   /* borrowed; set when the main chunk failed */
     bool main_failed;
+    char *traceback;               /* owned; of the error that ended the main chunk */
 
     /* Ring of tickets that wake() made ready; their values are in the second user value. */
     uint64_t *ready;
@@ -78,6 +79,8 @@ static int scheduler_gc(lua_State *L)
     if (sched->ready_cap > 0)
         free(sched->ready);
     sched->ready_cap = 0;
+    free(sched->traceback);
+    sched->traceback = NULL;
     if (sched->L != NULL)
         cf_queue_done(&sched->completions);
     sched->L = NULL;
@@ -148,15 +151,27 @@ static lua_State *take_waiting(lua_State *L, uint64_t ticket)
     return co;
 }
 
+/* The error at the top of co as C has it, and where it came from. */
 static void fail_main(struct scheduler *sched, lua_State *co, int status)
 {
+    struct cf_error *err = sched->main_error;
     sched->main_failed = true;
-    if (status != LUA_ERRMEM)
-        luaL_traceback(sched->L, co, NULL, 0);
-    else
-        lua_pushliteral(sched->L, "");
-    cf_lua_to_error(co, -1, lua_tostring(sched->L, -1), sched->main_error);
-    lua_pop(sched->L, 1);
+    cf_lua_read_error(co, -1, err);
+
+    lua_State *L = sched->L;
+    const char *traceback = NULL;
+    if (lua_istable(co, -1) && lua_getfield(co, -1, "traceback") == LUA_TSTRING)
+        traceback = lua_tostring(co, -1);
+    if (traceback == NULL && status != LUA_ERRMEM) {
+        luaL_traceback(L, co, NULL, 0);                      /* traceback */
+        traceback = lua_tostring(L, -1);
+        free(sched->traceback);
+        sched->traceback = cf_strdup(traceback);
+        lua_pop(L, 1);
+    } else if (traceback != NULL) {
+        free(sched->traceback);
+        sched->traceback = cf_strdup(traceback);
+    }
 }
 
 /* Resumes co, whose arguments are on its stack. co is anchored by the caller. */
@@ -490,6 +505,11 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
     sched->main_thread = NULL;
     lua_pop(L, 1);
     return end;
+}
+
+const char *cf_scheduler_traceback(lua_State *L)
+{
+    return get_scheduler(L)->traceback;
 }
 
 /* --- the Lua side --- */

@@ -81,13 +81,16 @@ enum cf_stop_level cf_scheduler_stop_level(lua_State *L);
 /* How a run of the main chunk ended. */
 enum cf_script_end {
     CF_SCRIPT_RETURNED,
-    CF_SCRIPT_FAILED,           /* an error was not caught; *err has kind and message with traceback */
+    CF_SCRIPT_FAILED,           /* an error was not caught; *err has kind and message */
     CF_SCRIPT_ENDED,            /* cf_scheduler_end, or a stop after which nobody was left to wait for */
 };
 
-/* Runs the function at the top of L (popped) with nargs arguments below... as coroutine, and
- * everything that it starts, until it ends. The program only. */
+/* Calls the function that lies below its nargs arguments at the top of L (all popped) as the main
+ * coroutine, and runs it and all that it starts until it ends. The program only. */
 enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *err);
+
+/* Where the error that ended the main chunk came from; NULL if it is not known. Lent. */
+const char *cf_scheduler_traceback(lua_State *L);
 
 /* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
 void cf_scheduler_catch_signals(lua_State *L);

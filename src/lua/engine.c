@@ -1,0 +1,236 @@
+#include "lua/engine.h"
+
+#include <stdlib.h>
+
+#include <lauxlib.h>
+
+#include "confab/clock.h"
+#include "confab/error.h"
+#include "engine/engine.h"
+#include "engine/models.h"
+#include "engine/sender.h"
+#include "lua/models.h"
+#include "lua/raise.h"
+#include "lua/read.h"
+#include "lua/scheduler.h"
+
+#define ENGINE_MT "confab.engine"
+#define KEYS_MAX  64
+
+struct lua_engine { struct cf_engine *engine; };    /* owned; NULL before open and after close */
+
+static const char registry_key = 0;
+
+static int engine_gc(lua_State *L)
+{
+    struct lua_engine *self = luaL_checkudata(L, 1, ENGINE_MT);
+    cf_engine_free(self->engine);
+    self->engine = NULL;
+    return 0;
+}
+
+static struct lua_engine *get_self(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
+    struct lua_engine *self = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return self;
+}
+
+struct cf_engine *cf_lua_engine(lua_State *L)
+{
+    struct lua_engine *self = get_self(L);
+    return self != NULL ? self->engine : NULL;
+}
+
+struct cf_engine *cf_lua_check_engine(lua_State *L)
+{
+    struct cf_engine *engine = cf_lua_engine(L);
+    if (engine == NULL) {
+        struct cf_error err;
+        cf_fail(&err, CF_ERR_CONFIG, "the engine is not open");
+        cf_lua_raise(L, &err);
+    }
+    return engine;
+}
+
+void cf_lua_close_engine(lua_State *L)
+{
+    struct lua_engine *self = get_self(L);
+    if (self != NULL) {
+        cf_engine_free(self->engine);
+        self->engine = NULL;
+    }
+}
+
+static void on_stop(enum cf_stop_level level, void *self)
+{
+    struct lua_engine *engine = self;
+    if (engine->engine == NULL)
+        return;
+    if (level == CF_STOP_LEVEL_DRAIN)
+        cf_sender_drain(cf_engine_sender(engine->engine));
+    else
+        cf_sender_abandon(cf_engine_sender(engine->engine));
+}
+
+static void read_timeouts(lua_State *L, int idx, struct cf_http_timeouts *out)
+{
+    if (lua_getfield(L, idx, "timeouts") == LUA_TTABLE) {
+        int at = lua_gettop(L);
+        cf_lua_read_int(L, at, "connect_ms", &out->connect_ms);
+        cf_lua_read_int(L, at, "first_byte_ms", &out->first_byte_ms);
+        cf_lua_read_int(L, at, "idle_ms", &out->idle_ms);
+        cf_lua_read_int(L, at, "total_ms", &out->total_ms);
+    }
+    lua_pop(L, 1);
+}
+
+/* keys and their limits are C arrays of this call; the strings are the settings table's. */
+static size_t read_keys(lua_State *L, int idx, const struct cf_limit_config *common,
+                        struct cf_key_options *keys, struct cf_limit_config *limits)
+{
+    size_t count = 0;
+    lua_getfield(L, idx, "keys");                              /* ... keys */
+    lua_Integer len = lua_istable(L, -1) ? luaL_len(L, -1) : 0;
+    for (lua_Integer i = 1; i <= len && count < KEYS_MAX; i++, count++) {
+        lua_geti(L, -1, i);                                    /* ... keys key */
+        int at = lua_gettop(L);
+        keys[count] = (struct cf_key_options){
+            .name = cf_lua_read_string(L, at, "name"), .value = cf_lua_read_string(L, at, "value"),
+        };
+        if (lua_getfield(L, at, "limits") == LUA_TTABLE) {
+            limits[count] = *common;
+            cf_lua_read_limits(L, lua_gettop(L), &limits[count]);
+            keys[count].limits = &limits[count];
+        }
+        lua_pop(L, 2);
+    }
+    lua_pop(L, 1);
+    return count;
+}
+
+static int engine_open(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    if (cf_lua_engine(L) != NULL)
+        return luaL_error(L, "the engine is open already");
+
+    struct cf_engine_options options = {
+        .db_path = cf_lua_read_string(L, 1, "db"),
+        .provider = cf_lua_read_string(L, 1, "provider"),
+        .simulate = cf_lua_read_string(L, 1, "simulate"),
+        .sender.base_url = cf_lua_read_string(L, 1, "base_url"),
+    };
+    cf_limit_config_default(&options.sender.limits);
+    if (lua_getfield(L, 1, "limits") == LUA_TTABLE)
+        cf_lua_read_limits(L, lua_gettop(L), &options.sender.limits);
+    cf_retry_policy_default(&options.sender.retry);
+    if (lua_getfield(L, 1, "retry") == LUA_TTABLE)
+        cf_lua_read_retry(L, lua_gettop(L), &options.sender.retry);
+    lua_settop(L, 1);
+    read_timeouts(L, 1, &options.sender.timeouts);
+    cf_lua_read_bool(L, 1, "http2", &options.sender.http2);
+    int64_t seed = 0;
+    cf_lua_read_int(L, 1, "seed", &seed);
+    options.sender.seed = (uint64_t)seed;
+
+    struct cf_key_options keys[KEYS_MAX];
+    struct cf_limit_config key_limits[KEYS_MAX];
+    options.sender.keys = keys;
+    options.sender.key_count = read_keys(L, 1, &options.sender.limits, keys, key_limits);
+
+    struct lua_engine *self = lua_newuserdatauv(L, sizeof *self, 0);     /* settings self */
+    self->engine = NULL;
+    luaL_setmetatable(L, ENGINE_MT);
+    lua_getfield(L, 1, "models");                              /* settings self models */
+    struct cf_models *models = cf_lua_read_models(L, -1);
+
+    struct cf_error err;
+    if (!cf_engine_open(&options, models, cf_clock_system(), &self->engine, &err)) {
+        cf_models_free(models);
+        return cf_lua_raise(L, &err);
+    }
+    lua_pop(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
+    cf_scheduler_set_on_stop(L, on_stop, self);
+    return 0;
+}
+
+static int engine_is_open(lua_State *L)
+{
+    lua_pushboolean(L, cf_lua_engine(L) != NULL);
+    return 1;
+}
+
+static int engine_is_simulated(lua_State *L)
+{
+    lua_pushboolean(L, cf_engine_is_simulated(cf_lua_check_engine(L)));
+    return 1;
+}
+
+static void set_int(lua_State *L, const char *name, int64_t value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static int engine_status(lua_State *L)
+{
+    struct cf_sender_status status;
+    cf_sender_status(cf_engine_sender(cf_lua_check_engine(L)), &status);
+    lua_createtable(L, 0, 4);
+    set_int(L, "waiting", status.waiting);
+    set_int(L, "in_flight", status.in_flight);
+    set_int(L, "backing_off", status.backing_off);
+    return 1;
+}
+
+/* limits(key name or nil, limit class) -> DESIGN's table of `status(key)`; nil: no such key. */
+static int engine_limits(lua_State *L)
+{
+    const char *key = luaL_optstring(L, 1, NULL);
+    const char *limit_class = luaL_checkstring(L, 2);
+    struct cf_limit_status status;
+    if (!cf_sender_limits(cf_engine_sender(cf_lua_check_engine(L)), key, limit_class, &status))
+        return 0;
+    lua_createtable(L, 0, 10);
+    set_int(L, "used", status.used);
+    set_int(L, "remaining", status.remaining);
+    set_int(L, "limit", status.limit);
+    set_int(L, "reset_ms", status.reset_ms);
+    set_int(L, "wait_ms", status.wait_ms);
+    set_int(L, "queued", status.queued);
+    set_int(L, "in_flight", status.in_flight);
+    set_int(L, "paused_until", status.paused_until_ms);
+    lua_pushstring(L, status.source);
+    lua_setfield(L, -2, "source");
+    return 1;
+}
+
+static int engine_reset_limits(lua_State *L)
+{
+    const char *key = luaL_optstring(L, 1, NULL);
+    lua_pushboolean(L, cf_sender_reset_limits(cf_engine_sender(cf_lua_check_engine(L)), key));
+    return 1;
+}
+
+int cf_lua_open_engine(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        { "open", engine_open },
+        { "is_open", engine_is_open },
+        { "is_simulated", engine_is_simulated },
+        { "status", engine_status },
+        { "limits", engine_limits },
+        { "reset_limits", engine_reset_limits },
+        { NULL, NULL },
+    };
+    luaL_newmetatable(L, ENGINE_MT);
+    lua_pushcfunction(L, engine_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    return 1;
+}

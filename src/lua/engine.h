@@ -1,0 +1,22 @@
+/* engine.h - the engine of a Lua state: opened once, with the script's settings. */
+#ifndef CONFAB_LUA_ENGINE_H
+#define CONFAB_LUA_ENGINE_H
+
+#include <lua.h>
+
+struct cf_engine;
+
+/* The engine; NULL before it is opened. */
+struct cf_engine *cf_lua_engine(lua_State *L);
+
+/* The same; raises config_error if it is not open. */
+struct cf_engine *cf_lua_check_engine(lua_State *L);
+
+/* Closes it; every call must have come back. For the program's end. */
+void cf_lua_close_engine(lua_State *L);
+
+/* Pushes { open, is_open, status, limits, reset_limits, is_simulated }.
+ *  open(settings)   settings: db, provider, base_url, keys = {{name, value, limits?}}, limits, retry,
+ *                   timeouts, http2, seed, simulate (spec), models (the table of lua/confab/models.lua) */
+int cf_lua_open_engine(lua_State *L);
+#endif
