@@ -16,7 +16,8 @@ end
 local source = assert(json.decode(read("tests/data/prices.json"))).models
 
 local price_fields = {
-  "input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "batch_input", "batch_output",
+  "input", "output", "cache_write_5m", "cache_write_1h", "cache_read",
+  "batch_input", "batch_output",
 }
 
 -- Pico-dollars a token of decimal text, dollars per million, read digit by digit; nil if it is
