@@ -20,12 +20,15 @@
  *                         from 1), KIND@TIME-TIME (by time since the start), or KIND (always).
  *                         Kinds: 400 401 402 403 404 408 413 429 500 502 503 504 529 spend_cap
  *                         reset reset_body cut trickle silent bad_envelope stream_error empty
- *                         refusal prose_refusal max_tokens malformed malformed:WAY
+ *                         refusal max_tokens malformed malformed:WAY (WAY: the names of
+ *                         tests/data/model_replies; without one, any of them)
  *   usage=plain|varied    varied: cache reads and writes, thinking, null and absent fields
  *   reply_bytes=N         the length to aim at for a conversation's JSON (default: by its turns)
  *   quality=default|low|mixed   whether conversations pass the default scoring rules (mixed:
  *                         two in three do)
  *   headers=on|off        off: no anthropic-ratelimit-* headers
+ *   orgs=one|key          whether all keys are one organisation, or each its own (default one)
+ *   trickle=TIME          how long a trickled body takes (default 5s)
  *
  * TIME is a number with ms, s, m or h. For example:
  *   rpm=1000,itpm=2000000,latency=uniform:100:300,faults=500:5%;529:5%;reset:2%;malformed:5%,seed=7 */
@@ -71,6 +74,9 @@ bool cf_simulator_open(const struct cf_simulator_options *options, struct cf_sim
 
 /* Serves on this thread until cf_simulator_interrupt. */
 void cf_simulator_run(struct cf_simulator *sim);
+
+/* One turn of its loop, waiting at most wait_ms: for tests that move the clock themselves. */
+void cf_simulator_turn(struct cf_simulator *sim, int64_t wait_ms);
 
 /* Makes cf_simulator_run return. Any thread; async-signal-safe. */
 void cf_simulator_interrupt(struct cf_simulator *sim);
