@@ -1,0 +1,447 @@
+#include "lua/call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "confab/buf.h"
+#include "confab/cost.h"
+#include "confab/error.h"
+#include "confab/money.h"
+#include "engine/call.h"
+#include "engine/engine.h"
+#include "engine/journal.h"
+#include "engine/models.h"
+#include "lua/engine.h"
+#include "lua/item.h"
+#include "lua/raise.h"
+#include "lua/read.h"
+#include "lua/reply.h"
+#include "lua/scheduler.h"
+#include "provider/anthropic.h"
+
+#define STOPS_MAX    16       /* stop sequences; the providers take 4 to 8 */
+#define RAW_BYTES_MAX (64u << 20)
+
+/* What is needed to build and send one request; its texts belong to the request table. The arrays hang
+ * on a userdata, so that an error leaves nothing behind. */
+struct request {
+    struct cf_chat_request chat;
+    struct cf_chat_message *messages;
+    struct cf_text stops[STOPS_MAX];
+    struct cf_buf body;
+};
+
+static int request_gc(lua_State *L)
+{
+    struct request *request = lua_touserdata(L, 1);
+    free(request->messages);
+    request->messages = NULL;
+    cf_buf_done(&request->body);
+    return 0;
+}
+
+static struct request *push_request(lua_State *L)
+{
+    struct request *request = lua_newuserdatauv(L, sizeof *request, 0);
+    memset(request, 0, sizeof *request);
+    cf_buf_init(&request->body, CF_REQUEST_BYTES_MAX);
+    if (luaL_newmetatable(L, "confab.request")) {
+        lua_pushcfunction(L, request_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return request;
+}
+
+static int raise_config(lua_State *L, const char *fmt, const char *value)
+{
+    struct cf_error err;
+    cf_fail(&err, CF_ERR_CONFIG, fmt, value);
+    return cf_lua_raise(L, &err);
+}
+
+static void read_messages(lua_State *L, int idx, struct request *request)
+{
+    struct cf_text prompt = cf_lua_read_text(L, idx, "prompt");
+    if (prompt.data != NULL) {
+        request->messages = cf_calloc(1, sizeof *request->messages);
+        request->messages[0] = (struct cf_chat_message){ "user", prompt };
+        request->chat.message_count = 1;
+    } else {
+        lua_getfield(L, idx, "messages");                  /* ... messages */
+        lua_Integer count = lua_istable(L, -1) ? luaL_len(L, -1) : 0;
+        if (count < 1 || count > CF_MESSAGES_MAX)
+            raise_config(L, "a call needs a prompt or messages%s", "");
+        request->messages = cf_calloc((size_t)count, sizeof *request->messages);
+        request->chat.message_count = (size_t)count;
+        for (lua_Integer i = 1; i <= count; i++) {
+            if (lua_geti(L, -1, i) != LUA_TTABLE)
+                raise_config(L, "each message must be a table with role and content%s", "");
+            int at = lua_gettop(L);
+            struct cf_text content = cf_lua_read_text(L, at, "content");
+            request->messages[i - 1] = (struct cf_chat_message){ cf_lua_read_string(L, at, "role"), content };
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+    request->chat.messages = request->messages;
+}
+
+static void read_stops(lua_State *L, int idx, struct request *request)
+{
+    if (lua_getfield(L, idx, "stop") == LUA_TTABLE) {
+        lua_Integer count = luaL_len(L, -1);
+        if (count > STOPS_MAX)
+            raise_config(L, "there may be at most 16 stop sequences%s", "");
+        for (lua_Integer i = 1; i <= count; i++) {
+            lua_geti(L, -1, i);
+            request->stops[i - 1].data = luaL_checklstring(L, -1, &request->stops[i - 1].len);
+            lua_pop(L, 1);
+        }
+        request->chat.stop = request->stops;
+        request->chat.stop_count = (size_t)count;
+    }
+    lua_pop(L, 1);
+}
+
+/* Fills request from the table at idx. */
+static void read_request(lua_State *L, int idx, struct request *request)
+{
+    struct cf_chat_request *chat = &request->chat;
+    chat->model = cf_lua_read_string(L, idx, "model");
+    chat->system = cf_lua_read_text(L, idx, "system");
+    cf_lua_read_int(L, idx, "max_tokens", &chat->max_tokens);
+    chat->has_temperature = cf_lua_read_number(L, idx, "temperature", &chat->temperature);
+    chat->has_top_p = cf_lua_read_number(L, idx, "top_p", &chat->top_p);
+    chat->top_k = -1;
+    cf_lua_read_int(L, idx, "top_k", &chat->top_k);
+    chat->has_top_k = chat->top_k >= 0;
+    chat->schema = cf_lua_read_text(L, idx, "schema");
+    chat->tools = cf_lua_read_text(L, idx, "tools");
+    chat->tool_choice = cf_lua_read_text(L, idx, "tool_choice");
+    chat->effort = cf_lua_read_string(L, idx, "effort");
+    cf_lua_read_int(L, idx, "thinking_budget", &chat->thinking_budget);
+
+    const char *thinking = cf_lua_read_string(L, idx, "thinking");
+    if (thinking != NULL && !cf_thinking_parse(thinking, &chat->thinking))
+        raise_config(L, "thinking must be \"disabled\", \"between_tools\", \"adaptive\" or \"enabled\", not \"%s\"",
+                     thinking);
+    const char *cache = cf_lua_read_string(L, idx, "cache");
+    if (cache != NULL)
+        chat->cache = strcmp(cache, "1h") == 0 ? CF_CACHE_1H : CF_CACHE_5M;
+    read_messages(L, idx, request);
+    read_stops(L, idx, request);
+}
+
+/* --- what comes back --- */
+
+struct waiting_call {
+    struct cf_call *call;
+    uint64_t ticket;
+    lua_State *L;             /* the main state */
+};
+
+static int push_call_result(lua_State *L, void *data)
+{
+    struct waiting_call *waiting = data;
+    struct cf_call *call = waiting->call;
+    int count = 0;
+    if (L != NULL && call->has_reply) {
+        struct cf_lua_reply_facts facts = {
+            .call_id = call->call_id, .cost_pico = call->cost_pico, .latency_ms = call->latency_ms,
+            .attempts = call->attempts,
+        };
+        cf_lua_push_reply(L, &call->reply, &facts);
+        count = 1;
+    } else if (L != NULL) {
+        lua_pushnil(L);
+        cf_lua_push_error(L, &call->error);
+        if (call->stops_run) {
+            lua_pushboolean(L, true);
+            lua_setfield(L, -2, "stops_run");
+        }
+        if (call->call_id != 0) {
+            lua_pushinteger(L, call->call_id);
+            lua_setfield(L, -2, "call");
+        }
+        count = 2;
+    }
+    cf_call_free(call);
+    free(waiting);
+    return count;
+}
+
+static void deliver_call(struct cf_completion *completion, void *context)
+{
+    (void)context;
+    struct cf_call *call = (struct cf_call *)completion;
+    struct waiting_call *waiting = call->owner;
+    lua_State *L = waiting->L;
+    /* A call that a stop took back: its step is not to go on, the item stays as it is. */
+    if (!call->has_reply && call->error.kind == CF_ERR_CANCELLED &&
+        cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE) {
+        cf_scheduler_drop(L, waiting->ticket);
+        push_call_result(NULL, waiting);
+        return;
+    }
+    cf_scheduler_wake(L, waiting->ticket, push_call_result, waiting);
+}
+
+/* --- on_retry --- */
+
+struct retry_event {
+    struct cf_completion completion;
+    lua_State *L;
+    int64_t attempt, delay_ms;
+    struct cf_error error;
+};
+
+static const char on_retry_key = 0;      /* registry: the script's callback */
+
+static void deliver_retry(struct cf_completion *completion, void *context)
+{
+    (void)context;
+    struct retry_event *event = (struct retry_event *)completion;
+    lua_State *L = event->L;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &on_retry_key) == LUA_TFUNCTION) {
+        lua_pushinteger(L, event->attempt);
+        cf_lua_push_error(L, &event->error);
+        lua_pushinteger(L, event->delay_ms);
+        if (lua_pcall(L, 3, 0, 0) != LUA_OK)
+            cf_log(CF_LOG_WARN, "on_retry: %s", luaL_tolstring(L, -1, NULL));
+    }
+    lua_settop(L, 0);
+    free(event);
+}
+
+/* Net thread. */
+static void on_retry(struct cf_call *call, const struct cf_retry_step *step, const struct cf_error *err)
+{
+    struct waiting_call *waiting = call->owner;
+    struct retry_event *event = cf_calloc(1, sizeof *event);
+    event->completion.deliver = deliver_retry;
+    event->L = waiting->L;
+    event->attempt = step->attempt;
+    event->delay_ms = step->delay_ms;
+    event->error = *err;
+    cf_queue_push(call->completions, &event->completion.link);
+}
+
+/* set_on_retry(fn or nil) */
+static int call_set_on_retry(lua_State *L)
+{
+    lua_settop(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &on_retry_key);
+    return 0;
+}
+
+/* --- asking --- */
+
+static const struct cf_model *check_model(lua_State *L, struct cf_engine *engine, const char *name)
+{
+    if (name == NULL)
+        raise_config(L, "a call needs a model%s", "");
+    const struct cf_model *model = cf_models_find(cf_engine_models(engine), name);
+    if (model == NULL)
+        raise_config(L, "unknown model \"%s\"; give it a price with confab.setup{models = {[\"...\"] = {price = ...}}}",
+                     name);
+    return model;
+}
+
+/* Says once a run which parameters the model does not take. */
+static void tell_dropped(lua_State *L, const struct cf_model *model, const struct cf_dropped *dropped)
+{
+    char text[CF_DROPPED_TEXT_MAX];
+    cf_dropped_format(dropped, text);
+    if (text[0] == '\0')
+        return;
+    lua_pushfstring(L, "confab.dropped.%s.%s", model->name, text);
+    if (lua_getfield(L, LUA_REGISTRYINDEX, lua_tostring(L, -1)) == LUA_TNIL) {
+        cf_log(CF_LOG_WARN, "%s does not take %s: not sent", model->name, text);
+        lua_pushboolean(L, true);
+        lua_setfield(L, LUA_REGISTRYINDEX, lua_tostring(L, -3));
+    }
+    lua_pop(L, 2);
+}
+
+/* Pushes the reply that the journal has; returns false if it cannot be read. */
+static bool push_replayed(lua_State *L, struct cf_engine *engine, const struct cf_journal_call *row)
+{
+    struct cf_error err;
+    struct cf_buf raw;
+    struct cf_reply reply = { 0 };
+    cf_buf_init(&raw, RAW_BYTES_MAX);
+    int found = cf_reader_reply(cf_engine_reader(engine), row->call, &raw, &err);
+    bool ok = found > 0 && cf_anthropic_decode(raw.data, raw.len, &reply, &err);
+    cf_buf_done(&raw);
+    if (found < 0) {
+        cf_lua_raise(L, &err);
+        return false;
+    }
+    if (!ok)
+        return false;
+    struct cf_lua_reply_facts facts = {
+        .call_id = row->call, .cost_pico = row->cost_pico, .latency_ms = row->latency_ms,
+        .attempts = (int)row->attempts, .is_replayed = true,
+    };
+    cf_lua_push_reply(L, &reply, &facts);
+    return true;
+}
+
+static int call_ask(lua_State *L)
+{
+    struct cf_engine *engine = cf_lua_check_engine(L);
+    struct cf_item *item = cf_lua_check_item(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    cf_lua_check_wait(L, "a call");
+
+    struct request *request = push_request(L);                 /* item table request */
+    read_request(L, 2, request);
+    const struct cf_model *model = check_model(L, engine, request->chat.model);
+    request->chat.model = model->name;
+
+    struct cf_error err;
+    struct cf_dropped dropped = { 0 };
+    uint8_t hash[CF_SHA256_SIZE];
+    if (!cf_anthropic_build(&request->chat, &model->features, &request->body, &dropped, &err) ||
+        !cf_chat_request_hash(&request->chat, hash, &err))
+        return cf_lua_raise(L, &err);
+
+    const char *branch = cf_lua_read_string(L, 2, "branch");
+    int64_t ordinal;
+    bool serves;
+    const struct cf_journal_call *row =
+        cf_item_ask(item, branch != NULL ? branch : "", hash, request->chat.max_tokens, &ordinal, &serves);
+    if (serves && push_replayed(L, engine, row))
+        return 1;
+    if (cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE)
+        return cf_lua_wait_for_ever(L);
+    tell_dropped(L, model, &dropped);
+
+    int64_t input_bound = cf_chat_request_input_bound(&request->chat);
+    int64_t output_bound = cf_chat_request_output_bound(&request->chat, &model->features);
+    struct cf_cost_limits limits = {
+        .input_tokens = input_bound, .output_tokens = output_bound, .cache_mark = request->chat.cache,
+    };
+    int64_t output_estimate = output_bound;
+    cf_lua_read_int(L, 2, "output_estimate", &output_estimate);
+    int64_t template_id = 0;
+    cf_lua_read_int(L, 2, "template", &template_id);
+    bool wants_retries = false;
+    cf_lua_read_bool(L, 2, "on_retry", &wants_retries);
+
+    struct waiting_call *waiting = cf_calloc(1, sizeof *waiting);
+    struct cf_call *call = cf_call_new();
+    waiting->call = call;
+    waiting->ticket = cf_scheduler_ticket(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    waiting->L = lua_tothread(L, -1);
+    call->completion.deliver = deliver_call;
+    call->completions = cf_scheduler_completions(L);
+    call->owner = waiting;
+    call->account = &item->run->account;
+    call->run = item->run->id;
+    call->item = item->id;
+    call->template_id = template_id;
+    snprintf(call->branch, sizeof call->branch, "%s", branch != NULL ? branch : "");
+    memcpy(call->hash, hash, sizeof call->hash);
+    call->ordinal = ordinal;
+    call->call_id = row != NULL ? row->call : 0;
+    call->model = model;
+    call->body = cf_buf_take(&request->body, &call->body_len);
+    call->max_tokens = request->chat.max_tokens;
+    call->bound_pico = cf_cost_bound(&model->price, &limits);
+    call->amounts = (struct cf_amounts){ 1, cf_tokens_estimate(call->body, call->body_len), output_estimate };
+    call->on_retry = wants_retries ? on_retry : NULL;
+    uint64_t ticket = waiting->ticket;
+    cf_sender_submit(cf_engine_sender(engine), call);
+
+    lua_settop(L, 1);
+    return cf_lua_wait(L, ticket, "a call");
+}
+
+/* --- replies that do not serve --- */
+
+struct rejection {
+    struct cf_completion completion;
+    struct cf_write_call_rejected write;
+    struct cf_queue *completions;
+    char kind[24], *message;
+};
+
+static void deliver_rejection(struct cf_completion *completion, void *context)
+{
+    (void)context;
+    struct rejection *rejection = (struct rejection *)completion;
+    free(rejection->message);
+    free(rejection);
+}
+
+/* Store thread. A log row that could not be written is not worth a run: what follows will tell. */
+static void on_rejection_stored(struct cf_write *write, const struct cf_error *err)
+{
+    struct rejection *rejection = write->owner;
+    if (err != NULL)
+        cf_log(CF_LOG_WARN, "a log row could not be written: %s", err->message);
+    cf_queue_push(rejection->completions, &rejection->completion.link);
+}
+
+static int call_reject(lua_State *L)
+{
+    struct cf_engine *engine = cf_lua_check_engine(L);
+    struct cf_item *item = cf_lua_check_item(L, 1);
+    int64_t call_id = luaL_checkinteger(L, 2);
+    const char *kind = luaL_checkstring(L, 3), *message = luaL_checkstring(L, 4);
+
+    struct rejection *rejection = cf_calloc(1, sizeof *rejection);
+    rejection->completion.deliver = deliver_rejection;
+    rejection->completions = cf_scheduler_completions(L);
+    snprintf(rejection->kind, sizeof rejection->kind, "%s", kind);
+    rejection->message = cf_strdup(message);
+    rejection->write = (struct cf_write_call_rejected){
+        .write = { .apply = cf_write_call_rejected, .on_done = on_rejection_stored, .owner = rejection },
+        .run = item->run->id, .item = item->id, .call = call_id,
+        .error_kind = rejection->kind, .error_message = rejection->message,
+    };
+    cf_store_submit(cf_engine_store(engine), &rejection->write.write);
+    return 0;
+}
+
+static int call_model(lua_State *L)
+{
+    const struct cf_model *model = cf_models_find(cf_engine_models(cf_lua_check_engine(L)), luaL_checkstring(L, 1));
+    if (model == NULL)
+        return 0;
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, model->name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, model->limit_class);
+    lua_setfield(L, -2, "limit_class");
+    lua_pushinteger(L, model->features.max_output);
+    lua_setfield(L, -2, "max_output");
+    lua_pushboolean(L, model->is_retired);
+    lua_setfield(L, -2, "is_retired");
+    lua_pushstring(L, model->successor);
+    lua_setfield(L, -2, "successor");
+    return 1;
+}
+
+int cf_lua_open_call(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        { "ask", call_ask },
+        { "reject", call_reject },
+        { "model", call_model },
+        { "set_on_retry", call_set_on_retry },
+        { NULL, NULL },
+    };
+    cf_lua_open_reply(L);
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,161 @@
+#include "lua/reply.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "confab/error.h"
+#include "confab/money.h"
+#include "lua/json.h"
+#include "lua/raise.h"
+#include "provider/reply.h"
+
+#define REPLY_MT "confab.reply"
+
+enum { UV_JSON = 1 };
+
+struct lua_reply {
+    struct cf_reply reply;
+    struct cf_lua_reply_facts facts;
+};
+
+void cf_lua_push_reply(lua_State *L, struct cf_reply *reply, const struct cf_lua_reply_facts *facts)
+{
+    struct lua_reply *self = lua_newuserdatauv(L, sizeof *self, 1);
+    memset(self, 0, sizeof *self);
+    luaL_setmetatable(L, REPLY_MT);
+    self->reply = *reply;
+    self->facts = *facts;
+    memset(reply, 0, sizeof *reply);
+}
+
+static int reply_gc(lua_State *L)
+{
+    struct lua_reply *self = luaL_checkudata(L, 1, REPLY_MT);
+    cf_reply_done(&self->reply);
+    return 0;
+}
+
+static void push_usage(lua_State *L, const struct cf_reply_usage *usage)
+{
+    static const struct { const char *name; unsigned bit; size_t at; } rows[] = {
+        { "input", CF_USAGE_INPUT, offsetof(struct cf_reply_usage, input) },
+        { "output", CF_USAGE_OUTPUT, offsetof(struct cf_reply_usage, output) },
+        { "cache_write", CF_USAGE_CACHE_WRITE, offsetof(struct cf_reply_usage, cache_write) },
+        { "cache_read", CF_USAGE_CACHE_READ, offsetof(struct cf_reply_usage, cache_read) },
+        { "thinking", CF_USAGE_THINKING, offsetof(struct cf_reply_usage, thinking) },
+    };
+    lua_createtable(L, 0, 5);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if ((usage->present & rows[i].bit) == 0)
+            continue;
+        lua_pushinteger(L, *(const int64_t *)((const char *)usage + rows[i].at));
+        lua_setfield(L, -2, rows[i].name);
+    }
+}
+
+/* The reply's JSON: of a tool or of the text. Decoded once; false stands for "is not JSON". */
+static void push_json(lua_State *L, struct lua_reply *self)
+{
+    if (lua_getiuservalue(L, 1, UV_JSON) != LUA_TNIL) {
+        if (lua_isboolean(L, -1) && !lua_toboolean(L, -1))
+            lua_pushnil(L);
+        else
+            lua_getfield(L, -1, "value");
+        return;
+    }
+    struct cf_error err;
+    const char *text = self->reply.tool_input != NULL ? self->reply.tool_input : self->reply.text;
+    size_t len = self->reply.tool_input != NULL ? self->reply.tool_input_len : self->reply.text_len;
+    if (text == NULL || !cf_lua_json_decode(L, text, len, &err)) {
+        lua_pushboolean(L, false);
+        lua_setiuservalue(L, 1, UV_JSON);
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, 0, 1);                        /* value box */
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "value");
+    lua_setiuservalue(L, 1, UV_JSON);                /* value */
+}
+
+static void push_optional(lua_State *L, const char *text)
+{
+    if (text != NULL && text[0] != '\0')
+        lua_pushstring(L, text);
+    else
+        lua_pushnil(L);
+}
+
+static void push_refusal(lua_State *L, const struct cf_reply *reply)
+{
+    if (reply->stop != CF_STOP_REFUSAL) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, 0, 2);
+    push_optional(L, reply->refusal_category);
+    lua_setfield(L, -2, "category");
+    push_optional(L, reply->refusal_explanation);
+    lua_setfield(L, -2, "explanation");
+}
+
+static int reply_index(lua_State *L)
+{
+    struct lua_reply *self = luaL_checkudata(L, 1, REPLY_MT);
+    const char *name = luaL_checkstring(L, 2);
+    const struct cf_reply *reply = &self->reply;
+
+    if (strcmp(name, "text") == 0)
+        lua_pushlstring(L, reply->text != NULL ? reply->text : "", reply->text_len);
+    else if (strcmp(name, "json") == 0)
+        push_json(L, self);
+    else if (strcmp(name, "tool_input") == 0)
+        lua_pushlstring(L, reply->tool_input != NULL ? reply->tool_input : "", reply->tool_input_len);
+    else if (strcmp(name, "usage") == 0)
+        push_usage(L, &reply->usage);
+    else if (strcmp(name, "cost_pico") == 0)
+        lua_pushinteger(L, self->facts.cost_pico);
+    else if (strcmp(name, "cost") == 0 && self->facts.cost_pico != CF_COST_UNKNOWN)
+        lua_pushnumber(L, (double)self->facts.cost_pico / (double)CF_PICO_PER_USD);
+    else if (strcmp(name, "stop_reason") == 0)
+        push_optional(L, reply->stop_text);
+    else if (strcmp(name, "is_cut") == 0)
+        lua_pushboolean(L, cf_reply_is_cut(reply));
+    else if (strcmp(name, "refusal") == 0)
+        push_refusal(L, reply);
+    else if (strcmp(name, "model") == 0)
+        push_optional(L, reply->model);
+    else if (strcmp(name, "id") == 0)
+        push_optional(L, reply->id);
+    else if (strcmp(name, "call") == 0)
+        lua_pushinteger(L, self->facts.call_id);
+    else if (strcmp(name, "latency_ms") == 0 && self->facts.latency_ms >= 0)
+        lua_pushinteger(L, self->facts.latency_ms);
+    else if (strcmp(name, "attempts") == 0)
+        lua_pushinteger(L, self->facts.attempts);
+    else if (strcmp(name, "replayed") == 0)
+        lua_pushboolean(L, self->facts.is_replayed);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int reply_tostring(lua_State *L)
+{
+    struct lua_reply *self = luaL_checkudata(L, 1, REPLY_MT);
+    lua_pushlstring(L, self->reply.text != NULL ? self->reply.text : "", self->reply.text_len);
+    return 1;
+}
+
+void cf_lua_open_reply(lua_State *L)
+{
+    luaL_newmetatable(L, REPLY_MT);
+    lua_pushcfunction(L, reply_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, reply_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, reply_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+}

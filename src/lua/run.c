@@ -1,0 +1,516 @@
+#include "lua/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "base/mem.h"
+#include "confab/conversation.h"
+#include "confab/error.h"
+#include "confab/money.h"
+#include "engine/completion.h"
+#include "engine/engine.h"
+#include "engine/journal.h"
+#include "lua/conversation.h"
+#include "lua/engine.h"
+#include "lua/item.h"
+#include "lua/raise.h"
+#include "lua/read.h"
+#include "lua/scheduler.h"
+#include "store/write_item.h"
+#include "store/write_run.h"
+
+#define RUN_MT    "confab.run.core"
+#define DRAW_MAX  256
+
+struct lua_run { struct cf_run *run; };      /* borrowed from the engine */
+
+static struct cf_run *check_run(lua_State *L, int idx)
+{
+    return ((struct lua_run *)luaL_checkudata(L, idx, RUN_MT))->run;
+}
+
+/* A write that a coroutine waits for. Its texts belong to the Lua value that `anchor` keeps. */
+struct waiting_write {
+    struct cf_completion completion;
+    struct cf_queue *completions;
+    lua_State *L;                    /* the main state */
+    uint64_t ticket;
+    int  anchor;                     /* registry reference; released on the script thread */
+    bool failed;
+    struct cf_error error;
+    cf_lua_push_result push;         /* for a write that was committed; frees the whole */
+    void (*release)(struct waiting_write *waiting);
+};
+
+static int push_write_result(lua_State *L, void *data)
+{
+    struct waiting_write *waiting = data;
+    int count = 0;
+    if (L != NULL && waiting->failed) {
+        lua_pushnil(L);
+        cf_lua_push_error(L, &waiting->error);
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "stops_run");
+        count = 2;
+    } else if (L != NULL) {
+        count = waiting->push(L, waiting);
+    }
+    luaL_unref(waiting->L, LUA_REGISTRYINDEX, waiting->anchor);
+    waiting->release(waiting);
+    return count;
+}
+
+static void deliver_write(struct cf_completion *completion, void *context)
+{
+    (void)context;
+    struct waiting_write *waiting = (struct waiting_write *)completion;
+    cf_scheduler_wake(waiting->L, waiting->ticket, push_write_result, waiting);
+}
+
+/* Store thread. */
+static void on_written(struct cf_write *write, const struct cf_error *err)
+{
+    struct waiting_write *waiting = write->owner;
+    waiting->failed = err != NULL;
+    if (err != NULL)
+        waiting->error = *err;
+    cf_queue_push(waiting->completions, &waiting->completion.link);
+}
+
+/* Sends the write and waits for its commit. The value at `anchored` stays alive meanwhile. */
+static int submit_and_wait(lua_State *L, struct waiting_write *waiting, struct cf_write *write,
+                           bool (*apply)(struct cf_write *, struct cf_store_tx *, struct cf_error *),
+                           int anchored)
+{
+    lua_pushvalue(L, anchored);
+    waiting->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+    waiting->completion.deliver = deliver_write;
+    waiting->completions = cf_scheduler_completions(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    waiting->L = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    waiting->ticket = cf_scheduler_ticket(L);
+    write->apply = apply;
+    write->on_done = on_written;
+    write->owner = waiting;
+    uint64_t ticket = waiting->ticket;
+    cf_store_submit(cf_engine_store(cf_lua_check_engine(L)), write);
+    return cf_lua_wait(L, ticket, "the database");
+}
+
+/* --- opening --- */
+
+static int run_open(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    struct cf_engine *engine = cf_lua_check_engine(L);
+    struct cf_run_options options = {
+        .name = cf_lua_read_string(L, 1, "name"),
+        .script = cf_lua_read_string(L, 1, "script"),
+        .script_text = cf_lua_read_string(L, 1, "script_text"),
+        .script_hash = cf_lua_read_string(L, 1, "script_hash"),
+        .args = cf_lua_read_string(L, 1, "args"),
+        .options = cf_lua_read_string(L, 1, "options"),
+        .model = cf_lua_read_string(L, 1, "model"),
+    };
+    int64_t seed = 0;
+    cf_lua_read_int(L, 1, "seed", &seed);
+    options.seed = (uint64_t)seed;
+    cf_lua_read_bool(L, 1, "fresh", &options.fresh);
+
+    struct lua_run *self = lua_newuserdatauv(L, sizeof *self, 0);
+    self->run = NULL;
+    luaL_setmetatable(L, RUN_MT);
+    struct cf_error err;
+    if (!cf_engine_run(engine, &options, &self->run, &err))
+        return cf_lua_raise(L, &err);
+    return 1;
+}
+
+static int run_index(lua_State *L)
+{
+    const struct cf_run *run = check_run(L, 1);
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)      /* a method */
+        return 1;
+    const char *name = luaL_checkstring(L, 2);
+    if (strcmp(name, "id") == 0)
+        lua_pushinteger(L, run->id);
+    else if (strcmp(name, "uuid") == 0)
+        lua_pushstring(L, run->uuid);
+    else if (strcmp(name, "name") == 0)
+        lua_pushstring(L, run->name);
+    else if (strcmp(name, "generation") == 0)
+        lua_pushinteger(L, run->generation);
+    else if (strcmp(name, "seed") == 0)
+        lua_pushinteger(L, (lua_Integer)run->seed);
+    else if (strcmp(name, "continued") == 0)
+        lua_pushboolean(L, run->continued);
+    else if (strcmp(name, "script_changed") == 0)
+        lua_pushboolean(L, run->script_changed);
+    else if (strcmp(name, "unknown_calls") == 0)
+        lua_pushinteger(L, run->unknown_calls);
+    else if (strcmp(name, "unknown_cost") == 0)
+        lua_pushinteger(L, run->unknown_pico);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* --- drawing --- */
+
+struct draw {
+    struct waiting_write waiting;
+    struct cf_run *run;
+    struct cf_write_item_draw write;
+    struct cf_item_draw items[DRAW_MAX];
+};
+
+static void release_draw(struct waiting_write *waiting)
+{
+    free(waiting);
+}
+
+static int push_drawn(lua_State *L, void *data)
+{
+    struct draw *draw = data;
+    lua_createtable(L, (int)draw->write.count, 0);
+    for (size_t i = 0; i < draw->write.count; i++) {
+        const struct cf_item_draw *drawn = &draw->items[i];
+        if (drawn->drawn_before) {
+            lua_pushboolean(L, false);
+        } else {
+            struct cf_item *item = cf_lua_push_item(L);
+            item->run = draw->run;
+            item->id = drawn->item;
+            item->ordinal = drawn->ordinal;
+            item->state = drawn->state;
+            item->existed = drawn->existed;
+            memcpy(item->error_kind, drawn->error_kind, sizeof item->error_kind);
+        }
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int run_draw(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    cf_lua_check_wait(L, "drawing items");
+    if (cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE)
+        return cf_lua_wait_for_ever(L);
+    lua_Integer count = luaL_len(L, 2);
+    luaL_argcheck(L, count >= 1 && count <= DRAW_MAX, 2, "1 to 256 items at a time");
+
+    /* On a userdata until the last thing that may raise is done. */
+    struct draw *scratch = lua_newuserdatauv(L, sizeof *scratch, 0);
+    memset(scratch, 0, sizeof *scratch);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_geti(L, 2, i);
+        int at = lua_gettop(L);
+        struct cf_item_draw *item = &scratch->items[i - 1];
+        item->key = cf_lua_read_text(L, at, "key");
+        item->params = cf_lua_read_text(L, at, "params");
+        cf_lua_read_int(L, at, "ordinal", &item->ordinal);
+        lua_pop(L, 1);
+    }
+    struct draw *draw = cf_malloc(sizeof *draw);
+    *draw = *scratch;
+    draw->run = run;
+    draw->write.run = run->id;
+    draw->write.drawing = run->drawing;
+    draw->write.items = draw->items;
+    draw->write.count = (size_t)count;
+    draw->waiting.push = push_drawn;
+    draw->waiting.release = release_draw;
+    return submit_and_wait(L, &draw->waiting, &draw->write.write, cf_write_item_draw, 2);
+}
+
+static int run_load(lua_State *L)
+{
+    check_run(L, 1);
+    struct cf_item *item = cf_lua_check_item(L, 2);
+    struct cf_error err;
+    if (!cf_item_load(item, cf_engine_reader(cf_lua_check_engine(L)), &err))
+        return cf_lua_raise(L, &err);
+    return 0;
+}
+
+/* --- finishing --- */
+
+struct finish {
+    struct waiting_write waiting;
+    struct cf_write_item_finish write;
+    struct cf_conversation_new *conversations;    /* owned */
+    struct cf_turn_row *turns;                    /* owned: of all conversations */
+    struct cf_turn_call *calls;                   /* owned */
+    struct cf_tag_row *tags;                      /* owned */
+};
+
+static void free_finish(struct finish *finish)
+{
+    free(finish->conversations);
+    free(finish->turns);
+    free(finish->calls);
+    free(finish->tags);
+    free(finish);
+}
+
+static void release_finish(struct waiting_write *waiting)
+{
+    free_finish((struct finish *)waiting);
+}
+
+/* Puts what the database gave into the fields of each conversation. */
+static int push_finished(lua_State *L, void *data)
+{
+    struct finish *finish = data;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, finish->waiting.anchor);       /* outcome */
+    if (lua_getfield(L, -1, "conversations") == LUA_TTABLE) {        /* outcome list */
+        for (size_t i = 0; i < finish->write.count; i++) {
+            lua_rawgeti(L, -1, (lua_Integer)i + 1);                  /* outcome list row */
+            lua_getfield(L, -1, "conversation");
+            cf_lua_push_conversation_fields(L, -1);                  /* outcome list row conv fields */
+            lua_pushstring(L, finish->conversations[i].uuid);
+            lua_setfield(L, -2, "id");
+            lua_pushinteger(L, finish->conversations[i].conversation);
+            lua_setfield(L, -2, "row");
+            lua_pushinteger(L, finish->conversations[i].version);
+            lua_setfield(L, -2, "version");
+            lua_pop(L, 3);
+        }
+    }
+    lua_pop(L, 2);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+struct finish_sizes { size_t conversations, turns, calls, tags; };
+
+static size_t length_of(lua_State *L, int idx, const char *name)
+{
+    lua_getfield(L, idx, name);
+    size_t len = lua_istable(L, -1) ? (size_t)luaL_len(L, -1) : 0;
+    lua_pop(L, 1);
+    return len;
+}
+
+/* Walks the list once to know how much room is needed, checking all that could raise later. */
+static struct finish_sizes measure(lua_State *L, int outcome)
+{
+    struct finish_sizes sizes = { 0 };
+    lua_getfield(L, outcome, "conversations");
+    if (lua_istable(L, -1)) {
+        sizes.conversations = (size_t)luaL_len(L, -1);
+        for (size_t i = 1; i <= sizes.conversations; i++) {
+            lua_rawgeti(L, -1, (lua_Integer)i);
+            luaL_checktype(L, -1, LUA_TTABLE);
+            int row = lua_gettop(L);
+            lua_getfield(L, row, "conversation");
+            sizes.turns += cf_lua_check_conversation(L, -1)->turn_count;
+            sizes.calls += length_of(L, row, "calls");
+            sizes.tags += length_of(L, row, "tags");
+            lua_pop(L, 2);
+        }
+    }
+    lua_pop(L, 1);
+    return sizes;
+}
+
+static void fill_turns(struct finish *finish, struct cf_conversation_new *out, const struct cf_conversation *conv,
+                       size_t *used)
+{
+    out->turns = &finish->turns[*used];
+    out->turn_count = conv->turn_count;
+    for (size_t i = 0; i < conv->turn_count; i++) {
+        const char *role = cf_role_name(conv->turns[i].role);
+        finish->turns[(*used)++] = (struct cf_turn_row){
+            { role, strlen(role) }, { conv->turns[i].content, conv->turns[i].len },
+        };
+    }
+}
+
+static void fill_calls(lua_State *L, int row, struct finish *finish, struct cf_conversation_new *out, size_t *used)
+{
+    out->calls = &finish->calls[*used];
+    lua_getfield(L, row, "calls");
+    out->call_count = lua_istable(L, -1) ? (size_t)luaL_len(L, -1) : 0;
+    for (size_t i = 1; i <= out->call_count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i);
+        struct cf_turn_call *call = &finish->calls[(*used)++];
+        cf_lua_read_int(L, lua_gettop(L), "first", &call->first_turn);
+        cf_lua_read_int(L, lua_gettop(L), "last", &call->last_turn);
+        cf_lua_read_int(L, lua_gettop(L), "call", &call->call);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+static void fill_tags(lua_State *L, int row, struct finish *finish, struct cf_conversation_new *out, size_t *used)
+{
+    out->tags = &finish->tags[*used];
+    lua_getfield(L, row, "tags");
+    out->tag_count = lua_istable(L, -1) ? (size_t)luaL_len(L, -1) : 0;
+    for (size_t i = 1; i <= out->tag_count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i);
+        struct cf_tag_row *tag = &finish->tags[(*used)++];
+        tag->name = cf_lua_read_string(L, lua_gettop(L), "name");
+        tag->text = cf_lua_read_text(L, lua_gettop(L), "text");
+        tag->is_number = cf_lua_read_number(L, lua_gettop(L), "number", &tag->number);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+static void fill_conversation(lua_State *L, int row, struct finish *finish, struct cf_conversation_new *out,
+                              struct finish_sizes *used)
+{
+    *out = (struct cf_conversation_new){
+        .persona = cf_lua_read_text(L, row, "persona"), .emotion = cf_lua_read_text(L, row, "emotion"),
+        .topic = cf_lua_read_text(L, row, "topic"), .tier = cf_lua_read_text(L, row, "tier"),
+        .document_id = cf_lua_read_text(L, row, "document_id"),
+        .chunk_id = cf_lua_read_text(L, row, "chunk_id"),
+        .parameters = cf_lua_read_text(L, row, "parameters"),
+        .status = cf_lua_read_string(L, row, "status"), .quality_score = NAN,
+        .quality_breakdown = cf_lua_read_text(L, row, "breakdown"),
+        .cost_pico = CF_COST_UNKNOWN, .model = cf_lua_read_string(L, row, "model"), .part = 1,
+    };
+    cf_lua_read_int(L, row, "part", &out->part);
+    cf_lua_read_int(L, row, "template", &out->template);
+    cf_lua_read_number(L, row, "score", &out->quality_score);
+    cf_lua_read_int(L, row, "cost_pico", &out->cost_pico);
+    cf_lua_read_bool(L, row, "truncated", &out->truncated);
+
+    lua_getfield(L, row, "conversation");
+    fill_turns(finish, out, cf_lua_check_conversation(L, -1), &used->turns);
+    lua_pop(L, 1);
+    fill_calls(L, row, finish, out, &used->calls);
+    fill_tags(L, row, finish, out, &used->tags);
+}
+
+static const enum cf_item_state finish_states[] = { CF_ITEM_DONE, CF_ITEM_FAILED, CF_ITEM_SKIPPED };
+
+static int run_finish(lua_State *L)
+{
+    check_run(L, 1);
+    struct cf_item *item = cf_lua_check_item(L, 2);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    cf_lua_check_wait(L, "finishing an item");
+    static const char *const state_names[] = { "done", "failed", "skipped", NULL };
+    lua_getfield(L, 3, "state");
+    enum cf_item_state state = finish_states[luaL_checkoption(L, -1, NULL, state_names)];
+    lua_settop(L, 3);
+    struct finish_sizes sizes = measure(L, 3), used = { 0 };
+
+    struct finish *finish = cf_calloc(1, sizeof *finish);
+    finish->conversations = cf_calloc(sizes.conversations, sizeof *finish->conversations);
+    finish->turns = cf_calloc(sizes.turns, sizeof *finish->turns);
+    finish->calls = cf_calloc(sizes.calls, sizeof *finish->calls);
+    finish->tags = cf_calloc(sizes.tags, sizeof *finish->tags);
+    finish->write.item = item->id;
+    finish->write.state = state;
+    finish->write.error_kind = cf_lua_read_string(L, 3, "error_kind");
+    finish->write.error_message = cf_lua_read_string(L, 3, "error_message");
+    finish->write.conversations = finish->conversations;
+    finish->write.count = sizes.conversations;
+    lua_getfield(L, 3, "conversations");
+    for (size_t i = 1; i <= sizes.conversations; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i);
+        fill_conversation(L, lua_gettop(L), finish, &finish->conversations[i - 1], &used);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, 3);
+    finish->waiting.push = push_finished;
+    finish->waiting.release = release_finish;
+    return submit_and_wait(L, &finish->waiting, &finish->write.write, cf_write_item_finish, 3);
+}
+
+/* --- the rest --- */
+
+static int run_orphans(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    struct cf_write_item_orphans orphans = {
+        .write.apply = cf_write_item_orphans, .run = run->id, .drawing = run->drawing,
+    };
+    struct cf_error err;
+    if (!cf_store_write(cf_engine_store(run->engine), &orphans.write, &err))
+        return cf_lua_raise(L, &err);
+    lua_pushinteger(L, orphans.orphans);
+    return 1;
+}
+
+static int run_set_state(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    const char *state = luaL_checkstring(L, 2), *reason = luaL_optstring(L, 3, NULL);
+    int64_t planned = luaL_optinteger(L, 4, CF_RUN_KEEP);
+    struct cf_error err;
+    if (!cf_run_set_state(run, state, reason, planned, lua_toboolean(L, 5), &err))
+        return cf_lua_raise(L, &err);
+    return 0;
+}
+
+static int run_account(lua_State *L)
+{
+    struct cf_account account;
+    cf_account_read(&check_run(L, 1)->account, &account);
+    const struct { const char *name; int64_t value; } rows[] = {
+        { "spent", account.ledger.spent }, { "at_risk", account.ledger.at_risk },
+        { "reserved", account.ledger.reserved }, { "attempts", account.attempts },
+        { "retries", account.retries }, { "refusals", account.refusals },
+    };
+    lua_createtable(L, 0, 6);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        lua_pushinteger(L, rows[i].value);
+        lua_setfield(L, -2, rows[i].name);
+    }
+    return 1;
+}
+
+static int run_template(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    struct cf_write_template template = {
+        .write.apply = cf_write_template,
+        .name = cf_lua_read_string(L, 1, "name"), .tier = cf_lua_read_string(L, 1, "tier"),
+        .system = cf_lua_read_text(L, 1, "system"), .prompt = cf_lua_read_text(L, 1, "prompt"),
+        .settings = cf_lua_read_string(L, 1, "settings"),
+    };
+    struct cf_error err;
+    if (!cf_store_write(cf_engine_store(cf_lua_check_engine(L)), &template.write, &err))
+        return cf_lua_raise(L, &err);
+    lua_pushinteger(L, template.template);
+    lua_pushinteger(L, template.version);
+    return 2;
+}
+
+int cf_lua_open_run(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        { "open", run_open },
+        { "template", run_template },
+        { NULL, NULL },
+    };
+    static const luaL_Reg methods[] = {
+        { "draw", run_draw },           { "load", run_load },
+        { "finish", run_finish },       { "orphans", run_orphans },
+        { "set_state", run_set_state }, { "account", run_account },
+        { NULL, NULL },
+    };
+    cf_lua_open_item(L);
+    luaL_newmetatable(L, RUN_MT);                            /* mt */
+    luaL_newlib(L, methods);
+    lua_pushcclosure(L, run_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,25 @@
+/* run.h - a run as the Lua side drives it: opened, items drawn, items finished, counted.
+ *
+ * What waits here waits for a commit: an item is in the database before its work begins, and
+ * its conversations are before it counts as done. */
+#ifndef CONFAB_LUA_RUN_H
+#define CONFAB_LUA_RUN_H
+
+#include <lua.h>
+
+/* Pushes { open, template }.
+ *  open(options)  name, fresh, script, script_text, script_hash, args, options, model, seed -> Run
+ *      Run fields: id, uuid, name, generation, seed, continued, script_changed, unknown_calls, unknown_cost
+ *      run:draw(list)     list of { key, ordinal, params (JSON) }; -> list of items; false where the key
+ *                         was drawn before in this pass
+ *      run:load(item)     reads the journal of an item that was there before
+ *      run:finish(item, outcome)   state, error_kind, error_message, surplus, conversations: list of
+ *                         { conversation, part, template, persona, emotion, topic, tier, document_id, chunk_id,
+ *                         parameters, status, score, breakdown, cost_pico, model, truncated, calls, tags };
+ *                         sets id and version in their fields
+ *      run:orphans()      what this pass did not draw leaves the plan; -> how many
+ *      run:set_state(state, reason, planned, finished)
+ *      run:account()      spent, at_risk, reserved (pico-dollars), attempts, retries, refusals
+ *  template(t)  name, tier, system, prompt, settings (JSON) -> row id, version */
+int cf_lua_open_run(lua_State *L);
+#endif
