@@ -11,13 +11,15 @@
 /* --- drawn --- */
 
 /* 1: it was there, *standing and the results are filled; 0: it is new; -1. */
-static int find_item(struct cf_store_tx *tx, int64_t run, struct cf_item_draw *draw,
+static int find_item(struct cf_store_tx *tx, const struct cf_write_item_draw *batch, struct cf_item_draw *draw,
                      struct cf_item_standing *standing, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
-        &tx->db, "SELECT id, state, attempts, error_kind, ordinal IS NOT NULL, accepted, surplus, orphan"
+        &tx->db, "SELECT id, state, attempts, error_kind, ordinal IS NOT NULL, accepted, surplus, orphan,"
+                 " drawing = ?"
                  " FROM items WHERE run = ? AND key = ?");
-    cf_query_int(&query, run);
+    cf_query_int(&query, batch->drawing);
+    cf_query_int(&query, batch->run);
     cf_query_text(&query, draw->key);
     int found = cf_query_next(&query, err);
     if (found <= 0)
@@ -28,13 +30,14 @@ static int find_item(struct cf_store_tx *tx, int64_t run, struct cf_item_draw *d
     draw->attempts = cf_column_int(&query, 2);
     cf_column_copy(&query, 3, draw->error_kind, sizeof draw->error_kind);
     *standing = (struct cf_item_standing){
-        .run = run,
+        .run = batch->run,
         .planned = cf_column_int(&query, 4) != 0,
         .accepted = cf_column_int(&query, 5) != 0,
         .surplus = cf_column_int(&query, 6) != 0,
         .orphan = cf_column_int(&query, 7) != 0,
         .state = draw->state,
     };
+    draw->drawn_before = cf_column_int(&query, 8) != 0;
     cf_query_end(&query);
     return 1;
 }
@@ -79,10 +82,13 @@ bool cf_write_item_draw(struct cf_write *write, struct cf_store_tx *tx, struct c
         struct cf_item_draw *draw = &batch->items[i];
         struct cf_item_standing standing = { .run = batch->run };
 
-        int found = find_item(tx, batch->run, draw, &standing, err);
+        draw->drawn_before = false;
+        int found = find_item(tx, batch, draw, &standing, err);
         if (found < 0)
             return false;
         draw->existed = found == 1;
+        if (draw->drawn_before)
+            continue;
         if (draw->existed)
             cf_tx_count_item(tx, &standing, -1);
 
