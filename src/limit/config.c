@@ -6,7 +6,7 @@
 #include "confab/error.h"
 
 #define MAX_REQUESTS_MAX 1000000                  /* a slot of 56 bytes each */
-#define MAX_TOKENS_MAX   INT64_C(1000000000000)   /* a million slots of it still add up in 64 bits */
+#define MAX_TOKENS_MAX   INT64_C(1000000000000)   /* a million slots of it fit 64 bits */
 #define WINDOW_MS_MAX    INT64_C(86400000)        /* a day */
 #define CONCURRENCY_MAX  1000000
 
@@ -46,7 +46,8 @@ bool cf_limit_config_check(const struct cf_limit_config *config, struct cf_error
 
     /* Written so that NaN fails as well. */
     if (!(config->pause_threshold > 0 && config->pause_threshold <= 1))
-        return cf_fail(err, CF_ERR_CONFIG, "pause_threshold is %g, but must be above 0 and at most 1",
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "pause_threshold is %g, but must be above 0 and at most 1",
                        config->pause_threshold);
     if ((unsigned)config->pacing > CF_PACING_BURST)
         return cf_fail(err, CF_ERR_CONFIG, "pacing must be \"auto\", \"smooth\" or \"burst\"");

@@ -7,6 +7,20 @@
 
 #define GUARD_MS      20       /* clocks tick in whole ms, kernels and networks add some */
 #define GUARD_PERCENT 1        /* of the window: what the guard may cost */
+#define NS_PER_MS     1000000
+
+/* How late a grant may be without losing its place: timers have whole milliseconds and an event
+ * loop has other things to do. Well under a second, so a server that enforces by the second
+ * does not notice. */
+#define CATCH_UP_MS   100
+
+/* While one resource holds the line up the others save time, or a line of calls that are dear in
+ * turn in one and in the other would use neither fully. This is how much: a tenth of the window
+ * in tokens; in requests, which servers count by the second, a second or a few of them. */
+#define SAVED_PART     10
+#define SAVED_MS       1000
+#define SAVED_REQUESTS 4
+
 #define DELAY_MEMORY  64       /* an outlier among the delays fades over about so many more */
 
 static void to_array(const struct cf_amounts *amounts, int64_t out[CF_RESOURCES])
@@ -158,6 +172,7 @@ int64_t cf_lane_ready_ms(struct cf_lane *lane, const struct cf_amounts *amounts,
         int64_t at_ms = now_ms;
         if (used > 0 && used + wanted[r] > limit) {
             lane->pace[r].is_full = true;
+            lane->unfit_ms = now_ms;
             if (lane->window.first == CF_SLOT_NONE)
                 return CF_LANE_NEVER;
             at_ms = oldest_free_ms(lane, now_ms);
@@ -198,8 +213,10 @@ int64_t cf_lane_estimate_ms(struct cf_lane *lane, const struct cf_amounts *amoun
     /* Asking must not start a spread. */
     struct cf_pace saved[CF_RESOURCES];
     memcpy(saved, lane->pace, sizeof saved);
+    int64_t saved_unfit_ms = lane->unfit_ms;
     int64_t ready_ms = cf_lane_ready_ms(lane, amounts, now_ms);
     memcpy(lane->pace, saved, sizeof saved);
+    lane->unfit_ms = saved_unfit_ms;
     if (ready_ms == CF_LANE_NEVER || (ready_ms <= now_ms && lane->queued == 0))
         return ready_ms;
 
@@ -224,16 +241,49 @@ int64_t cf_lane_estimate_ms(struct cf_lane *lane, const struct cf_amounts *amoun
     return ready_ms;
 }
 
+static int64_t most_saved_ns(const struct cf_pace_view *view, enum cf_resource resource)
+{
+    int64_t second = (int64_t)SAVED_MS * NS_PER_MS;
+    int64_t most = view->span_ms * NS_PER_MS / SAVED_PART;
+    if (resource == CF_REQUESTS)
+        most = (int64_t)(cf_pace_share_ns(view) * SAVED_REQUESTS);
+    return most > second ? most : second;
+}
+
+/* Time that passed before a grant with no limit to hold it up is lost: the resource that was ready
+ * last may lie back by CATCH_UP_MS, and not at all if nobody waited. */
+static void forget_lost_time(struct cf_lane *lane, bool was_queued, int64_t now_ms)
+{
+    int64_t latest_ns = lane->unfit_ms * NS_PER_MS;
+    for (enum cf_resource r = 0; r < CF_RESOURCES; r++)
+        if (cf_lane_limit(lane, r) != 0 && lane->pace[r].due_ns > latest_ns)
+            latest_ns = lane->pace[r].due_ns;
+
+    int64_t earliest_ns = (now_ms - (was_queued ? CATCH_UP_MS : 0)) * NS_PER_MS;
+    for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
+        if (cf_lane_limit(lane, r) == 0)
+            continue;
+        struct cf_pace_view view = view_of(lane, r, now_ms);
+        struct cf_pace *pace = &lane->pace[r];
+        if (latest_ns < earliest_ns)
+            pace->due_ns += earliest_ns - latest_ns;
+        int64_t floor_ns = now_ms * NS_PER_MS - (was_queued ? most_saved_ns(&view, r) : 0);
+        if (pace->due_ns < floor_ns)
+            pace->due_ns = floor_ns;
+    }
+}
+
 void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t grant, bool was_queued,
                    int64_t now_ms)
 {
     int64_t amounts[CF_RESOURCES];
     to_array(&waiter->amounts, amounts);
+    forget_lost_time(lane, was_queued, now_ms);
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
         if (cf_lane_limit(lane, r) == 0 || !is_paced(lane))
             continue;
         struct cf_pace_view view = view_of(lane, r, now_ms);
-        cf_pace_grant(&lane->pace[r], &view, amounts[r], is_smooth(lane), was_queued);
+        cf_pace_grant(&lane->pace[r], &view, amounts[r], is_smooth(lane));
     }
     waiter->slot = cf_window_add(&lane->window, amounts, grant);
     waiter->grant = grant;
@@ -241,8 +291,8 @@ void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t gran
     lane->in_flight++;
 }
 
-void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter, const struct cf_amounts *actual,
-                     int64_t now_ms)
+void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
+                     const struct cf_amounts *actual, int64_t now_ms)
 {
     struct cf_slot *slot = cf_window_get(&lane->window, waiter->slot, waiter->grant);
     if (slot == NULL)
@@ -267,6 +317,11 @@ void cf_lane_pause(struct cf_lane *lane, int64_t until_ms)
 {
     if (until_ms > lane->paused_until_ms)
         lane->paused_until_ms = until_ms;
+
+    /* No time is saved during a pause. */
+    for (int r = 0; r < CF_RESOURCES; r++)
+        if (lane->pace[r].due_ns < until_ms * NS_PER_MS)
+            lane->pace[r].due_ns = until_ms * NS_PER_MS;
 }
 
 int64_t cf_lane_forget_ms(const struct cf_lane *lane)
@@ -290,7 +345,7 @@ void cf_lane_reset(struct cf_lane *lane)
 {
     cf_window_done(&lane->window);
     memset(lane->pace, 0, sizeof lane->pace);
-    lane->paused_until_ms = 0;
+    lane->paused_until_ms = lane->unfit_ms = 0;
 }
 
 void cf_lane_note_delay(struct cf_lane *lane, int64_t delay_ms)

@@ -29,6 +29,7 @@ struct cf_lane {
 
     struct cf_window window;
     struct cf_pace pace[CF_RESOURCES];
+    int64_t unfit_ms;                /* when the head was last seen not to fit the window */
     int64_t in_flight;
     int64_t paused_until_ms;
     int64_t delay_low_ms, delay_high_ms;    /* the spread of delays seen; -1: none yet */
@@ -56,8 +57,8 @@ void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t gran
                    int64_t now_ms);
 
 /* Replaces what a granted waiter counts, if its slot is still there; NULL drops it. */
-void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter, const struct cf_amounts *actual,
-                     int64_t now_ms);
+void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
+                     const struct cf_amounts *actual, int64_t now_ms);
 
 void cf_lane_pause(struct cf_lane *lane, int64_t until_ms);
 

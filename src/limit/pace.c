@@ -4,15 +4,10 @@
 
 #define NS_PER_MS 1000000
 
-/* How late a grant may be without losing its place: timers have whole milliseconds and an event
- * loop has other things to do. Well under a second, so a server that enforces by the second
- * does not notice. */
-#define CATCH_UP_MS 100
-
 /* One amount far over the limit holds up its lane for so many windows at most. */
 #define DEBT_WINDOWS_MAX 100
 
-static double share_ns(const struct cf_pace_view *view)
+double cf_pace_share_ns(const struct cf_pace_view *view)
 {
     return (double)view->span_ms * NS_PER_MS / (double)view->limit;
 }
@@ -60,17 +55,14 @@ int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, 
 }
 
 void cf_pace_grant(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount,
-                   bool is_smooth, bool was_queued)
+                   bool is_smooth)
 {
-    if (!is_smooth && !pace->is_spreading)
-        return;
-    int64_t earliest = (view->now_ms - (was_queued ? CATCH_UP_MS : 0)) * NS_PER_MS;
-    if (pace->due_ns < earliest)
-        pace->due_ns = earliest;
-    move_due(pace, view, (double)amount * (is_smooth ? share_ns(view) : pace->ns_per_unit));
+    if (is_smooth || pace->is_spreading)
+        move_due(pace, view, (double)amount * (is_smooth ? cf_pace_share_ns(view)
+                                                           : pace->ns_per_unit));
 }
 
 void cf_pace_correct(struct cf_pace *pace, const struct cf_pace_view *view, int64_t change)
 {
-    move_due(pace, view, (double)change * share_ns(view));
+    move_due(pace, view, (double)change * cf_pace_share_ns(view));
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct cf_pace {
-    int64_t due_ns;           /* nobody goes before; nanoseconds, as 5,000 a minute are 12.004 ms apart */
+    int64_t due_ns;           /* nobody goes before; 5,000 a minute are 12.004 ms apart */
     double  ns_per_unit;      /* of the spread under way */
     bool    is_spreading;
     bool    is_full;
@@ -31,10 +31,12 @@ struct cf_pace_view {
 int64_t cf_pace_smooth_ms(const struct cf_pace *pace);
 int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount);
 
-/* Moves `due` on for a grant. Someone who queued may catch up with a little lateness of ours;
- * someone who came just now may not, or idle time would become a burst. */
+/* Moves `due` on for a grant. How far it may lie back by then is lane.c's business. */
 void cf_pace_grant(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount,
-                   bool is_smooth, bool was_queued);
+                   bool is_smooth);
+
+/* The time that one unit takes of the window, in nanoseconds. */
+double cf_pace_share_ns(const struct cf_pace_view *view);
 
 /* Moves `due` for an amount that turned out to be more (or, negative, less) than granted. */
 void cf_pace_correct(struct cf_pace *pace, const struct cf_pace_view *view, int64_t change);

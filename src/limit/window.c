@@ -48,7 +48,8 @@ void cf_window_done(struct cf_window *window)
     cf_window_init(window);
 }
 
-uint32_t cf_window_add(struct cf_window *window, const int64_t amounts[CF_RESOURCES], uint64_t grant)
+uint32_t cf_window_add(struct cf_window *window, const int64_t amounts[CF_RESOURCES],
+                       uint64_t grant)
 {
     if (window->free == CF_SLOT_NONE)
         grow(window);

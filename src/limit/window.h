@@ -1,7 +1,7 @@
 /* window.h - what was granted and still counts.
  *
  * Slots live in one array. Those whose request is not yet written are only counted; the dated
- * ones form a list by date, so the oldest leaves in O(1) and any one can be taken out of the middle.
+ * ones form a list by date, so the oldest leaves in O(1), and so does any one in the middle.
  *
  *     first -> [sent 100] <-> [sent 130] <-> [sent 200] <- last      [open] [open]      free -> ...
  */
@@ -35,7 +35,8 @@ void cf_window_init(struct cf_window *window);
 void cf_window_done(struct cf_window *window);      /* empties it, frees the memory; usable again */
 
 /* Takes an open slot. grant is never 0 and never used twice. */
-uint32_t cf_window_add(struct cf_window *window, const int64_t amounts[CF_RESOURCES], uint64_t grant);
+uint32_t cf_window_add(struct cf_window *window, const int64_t amounts[CF_RESOURCES],
+                       uint64_t grant);
 
 /* The slot if it still holds that grant, else NULL: it may have run out or been cleared. */
 struct cf_slot *cf_window_get(struct cf_window *window, uint32_t slot, uint64_t grant);
