@@ -21,6 +21,9 @@ static struct row rows[] = {
     { "space around words does not count", "  a  b  ", 3 },
     { "an accent is part of its word", "caf\xC3\xA9", 2 },
     { "twelve letters are one word", "abcdefghijkl", 2 },
+    { "ten words of twelve letters are thirteen tokens",
+      "abcdefghijkl abcdefghijkl abcdefghijkl abcdefghijkl abcdefghijkl abcdefghijkl abcdefghijkl "
+      "abcdefghijkl abcdefghijkl abcdefghijkl", 13 },
     { "longer ones count a token more for four letters", "abcdefghijklmnopqrst", 4 },
     { "a Japanese character is a word", "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E", 4 },
     { "Japanese and English in one line", "GPU\xE3\x81\xA8""CPU", 4 },

@@ -282,6 +282,26 @@ static void a_partial_may_use_itself_while_the_data_go_deeper(void **state)
 
 /* --- bounds --- */
 
+static void what_stands_side_by_side_is_not_nested(void **state)
+{
+    (void)state;
+    const struct cf_template_partial partial = PARTIAL("p", "x");
+    const struct cf_template_options options = { .strict = true, .partials = &partial,
+                                                 .partial_count = 1 };
+    char text[6 * (CF_TEMPLATE_RENDER_DEPTH + 1) + 1] = "";
+    char expected[CF_TEMPLATE_RENDER_DEPTH + 2] = "";
+    char list[2 * (CF_TEMPLATE_RENDER_DEPTH + 1) + 16] = "{\"l\":[1";
+
+    memset(expected, 'x', CF_TEMPLATE_RENDER_DEPTH + 1);
+    for (int i = 0; i <= CF_TEMPLATE_RENDER_DEPTH; i++)
+        memcpy(text + 6 * i, "{{>p}}", 7);
+    for (int i = 0; i < CF_TEMPLATE_RENDER_DEPTH; i++)
+        memcpy(list + strlen(list), ",1", 3);
+    memcpy(list + strlen(list), "]}", 3);
+    expect(text, "{}", &options, expected);
+    expect("{{#l}}{{#l}}{{/l}}{{#.}}x{{/.}}{{/l}}", list, &options, expected);
+}
+
 static void nesting_is_bounded(void **state)
 {
     (void)state;
@@ -477,13 +497,14 @@ static void values_are_released_when_they_are_done_with(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(text_rows) + COUNT(error_rows) + 14] = {
+    struct CMUnitTest tests[COUNT(text_rows) + COUNT(error_rows) + 15] = {
         cmocka_unit_test(what_is_missing_is_empty_when_not_strict),
         cmocka_unit_test(html_is_escaped_when_asked_for),
         cmocka_unit_test(partials_see_the_values_where_they_are_used),
         cmocka_unit_test(indents_of_nested_partials_add_up_and_spare_empty_lines),
         cmocka_unit_test(errors_in_a_partial_name_it),
         cmocka_unit_test(a_partial_may_use_itself_while_the_data_go_deeper),
+        cmocka_unit_test(what_stands_side_by_side_is_not_nested),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(a_text_over_a_megabyte_is_refused),
         cmocka_unit_test(a_text_over_the_bound_of_its_buffer_is_an_error),
@@ -493,7 +514,7 @@ int main(void)
         cmocka_unit_test(a_template_without_variables_lists_none),
         cmocka_unit_test(values_are_released_when_they_are_done_with),
     };
-    struct CMUnitTest *test = tests + 14;
+    struct CMUnitTest *test = tests + 15;
 
     for (size_t i = 0; i < COUNT(text_rows); i++)
         *test++ = (struct CMUnitTest){ .name = text_rows[i].name, .test_func = check_text,
