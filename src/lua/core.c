@@ -8,6 +8,7 @@
 #include "lua/pairs.h"
 #include "lua/raise.h"
 #include "lua/random.h"
+#include "lua/template.h"
 #include "lua/text.h"
 
 int luaopen_confab_core(lua_State *L)
@@ -15,7 +16,8 @@ int luaopen_confab_core(lua_State *L)
     static const luaL_Reg parts[] = {
         { "fs", cf_lua_open_fs },       { "hash", cf_lua_open_hash },     { "json", cf_lua_open_json },
         { "pairs", cf_lua_open_pairs }, { "raise", cf_lua_open_raise },   { "random", cf_lua_open_random },
-        { "text", cf_lua_open_text },   { NULL, NULL },
+        { "text", cf_lua_open_text },   { "template", cf_lua_open_template },
+        { NULL, NULL },
     };
 
     lua_newtable(L);                                  /* core */

@@ -120,7 +120,7 @@ static bool read_threshold(lua_State *L, int table, int64_t *out, struct cf_erro
 static bool read_tier(lua_State *L, struct cf_price *price, struct cf_error *err)
 {
     int table = lua_gettop(L);
-    int64_t threshold;
+    int64_t threshold = 0;
     unsigned tier;
 
     if (!lua_istable(L, table))
