@@ -28,7 +28,8 @@ struct frame {
 
     /* array */
     size_t base;                  /* its pieces begin here on the stack */
-    bool is_known;                /* its name says that it holds turns */
+    bool is_known;                /* its name says that it holds turns, or it is_bare */
+    bool is_bare;                 /* it has no name: at the top level, or in such an array */
     bool is_full;                 /* over CF_TURNS_MAX */
     bool is_content;              /* the value of a content key */
     bool has_cut;                 /* a turn was left out because the text ends in it */
@@ -202,7 +203,8 @@ static void enter(struct walk *walk, bool is_object)
         frame->serial = ++walk->serial;
     } else {
         frame->base = walk->shape->stack.count;
-        frame->is_known = parent == NULL || (parent->is_object ? parent->key.class == CF_KEY_LIST
+        frame->is_bare = parent == NULL || (!parent->is_object && parent->is_bare);
+        frame->is_known = frame->is_bare || (parent->is_object ? parent->key.class == CF_KEY_LIST
                                                                : parent->is_known);
         frame->is_content = parent != NULL && parent->is_object &&
                             parent->key.class == CF_KEY_CONTENT;
@@ -336,7 +338,7 @@ static void join_blocks(struct walk *walk, const struct frame *array, struct fra
 }
 
 /* Fills in grade, trouble and repairs from the pieces. */
-static void judge(struct cf_list *list, bool is_known, bool is_top, bool is_full)
+static void judge(struct cf_list *list, bool is_known, bool is_bare, bool is_full)
 {
     bool any_role = false, any_message = false;
 
@@ -357,8 +359,8 @@ static void judge(struct cf_list *list, bool is_known, bool is_top, bool is_full
     }
 
     if (list->count == 0)
-        list->grade = is_known && !is_top ? CF_GRADE_EMPTY : CF_GRADE_NONE;
-    else if (!any_role && (!is_known || (is_top && !any_message)))
+        list->grade = is_known && !is_bare ? CF_GRADE_EMPTY : CF_GRADE_NONE;
+    else if (!any_role && (!is_known || (is_bare && !any_message)))
         list->grade = CF_GRADE_NONE;    /* "see [1]" in prose is an array too */
     else if (list->trouble != CF_TROUBLE_NONE)
         list->grade = CF_GRADE_DAMAGED;
@@ -398,7 +400,7 @@ static void leave_array(struct walk *walk, bool is_complete)
                             .count = stack->count - array->base,
                             .owner = parent != NULL && parent->is_object ? parent->serial : 0 };
 
-    judge(&view, array->is_known, parent == NULL, array->is_full);
+    judge(&view, array->is_known, array->is_bare, array->is_full);
     if (view.count == 0 && array->has_cut)
         view.grade = CF_GRADE_EMPTY;
     if (view.grade != CF_GRADE_NONE)
