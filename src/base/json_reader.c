@@ -52,17 +52,21 @@ static void report(const struct cf_json_reader *reader, struct cf_error *err)
     cf_fail(err, CF_ERR_PARSE, "line %zu, column %zu: %s", line, column, reader->why);
 }
 
-static void keep(struct cf_json_reader *reader, const char *bytes, size_t len)
+static void grow(struct cf_json_reader *reader, size_t len)
+{
+    size_t cap = reader->cap < 512 ? 512 : reader->cap;
+    while (cap - reader->used <= len)
+        cap *= 2;
+    reader->scratch = cf_realloc(reader->scratch, cap);
+    reader->cap = cap;
+}
+
+static inline void keep(struct cf_json_reader *reader, const char *bytes, size_t len)
 {
     if (!reader->decode)
         return;
-    if (reader->cap - reader->used <= len) {
-        size_t cap = reader->cap < 256 ? 256 : reader->cap;
-        while (cap - reader->used <= len)
-            cap *= 2;
-        reader->scratch = cf_realloc(reader->scratch, cap);
-        reader->cap = cap;
-    }
+    if (reader->cap - reader->used <= len)
+        grow(reader, len);
     memcpy(reader->scratch + reader->used, bytes, len);
     reader->used += len;
 }
@@ -161,10 +165,22 @@ static const char *read_unicode(struct cf_json_reader *reader, const char *at)
     return next;
 }
 
+/* What the letter behind a backslash stands for; 0 if nothing. */
+static char escape_meaning(char letter)
+{
+    switch (letter) {
+    case '"': case '\\': case '/': return letter;
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    default: return 0;
+    }
+}
+
 static const char *read_escape(struct cf_json_reader *reader, const char *at)
 {
-    static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-
     if (at + 1 == reader->end) {
         fail_at(reader, reader->end, "the text ends inside a string");
         return NULL;
@@ -172,12 +188,12 @@ static const char *read_escape(struct cf_json_reader *reader, const char *at)
     if (at[1] == 'u')
         return read_unicode(reader, at + 1);
 
-    const char *letter = at[1] == '\0' ? NULL : strchr(letters, at[1]);
-    if (letter == NULL) {
+    char meaning = escape_meaning(at[1]);
+    if (meaning == 0) {
         fail_at(reader, at, "no such escape in JSON");
         return NULL;
     }
-    keep(reader, &meanings[letter - letters], 1);
+    keep(reader, &meaning, 1);
     return at + 2;
 }
 
