@@ -14,26 +14,29 @@ enum word {
     WORD_BETWEEN, WORD_TALK, WORD_JSON, WORD_SCORE, WORD_JUDGE, WORD_OUTLINE, WORD_WRITE,
 };
 
+/* Sorted by first letter; with their lengths, for every word of a prompt is looked up. */
 static const struct {
-    const char *text;
-    enum word word;
+    char text[WORD_MAX + 1];
+    unsigned char len, word;
 } keywords[] = {
-    { "about", WORD_ABOUT }, { "between", WORD_BETWEEN }, { "character", WORD_PERSONA },
-    { "chat", WORD_TALK }, { "concerning", WORD_ABOUT }, { "conversation", WORD_TALK },
-    { "conversations", WORD_TALK }, { "create", WORD_WRITE }, { "customer", WORD_PERSONA },
-    { "dialog", WORD_TALK }, { "dialogue", WORD_TALK }, { "draft", WORD_WRITE },
-    { "emotion", WORD_EMOTION }, { "evaluate", WORD_JUDGE }, { "exchanges", WORD_TURNS },
-    { "feel", WORD_FEELS }, { "feeling", WORD_FEELS }, { "feels", WORD_FEELS },
-    { "generate", WORD_WRITE }, { "grade", WORD_JUDGE }, { "intent", WORD_TOPIC },
-    { "json", WORD_JSON }, { "judge", WORD_JUDGE }, { "list", WORD_OUTLINE },
-    { "messages", WORD_TURNS }, { "mood", WORD_EMOTION }, { "name", WORD_PERSONA },
-    { "outline", WORD_OUTLINE }, { "persona", WORD_PERSONA }, { "plan", WORD_OUTLINE },
-    { "question", WORD_TOPIC }, { "rate", WORD_JUDGE }, { "regarding", WORD_ABOUT },
-    { "rubric", WORD_JUDGE }, { "scenario", WORD_TOPIC }, { "score", WORD_SCORE },
-    { "subject", WORD_TOPIC }, { "suggest", WORD_OUTLINE }, { "summarise", WORD_OUTLINE },
-    { "summarize", WORD_OUTLINE }, { "theme", WORD_TOPIC }, { "topic", WORD_TOPIC },
-    { "transcript", WORD_TALK }, { "turn", WORD_TURNS }, { "turns", WORD_TURNS },
-    { "user", WORD_PERSONA }, { "write", WORD_WRITE },
+#define K(text, word) { text, sizeof text - 1, word }
+    K("about", WORD_ABOUT), K("between", WORD_BETWEEN), K("character", WORD_PERSONA),
+    K("chat", WORD_TALK), K("concerning", WORD_ABOUT), K("conversation", WORD_TALK),
+    K("conversations", WORD_TALK), K("create", WORD_WRITE), K("customer", WORD_PERSONA),
+    K("dialog", WORD_TALK), K("dialogue", WORD_TALK), K("draft", WORD_WRITE),
+    K("emotion", WORD_EMOTION), K("evaluate", WORD_JUDGE), K("exchanges", WORD_TURNS),
+    K("feel", WORD_FEELS), K("feeling", WORD_FEELS), K("feels", WORD_FEELS),
+    K("generate", WORD_WRITE), K("grade", WORD_JUDGE), K("intent", WORD_TOPIC),
+    K("json", WORD_JSON), K("judge", WORD_JUDGE), K("list", WORD_OUTLINE),
+    K("messages", WORD_TURNS), K("mood", WORD_EMOTION), K("name", WORD_PERSONA),
+    K("outline", WORD_OUTLINE), K("persona", WORD_PERSONA), K("plan", WORD_OUTLINE),
+    K("question", WORD_TOPIC), K("rate", WORD_JUDGE), K("regarding", WORD_ABOUT),
+    K("rubric", WORD_JUDGE), K("scenario", WORD_TOPIC), K("score", WORD_SCORE),
+    K("subject", WORD_TOPIC), K("suggest", WORD_OUTLINE), K("summarise", WORD_OUTLINE),
+    K("summarize", WORD_OUTLINE), K("theme", WORD_TOPIC), K("topic", WORD_TOPIC),
+    K("transcript", WORD_TALK), K("turn", WORD_TURNS), K("turns", WORD_TURNS),
+    K("user", WORD_PERSONA), K("write", WORD_WRITE),
+#undef K
 };
 
 static const char *const containers[] = { "turns", "messages", "conversation", "dialogue",
@@ -59,15 +62,15 @@ static bool is_word_byte(unsigned char byte)
 static enum word find_keyword(const char *text, size_t len)
 {
     char lower[WORD_MAX + 1];
+    char first = (char)(text[0] | 0x20);
     if (len < 4 || len > WORD_MAX)
         return WORD_NONE;
-    for (size_t i = 0; i < len; i++)
-        lower[i] = (char)(text[i] | 0x20);
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
-        if (keywords[i].text[0] > lower[0])
-            break;
-        if (keywords[i].text[0] == lower[0] && strlen(keywords[i].text) == len
-            && memcmp(keywords[i].text, lower, len) == 0)
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords && keywords[i].text[0] <= first; i++) {
+        if (keywords[i].text[0] != first || keywords[i].len != len)
+            continue;
+        for (size_t at = 0; at < len; at++)
+            lower[at] = (char)(text[at] | 0x20);
+        if (memcmp(keywords[i].text, lower, len) == 0)
             return keywords[i].word;
     }
     return WORD_NONE;

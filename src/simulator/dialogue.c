@@ -117,11 +117,16 @@ static void add_phrase(struct cf_buf *out, struct cf_sim_phrase phrase, const ch
         cf_buf_adds(out, otherwise);
 }
 
+/* A long word of the prompt, but not the emotion: that has its own place. */
 static struct cf_sim_phrase some_word(const struct cf_sim_brief *brief, struct cf_rng *rng)
 {
-    if (brief->salients == 0)
-        return brief->topic;
-    return brief->salient[cf_rng_next(rng) % brief->salients];
+    struct cf_sim_phrase word = brief->topic;
+    if (brief->salients > 0)
+        word = brief->salient[cf_rng_next(rng) % brief->salients];
+    if (brief->emotion.at != NULL && word.at >= brief->emotion.at
+        && word.at < brief->emotion.at + brief->emotion.len)
+        word = brief->topic;
+    return word;
 }
 
 static void add_sentence(struct cf_buf *out, const char *pattern, const struct cf_sim_brief *brief,
@@ -148,7 +153,7 @@ static void add_sentence(struct cf_buf *out, const char *pattern, const struct c
             add_phrase(out, some_word(brief, rng), "the small print");
             break;
         case 'n':
-            cf_buf_addf(out, "%d", (int)cf_rng_range(rng, 2, 9));
+            cf_buf_addc(out, (char)('2' + cf_rng_next(rng) % 8));
             break;
         case 'd':
             cf_buf_adds(out, PICK(days, rng));
@@ -167,15 +172,18 @@ void cf_sim_dialogue_add_sentence(struct cf_buf *out, const struct cf_sim_brief 
     add_sentence(out, PICK(advice, rng), brief, rng);
 }
 
-/* Adds sentences to a turn until it is about as long as it should be, some shorter, some longer. */
-static void fill(struct cf_buf *out, size_t start, size_t bytes, bool is_user,
+/* Adds sentences to a turn until it is about as long as it should be, some shorter, some longer.
+ * They go round their list from a random place, so that a turn repeats none before it had all. */
+static void fill(struct cf_buf *out, size_t start, size_t bytes, const char *const *list, size_t count,
                  const struct cf_sim_brief *brief, struct cf_rng *rng)
 {
+    size_t at = cf_rng_next(rng) % count;
     bytes = bytes * 3 / 4 + cf_rng_next(rng) % (bytes / 2 + 1);
-    while (out->len - start + 35 < bytes && !out->failed) {
-        cf_buf_addc(out, ' ');
-        add_sentence(out, is_user ? PICK(remarks, rng) : PICK(advice, rng), brief, rng);
-    }
+    do {
+        if (out->len > start)
+            cf_buf_addc(out, ' ');
+        add_sentence(out, list[at++ % count], brief, rng);
+    } while (out->len - start + 35 < bytes && !out->failed);
 }
 
 static void add_user_turn(struct cf_buf *out, unsigned turn, size_t bytes,
@@ -184,16 +192,19 @@ static void add_user_turn(struct cf_buf *out, unsigned turn, size_t bytes,
     size_t start = out->len;
     bool has_feeling = brief->emotion.at != NULL && (turn == 0 || cf_rng_next(rng) % 4 == 0);
 
-    add_sentence(out, turn == 0 ? PICK(openers, rng) : PICK(remarks, rng), brief, rng);
+    if (turn == 0)
+        add_sentence(out, PICK(openers, rng), brief, rng);
     if (turn == 0 && brief->persona.at != NULL) {
         cf_buf_addc(out, ' ');
         add_sentence(out, PICK(people, rng), brief, rng);
     }
     if (has_feeling) {
-        cf_buf_addc(out, ' ');
+        if (out->len > start)
+            cf_buf_addc(out, ' ');
         add_sentence(out, PICK(feelings, rng), brief, rng);
     }
-    fill(out, start, bytes > 50 ? bytes - 50 : bytes, true, brief, rng);
+    fill(out, start, bytes > 50 ? bytes - 50 : bytes, remarks, sizeof remarks / sizeof *remarks,
+         brief, rng);
     cf_buf_addc(out, ' ');
     add_sentence(out, PICK(questions, rng), brief, rng);
 }
@@ -203,9 +214,7 @@ static void add_assistant_turn(struct cf_buf *out, bool is_last, size_t bytes,
 {
     size_t start = out->len;
     add_sentence(out, PICK(replies, rng), brief, rng);
-    cf_buf_addc(out, ' ');
-    add_sentence(out, PICK(advice, rng), brief, rng);
-    fill(out, start, bytes, false, brief, rng);
+    fill(out, start, bytes, advice, sizeof advice / sizeof *advice, brief, rng);
     if (is_last) {
         cf_buf_addc(out, ' ');
         add_sentence(out, PICK(closings, rng), brief, rng);
@@ -270,8 +279,11 @@ void cf_sim_dialogue_add_json(const struct cf_sim_dialogue *dialogue, const char
     for (unsigned i = 0; i < dialogue->turns; i++) {
         size_t len;
         const char *text = cf_sim_dialogue_turn(dialogue, i, &len);
-        cf_buf_addf(out, "%s{\"%s\":\"%s\",\"%s\":", i == 0 ? "" : ",", role_key,
-                    i % 2 == 0 ? "user" : "assistant", content_key);
+        cf_buf_adds(out, i == 0 ? "{\"" : ",{\"");
+        cf_buf_adds(out, role_key);
+        cf_buf_adds(out, i % 2 == 0 ? "\":\"user\",\"" : "\":\"assistant\",\"");
+        cf_buf_adds(out, content_key);
+        cf_buf_adds(out, "\":");
         cf_json_add_string(out, text, len);
         cf_buf_addc(out, '}');
     }
