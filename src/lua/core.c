@@ -2,12 +2,17 @@
 
 #include <lauxlib.h>
 
+#include "lua/call.h"
+#include "lua/conversation.h"
+#include "lua/engine.h"
 #include "lua/fs.h"
 #include "lua/hash.h"
 #include "lua/json.h"
 #include "lua/pairs.h"
 #include "lua/raise.h"
 #include "lua/random.h"
+#include "lua/run.h"
+#include "lua/scheduler.h"
 #include "lua/template.h"
 #include "lua/text.h"
 

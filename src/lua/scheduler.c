@@ -9,8 +9,10 @@
 #include "base/mem.h"
 #include "confab/clock.h"
 #include "confab/error.h"
+#include "confab/rng.h"
 #include "engine/completion.h"
 #include "lua/raise.h"
+#include "lua/random.h"
 
 #define SCHEDULER_MT      "confab.scheduler"
 #define HOOK_INSTRUCTIONS 10000
@@ -71,6 +73,13 @@ static void push_table(lua_State *L, int which)
     lua_remove(L, -2);
 }
 
+/* A coroutine that called seed() has a stream of random numbers of its own; the pointer to it lies
+ * in the extra space of its thread, the numbers in a userdata that the registry keeps. */
+static struct cf_rng **own_random(lua_State *co)
+{
+    return lua_getextraspace(co);
+}
+
 static int scheduler_gc(lua_State *L)
 {
     struct scheduler *sched = luaL_checkudata(L, 1, SCHEDULER_MT);
@@ -105,6 +114,7 @@ void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_progr
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     sched->L = lua_tothread(L, -1);
     lua_pop(L, 1);
+    *own_random(sched->L) = NULL;              /* new threads copy it */
     sched->clock = clock;
     sched->is_program = is_program;
     sched->next_ticket = 1;
@@ -179,13 +189,25 @@ static void resume(lua_State *L, struct scheduler *sched, lua_State *co, int nar
 {
     int results = 0;
     lua_State *outer = sched->current;
+    struct cf_rng *random = cf_lua_random(L), outer_random = *random;
+    if (*own_random(co) != NULL)
+        *random = **own_random(co);
     sched->current = co;
     int status = lua_resume(co, L, nargs, &results);
     sched->current = outer;
+    if (*own_random(co) != NULL) {
+        **own_random(co) = *random;
+        *random = outer_random;
+    }
 
     if (status == LUA_YIELD) {
         lua_pop(co, results);
         return;
+    }
+    if (*own_random(co) != NULL) {
+        *own_random(co) = NULL;
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, co);
     }
     if (co == sched->main_thread) {
         sched->main_done = true;
@@ -507,6 +529,13 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
     return end;
 }
 
+void cf_scheduler_settle(lua_State *L)
+{
+    struct scheduler *sched = get_scheduler(L);
+    sched->ended = true;
+    deliver_all(L, sched);
+}
+
 const char *cf_scheduler_traceback(lua_State *L)
 {
     return get_scheduler(L)->traceback;
@@ -540,6 +569,18 @@ static int scheduler_spawn(lua_State *L)
     uint64_t ticket = sched->next_ticket++;
     set_waiting(L, ticket);
     add_ready(sched, ticket);
+    return 0;
+}
+
+static int scheduler_seed(lua_State *L)
+{
+    uint64_t seed = (uint64_t)luaL_checkinteger(L, 1);
+    if (*own_random(L) == NULL && get_scheduler(L)->current == L) {
+        struct cf_rng *own = lua_newuserdatauv(L, sizeof *own, 0);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, L);
+        *own_random(L) = own;
+    }
+    cf_rng_seed(cf_lua_random(L), seed);
     return 0;
 }
 
@@ -579,6 +620,7 @@ int cf_lua_open_scheduler(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "spawn", scheduler_spawn },
+        { "seed", scheduler_seed },
         { "ticket", scheduler_ticket },
         { "wait", scheduler_wait },
         { "wake", scheduler_wake },

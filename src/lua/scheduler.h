@@ -36,7 +36,9 @@ enum cf_stop_level {
 
 /* Makes the scheduler of this Lua state. is_program: under `confab`, with signals and hooks ours. */
 void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_program);
-void cf_scheduler_close(lua_State *L);
+
+/* Delivers what has come back since the last turn, to nobody: after the engine was closed. */
+void cf_scheduler_settle(lua_State *L);
 
 /* Where other threads push struct cf_completion. Lives as long as the scheduler. */
 struct cf_queue *cf_scheduler_completions(lua_State *L);
@@ -95,8 +97,9 @@ const char *cf_scheduler_traceback(lua_State *L);
 /* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
 void cf_scheduler_catch_signals(lua_State *L);
 
-/* Pushes { spawn, ticket, wait, wake, stopping }: waiting among coroutines of the Lua side.
+/* Pushes { spawn, seed, ticket, wait, wake, stopping }: waiting among coroutines of the Lua side.
  *  spawn(f, ...)   starts f in a coroutine of its own, which must catch its own errors
+ *  seed(n)         from now on this coroutine has random numbers of its own, from this seed
  *  ticket()        a new ticket, to be stored where others find it
  *  wait(ticket)    waits until wake(ticket, value) is called; returns the value
  *  wake(ticket, v) lets it go on, once, after the caller has waited or ended itself
