@@ -214,9 +214,12 @@ int cf_query_next(struct cf_query *query, struct cf_error *err)
         cf_db_fail(query->db, err);
         return -1;
     }
+    if (query->ended)
+        return 0;
     int rc = sqlite3_step(query->stmt);
     if (rc == SQLITE_ROW)
         return 1;
+    query->ended = rc == SQLITE_DONE;
     if (rc != SQLITE_DONE)
         cf_db_fail(query->db, err);
     cf_query_end(query);

@@ -28,6 +28,7 @@ struct cf_query {
     struct cf_db *db;
     sqlite3_stmt *stmt;              /* NULL: preparing failed */
     int bound;                       /* parameters bound so far */
+    bool ended;                      /* the last row was given: further steps would begin anew */
 };
 
 /* Opens path with SQLite's flags. Checks that it is a file that may be a database. */
