@@ -21,6 +21,7 @@ struct parse {
     size_t work_left;          /* bytes that may still be read */
     bool is_json;              /* the whole reply is one strict JSON value */
     bool has_cut;              /* the reply ends inside a character */
+    const char *begin;         /* of the reply as it came */
 };
 
 static void spend(struct parse *parse, size_t bytes)
@@ -196,7 +197,8 @@ static enum cf_outcome parse_tolerantly(struct parse *parse, const char *text, s
     size_t valid = cf_utf8_valid_prefix(text, len);
     if (valid < len) {
         if (len - valid > 3 || (text[valid] & 0xC0) != 0xC0) {
-            cf_fail(err, CF_ERR_VALIDATION, "the reply is not valid UTF-8 (byte %zu)", valid + 1);
+            cf_fail(err, CF_ERR_VALIDATION, "the reply is not valid UTF-8 (byte %zu)",
+                    (size_t)(text - parse->begin) + valid + 1);
             return fail(out, CF_OUTCOME_VALIDATION_ERROR);
         }
         parse->has_cut = true;
@@ -250,10 +252,11 @@ enum cf_outcome cf_conversation_parse(const char *text, size_t len, bool stopped
         cf_fail(err, CF_ERR_PARSE, "the reply is over %u bytes", CF_REPLY_BYTES_MAX);
         return fail(out, CF_OUTCOME_PARSE_ERROR);
     }
-    cf_reply_skip_blank(&text, &len);
 
-    cf_shape_init(&parse.shape, max_words);
+    parse.begin = text;
     parse.is_json = parse.has_cut = false;
+    cf_shape_init(&parse.shape, max_words);
+    cf_reply_skip_blank(&text, &len);
     if (read_strictly(&parse, text, len)) {
         conclude_list(&parse, stopped_early, out, err);
     } else {
