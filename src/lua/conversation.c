@@ -203,6 +203,19 @@ static int conversation_measure(lua_State *L)
     return 3;
 }
 
+/* validate(conv, salvaged) -> true, or nil and an error table */
+static int conversation_validate(lua_State *L)
+{
+    struct cf_error err;
+    if (cf_conversation_validate(cf_lua_check_conversation(L, 1), lua_toboolean(L, 2), &err)) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    lua_pushnil(L);
+    cf_lua_push_error(L, &err);
+    return 2;
+}
+
 /* conv:text(): every turn as "role: content", blank lines between. */
 static int conversation_text(lua_State *L)
 {
@@ -227,6 +240,7 @@ int cf_lua_open_conversation(lua_State *L)
         { "new", conversation_new },
         { "fields", conversation_fields },
         { "measure", conversation_measure },
+        { "validate", conversation_validate },
         { NULL, NULL },
     };
     static const luaL_Reg metamethods[] = {

@@ -9,6 +9,7 @@
 #include "lua/hash.h"
 #include "lua/json.h"
 #include "lua/pairs.h"
+#include "lua/progress.h"
 #include "lua/raise.h"
 #include "lua/random.h"
 #include "lua/run.h"
@@ -19,9 +20,20 @@
 int luaopen_confab_core(lua_State *L)
 {
     static const luaL_Reg parts[] = {
-        { "fs", cf_lua_open_fs },       { "hash", cf_lua_open_hash },     { "json", cf_lua_open_json },
-        { "pairs", cf_lua_open_pairs }, { "raise", cf_lua_open_raise },   { "random", cf_lua_open_random },
-        { "text", cf_lua_open_text },   { "template", cf_lua_open_template },
+        { "call", cf_lua_open_call },
+        { "conversation", cf_lua_open_conversation },
+        { "engine", cf_lua_open_engine },
+        { "fs", cf_lua_open_fs },
+        { "hash", cf_lua_open_hash },
+        { "json", cf_lua_open_json },
+        { "pairs", cf_lua_open_pairs },
+        { "progress", cf_lua_open_progress },
+        { "raise", cf_lua_open_raise },
+        { "random", cf_lua_open_random },
+        { "run", cf_lua_open_run },
+        { "scheduler", cf_lua_open_scheduler },
+        { "template", cf_lua_open_template },
+        { "text", cf_lua_open_text },
         { NULL, NULL },
     };
 

@@ -242,6 +242,23 @@ static int run_load(lua_State *L)
     return 0;
 }
 
+/* params(key) -> the JSON of the item's parameters, or nil */
+static int run_params(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    struct cf_text key;
+    key.data = luaL_checklstring(L, 2, &key.len);
+    const struct cf_item_row *row;
+    struct cf_error err;
+    int found = cf_reader_item(cf_engine_reader(run->engine), run->id, key, &row, &err);
+    if (found < 0)
+        return cf_lua_raise(L, &err);
+    if (found == 0 || row->params.data == NULL)
+        return 0;
+    lua_pushlstring(L, row->params.data, row->params.len);
+    return 1;
+}
+
 /* --- finishing --- */
 
 struct finish {
@@ -503,6 +520,7 @@ int cf_lua_open_run(lua_State *L)
         { "draw", run_draw },           { "load", run_load },
         { "finish", run_finish },       { "orphans", run_orphans },
         { "set_state", run_set_state }, { "account", run_account },
+        { "params", run_params },
         { NULL, NULL },
     };
     cf_lua_open_item(L);

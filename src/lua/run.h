@@ -13,6 +13,7 @@
  *      run:draw(list)     list of { key, ordinal, params (JSON) }; -> list of items; false where the key
  *                         was drawn before in this pass
  *      run:load(item)     reads the journal of an item that was there before
+ *      run:params(key)    the JSON of an item's parameters, or nil
  *      run:finish(item, outcome)   state, error_kind, error_message, surplus, conversations: list of
  *                         { conversation, part, template, persona, emotion, topic, tier, document_id, chunk_id,
  *                         parameters, status, score, breakdown, cost_pico, model, truncated, calls, tags };

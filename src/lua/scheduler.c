@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "confab/clock.h"
 #include "confab/error.h"
@@ -609,6 +610,37 @@ static int scheduler_wake(lua_State *L)
     return 0;
 }
 
+static const char tick_key = 0;      /* registry: the Lua side's tick */
+
+static void call_tick(void *self)
+{
+    lua_State *L = self;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &tick_key) != LUA_TFUNCTION) {
+        lua_pop(L, 1);
+        return;
+    }
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
+        cf_log(CF_LOG_DEBUG, "tick: %s", luaL_tolstring(L, -1, NULL));
+        lua_pop(L, 2);
+    }
+}
+
+static int scheduler_set_tick(lua_State *L)
+{
+    lua_Integer period_ms = luaL_checkinteger(L, 1);
+    lua_settop(L, 2);
+    bool is_on = lua_isfunction(L, 2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &tick_key);
+    cf_scheduler_set_tick(L, period_ms, is_on ? call_tick : NULL, get_scheduler(L)->L);
+    return 0;
+}
+
+static int scheduler_now(lua_State *L)
+{
+    lua_pushinteger(L, cf_now_ms(get_scheduler(L)->clock));
+    return 1;
+}
+
 static int scheduler_stopping(lua_State *L)
 {
     struct scheduler *sched = get_scheduler(L);
@@ -620,7 +652,9 @@ int cf_lua_open_scheduler(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "spawn", scheduler_spawn },
+        { "now", scheduler_now },
         { "seed", scheduler_seed },
+        { "set_tick", scheduler_set_tick },
         { "ticket", scheduler_ticket },
         { "wait", scheduler_wait },
         { "wake", scheduler_wake },

@@ -97,12 +97,14 @@ const char *cf_scheduler_traceback(lua_State *L);
 /* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
 void cf_scheduler_catch_signals(lua_State *L);
 
-/* Pushes { spawn, seed, ticket, wait, wake, stopping }: waiting among coroutines of the Lua side.
+/* Pushes { spawn, seed, ticket, wait, wake, stopping, set_tick, now }: waiting among coroutines of the Lua side.
  *  spawn(f, ...)   starts f in a coroutine of its own, which must catch its own errors
  *  seed(n)         from now on this coroutine has random numbers of its own, from this seed
  *  ticket()        a new ticket, to be stored where others find it
  *  wait(ticket)    waits until wake(ticket, value) is called; returns the value
  *  wake(ticket, v) lets it go on, once, after the caller has waited or ended itself
+ *  set_tick(ms, f) calls f (which must not wait) about so often while something is waited for; nil: no more
+ *  now()           monotonic milliseconds
  *  stopping()      whether a stop was asked for: nothing new is to be begun */
 int cf_lua_open_scheduler(lua_State *L);
 #endif

@@ -1,0 +1,15 @@
+--- What the command line said. The program fills this table before a script runs; in a user's own
+--- interpreter it stays empty.
+
+---@class confab.Flags
+---@field db? string
+---@field simulate? string  Spec of the simulator.
+---@field model? string
+---@field base_url? string
+---@field concurrency? integer
+---@field limit? integer  Only the first so many items of each run.
+---@field fresh? boolean  Start new generations of runs.
+---@field script? string  Path of the script.
+---@field script_text? string
+---@field args? string  JSON list of the script's arguments.
+return {}

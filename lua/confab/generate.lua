@@ -1,0 +1,278 @@
+--- Asking a model: `confab.ask` for a reply, `confab.generate` for a conversation.
+local context = require "confab.context"
+local core = require "confab.core"
+local errors = require "confab.errors"
+local keys = require "confab.keys"
+local options = require "confab.options"
+local scoring = require "confab.scoring"
+local settings = require "confab.settings"
+local template = require "confab.template"
+
+local generate = {}
+
+generate.default_max_tokens = 4096
+
+local CONTINUE_MAX = 3    -- rounds of asking for the rest of a reply that was cut off
+local CONTINUE_PROMPT = "Your reply was cut off. Go on exactly where it stopped, without repeating anything and " ..
+  "without any remark."
+
+---@class confab.Reply
+---@field text string  All text of the reply.
+---@field json any  The reply as a Lua value; nil if it is not JSON.
+---@field usage { input?: integer, output?: integer, cache_read?: integer, cache_write?: integer, thinking?: integer }
+---@field cost? number  Dollars; nil if the price is not known.
+---@field stop_reason? string
+---@field model string  The model that answered.
+---@field latency_ms? integer
+---@field replayed boolean  It came from the journal.
+
+--- The request of a call, from its settings.
+local function request_of(ctx, call)
+  local model = settings.model(call.model)
+  settings.check_model(model)
+  return {
+    model = model, system = call.system, prompt = call.prompt, messages = call.messages,
+    max_tokens = call.max_tokens or generate.default_max_tokens, temperature = call.temperature,
+    top_p = call.top_p, top_k = call.top_k, stop = call.stop, thinking = call.thinking,
+    schema = type(call.schema) == "table" and core.json.encode(call.schema) or call.schema,
+    thinking_budget = call.thinking_budget, effort = call.effort,
+    cache = call.cache == true and "5m" or call.cache or nil, template = call.template,
+    on_retry = ctx.on_retry,
+  }
+end
+
+--- One reply; a refusal is an error of its own kind.
+local function ask_once(ctx, request)
+  local reply = core.call.ask(ctx.item, request)
+  local refusal = reply.refusal
+  if not refusal then return reply end
+  local message = ("the model declined (%s)%s"):format(refusal.category or "no category given",
+    refusal.explanation and ": " .. refusal.explanation or "")
+  return reply, errors.new("refusal", message, { details = { category = refusal.category } })
+end
+
+--- What was paid for, added up; unknown as soon as one part is.
+local function add_cost(sum, reply)
+  if sum < 0 or reply.cost_pico < 0 then return -1 end
+  return sum + reply.cost_pico
+end
+
+--- Asks for the rest of a reply that was cut off and puts the pieces together.
+local function continue(ctx, request, reply, calls, cost)
+  local text = reply.text
+  for _ = 1, CONTINUE_MAX do
+    local again = {}
+    for name, value in pairs(request) do again[name] = value end
+    again.prompt = nil
+    again.messages = { { role = "user", content = request.prompt }, { role = "assistant", content = text },
+      { role = "user", content = CONTINUE_PROMPT } }
+    local more, refused = ask_once(ctx, again)
+    calls[#calls + 1] = more.call
+    cost = add_cost(cost, more)
+    if refused then return text, true, cost, refused end
+    text = text .. more.text
+    if not more.is_cut then return text, false, cost end
+  end
+  return text, true, cost
+end
+
+--- The conversation of a reply's text, or nil and why it does not serve.
+local function conversation_of(text, is_cut, on_truncated)
+  if is_cut and on_truncated == "fail" then
+    return nil, errors.new("validation_error", "the reply was cut off at max_tokens")
+  end
+  local conv, why = core.conversation.parse(text, is_cut)
+  if not conv then
+    if why.refusal_like then why = errors.new("refusal", "the model declined in prose: " .. why.message) end
+    return nil, why
+  end
+  local valid
+  valid, why = core.conversation.validate(conv, conv.truncated)
+  if not valid then return nil, why end
+  return conv
+end
+
+--- Fills in the score and the status that follows from it.
+---@param conv confab.Conversation
+---@param by? confab.Scoring
+function generate.score(conv, by)
+  local fields = core.conversation.fields(conv)
+  fields.score, fields.breakdown = scoring.score(conv, by)
+  if fields.status ~= "approved" and fields.status ~= "rejected" then
+    fields.status = fields.score >= 6 and "generated" or "needs_revision"
+  end
+end
+
+local template_rows = setmetatable({}, { __mode = "k" })
+
+--- The database's row of a template; written at its first use.
+local function template_row(tmpl)
+  local row = template_rows[tmpl]
+  if not row then
+    local function text(value) return type(value) == "string" and value or value and "(a function)" or nil end
+    row = core.run.template {
+      name = tmpl.name, tier = text(tmpl.tier), system = text(tmpl.system), prompt = text(tmpl.prompt),
+      settings = core.json.encode { model = text(tmpl.model) or settings.model(), max_tokens = type(tmpl.max_tokens) == "number" and tmpl.max_tokens or nil },
+    }
+    template_rows[tmpl] = row
+  end
+  return row
+end
+
+local COLUMNS = { "persona", "emotion", "topic", "tier", "document_id", "chunk_id" }
+
+--- Asks until a reply serves or the tries are used up; raises the last objection.
+---@param ctx confab.Context
+---@param tmpl confab.Template
+---@param params table
+---@param overrides table  Fields of the call that win over the template's.
+---@return confab.Conversation
+function generate.with_template(ctx, tmpl, params, overrides)
+  local call = tmpl:resolve(params)
+  for name, value in pairs(overrides) do call[name] = value end
+  call.template = template_row(tmpl)
+  local request = request_of(ctx, call)
+  local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
+  local tries = overrides.tries or tmpl.tries or ctx.tries or 1
+
+  local calls, cost = {}, 0
+  for try = 1, tries do
+    local reply, why = ask_once(ctx, request)
+    calls[#calls + 1] = reply.call
+    cost = add_cost(cost, reply)
+    local conv
+    if not why then
+      local text, is_cut = reply.text, reply.is_cut
+      if is_cut and on_truncated == "continue" then
+        text, is_cut, cost, why = continue(ctx, request, reply, calls, cost)
+      end
+      if not why then conv, why = conversation_of(text, is_cut, on_truncated) end
+    end
+    if conv then
+      local fields = core.conversation.fields(conv)
+      fields.usage, fields.model, fields.cost_pico = reply.usage, reply.model, cost
+      fields.cost = cost >= 0 and cost / 1e12 or nil
+      fields.template, fields.template_row = tmpl.name, call.template
+      fields.parameters, fields.calls = params, calls
+      for _, name in ipairs(COLUMNS) do fields[name] = overrides[name] or call.columns[name] end
+      fields.tier = fields.tier or (type(tmpl.tier) == "string" and tmpl.tier) or nil
+      generate.score(conv, tmpl.scoring or ctx.scoring)
+      return conv
+    end
+    if not reply.replayed then core.call.reject(ctx.item, reply.call, why.kind, why.message) end
+    if try == tries then
+      why.call = reply.call
+      error(why, 0)
+    end
+  end
+end
+
+--- A conversation as a row for core.run's finish.
+---@param conv confab.Conversation
+---@param part integer
+function generate.row(conv, part)
+  local fields = core.conversation.fields(conv)
+  local calls = {}
+  for i, call in ipairs(fields.calls or {}) do calls[i] = { first = 0, last = math.max(#conv - 1, 0), call = call } end
+  local row = {
+    conversation = conv, part = part, template = fields.template_row, status = fields.status,
+    score = fields.score, breakdown = fields.breakdown and core.json.encode(fields.breakdown) or nil,
+    cost_pico = fields.cost_pico, model = fields.model, truncated = fields.truncated, calls = calls,
+    parameters = fields.parameters and core.json.encode(fields.parameters) or nil, tags = fields.tag_rows,
+  }
+  for _, name in ipairs(COLUMNS) do
+    if fields[name] ~= nil then row[name] = tostring(fields[name]) end
+  end
+  return row
+end
+
+local text_or_number = { type = { "string", "number" } }
+local generate_specs = {
+  template = { type = "table", required = true }, params = { type = "table", default = {} },
+  persona = text_or_number, emotion = text_or_number, topic = text_or_number, tier = text_or_number,
+  document_id = text_or_number, chunk_id = text_or_number,
+  model = { type = "string" }, temperature = { type = "number", min = 0, max = 1 },
+  max_tokens = { type = "integer", min = 1 }, tries = { type = "integer", min = 1 },
+  on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },
+}
+
+--- Outside a run each conversation is an item of the script's own run, stored before it is returned.
+local function generate_alone(own, tmpl, params, overrides)
+  local base, n = keys.of { template = tmpl.name, params = params }, 0
+  local item
+  repeat
+    n = n + 1
+    item = own.run:draw { { key = keys.occurrence(base, n), ordinal = -1, params = core.json.encode(params) } }[1]
+  until item
+  own.run:load(item)
+  local ctx = setmetatable({ item = item }, { __index = own })
+  local ok, conv = pcall(generate.with_template, ctx, tmpl, params, overrides)
+  if not ok then
+    if not conv.stops_run and errors.is(conv) then
+      own.run:finish(item, { state = "failed", error_kind = conv.kind, error_message = conv.message })
+    end
+    error(conv, 0)
+  end
+  if item.state == "done" and item.new_calls == 0 then
+    for stored in core.store.conversations { item = item.id } do return stored end
+  end
+  own.run:finish(item, { state = "done", conversations = { generate.row(conv, 1) } })
+  return conv
+end
+
+--- A conversation from a template: asked for, parsed, validated and scored.
+--- Inside a step it is stored when the step returns it; outside a run at once.
+--- Example: `local conv = confab.generate { template = support, params = { topic = "refunds", turns = 8 } }`
+---@param opts { template: confab.Template, params?: table, persona?: string, emotion?: string, topic?: string, tier?: string, document_id?: string, chunk_id?: string, model?: string, temperature?: number, max_tokens?: integer, tries?: integer, on_truncated?: "salvage"|"continue"|"fail" }
+---@return confab.Conversation
+function generate.generate(opts)
+  opts = options.check(opts, generate_specs, "confab.generate")
+  if not template.is(opts.template) then errors.misuse("confab.generate: template must come from confab.template") end
+  local ctx = context.get()
+  local overrides = {}
+  for name, value in pairs(opts) do
+    if name ~= "template" and name ~= "params" then overrides[name] = value end
+  end
+  if ctx.params == nil then return generate_alone(ctx, opts.template, opts.params, overrides) end
+  for _, name in ipairs(COLUMNS) do
+    local value = ctx.params[name]
+    if overrides[name] == nil and (type(value) == "string" or type(value) == "number") then overrides[name] = value end
+  end
+  return generate.with_template(ctx, opts.template, opts.params, overrides)
+end
+
+local ask_specs = {
+  prompt = { type = "string" }, messages = { type = "list" }, system = { type = "string" },
+  model = { type = "string" }, temperature = { type = "number", min = 0, max = 1 },
+  top_p = { type = "number", min = 0, max = 1 }, top_k = { type = "integer", min = 0 },
+  max_tokens = { type = "integer", min = 1 }, stop = { type = { "string", "list" } },
+  json = { type = "boolean" }, tries = { type = "integer", min = 1, default = 1 },
+  thinking = { type = "string", one_of = { "disabled", "between_tools", "adaptive", "enabled" } },
+  thinking_budget = { type = "integer", min = 1024 },
+  effort = { type = "string", one_of = { "low", "medium", "high", "xhigh", "max" } },
+  cache = { type = { "boolean", "string" }, one_of = { "5m", "1h" } },
+}
+
+--- A reply of a model to a prompt. With `json` a reply that is not JSON is asked for again, up to `tries`
+--- times in all, then it is a parse_error.
+--- Example: `local reply = confab.ask { prompt = "Name three kinds of tea, as a JSON list.", json = true }`
+---@param opts { prompt?: string, messages?: { role: string, content: string }[], system?: string, model?: string, max_tokens?: integer, temperature?: number, top_p?: number, top_k?: integer, stop?: string|string[], json?: boolean, tries?: integer, thinking?: confab.Thinking, thinking_budget?: integer, effort?: confab.Effort, cache?: boolean|"5m"|"1h" }
+---@return confab.Reply
+function generate.ask(opts)
+  opts = options.check(opts, ask_specs, "confab.ask")
+  if (opts.prompt == nil) == (opts.messages == nil) then errors.misuse("confab.ask: give either prompt or messages") end
+  if type(opts.stop) == "string" then opts.stop = { opts.stop } end
+  local ctx = context.get()
+  local request = request_of(ctx, opts)
+  for try = 1, opts.tries do
+    local reply, why = ask_once(ctx, request)
+    if not why and opts.json and reply.json == nil then
+      why = errors.new("parse_error", "the reply is not JSON: " .. errors.show(reply.text, 80))
+    end
+    if not why then return reply end
+    if not reply.replayed then core.call.reject(ctx.item, reply.call, why.kind, why.message) end
+    if try == opts.tries then error(why, 0) end
+  end
+end
+
+return generate

@@ -1,0 +1,226 @@
+--- The settings of a script: flags, `confab.setup`, environment, `.env`, defaults; and the engine
+--- that is opened with them at the first run or call.
+local core = require "confab.core"
+local errors = require "confab.errors"
+local flags = require "confab.flags"
+local options = require "confab.options"
+
+local settings = {}
+
+---@class confab.Limits
+---@field max_requests? integer  Requests in any window (default: 50, or what the provider's headers say).
+---@field max_input_tokens? integer  Input tokens a window; 0: no limit.
+---@field max_output_tokens? integer  Output tokens a window; 0: no limit.
+---@field window_ms? integer  Default: 60000.
+---@field concurrency? integer  Most calls in flight; 0: no cap.
+---@field enable_queue? boolean  false: a call that cannot go at once fails (default: true).
+---@field pause_threshold? number  From this share of the window on calls queue (default: 0.9).
+---@field pacing? "auto"|"smooth"|"burst"
+
+---@class confab.Retry
+---@field max_attempts? integer  The first one included (default: 3).
+---@field base_delay_ms? integer  Before the first retry; doubles from there (default: 1000).
+---@field max_delay_ms? integer  Default: 300000.
+---@field jitter_ms? integer  0 to this is added at random (default: 1000).
+
+---@class confab.Timeouts
+---@field connect_ms? integer  Default: 10000.
+---@field first_byte_ms? integer  Default: 600000.
+---@field idle_ms? integer  Default: 60000.
+---@field total_ms? integer  Default: 900000.
+
+---@class confab.Key
+---@field name string  For messages.
+---@field value? string  The key itself; or
+---@field env? string  the name of the environment variable that holds it.
+---@field limits? confab.Limits  Its own limits.
+
+---@class confab.Setup
+---@field provider? "anthropic"
+---@field base_url? string
+---@field model? string  For templates and calls that name none.
+---@field keys? confab.Key[]
+---@field limits? confab.Limits
+---@field retry? confab.Retry
+---@field timeouts? confab.Timeouts
+---@field http2? boolean
+---@field db? string  Database file (default: confab.db).
+---@field models? table<string, table>  Models to add to the table, or to change in it.
+---@field on_retry? fun(attempt: integer, error: confab.Error, delay_ms: integer)
+
+settings.default_model = "claude-sonnet-5-5"
+
+local count = { type = "integer", min = 0 }
+local limit_specs = {
+  max_requests = { type = "integer", min = 1 }, max_input_tokens = count, max_output_tokens = count,
+  window_ms = { type = "integer", min = 1 }, concurrency = count, enable_queue = { type = "boolean" },
+  pause_threshold = { type = "number", above = 0, max = 1 },
+  pacing = { type = "string", one_of = { "auto", "smooth", "burst" } },
+}
+local retry_specs = {
+  max_attempts = { type = "integer", min = 1, max = 1000 }, base_delay_ms = count, max_delay_ms = count,
+  jitter_ms = count,
+}
+local milliseconds = { type = "integer", min = 1 }
+local timeout_specs = {
+  connect_ms = milliseconds, first_byte_ms = milliseconds, idle_ms = milliseconds, total_ms = milliseconds,
+}
+local key_specs = {
+  name = { type = "string", required = true }, value = { type = "string" }, env = { type = "string" },
+  limits = { type = "table" },
+}
+local setup_specs = {
+  provider = { type = "string", one_of = { "anthropic" } }, base_url = { type = "string" },
+  model = { type = "string" }, keys = { type = "list" }, limits = { type = "table" },
+  retry = { type = "table" }, timeouts = { type = "table" }, http2 = { type = "boolean" },
+  db = { type = "string" }, models = { type = "table" }, on_retry = { type = "function" },
+}
+
+local given = {}    -- what confab.setup was told
+
+--- The `.env` file of the working folder: NAME=VALUE lines, quotes optional.
+local dotenv
+local function read_dotenv()
+  dotenv = {}
+  local file = io.open(".env", "r")
+  if not file then return end
+  for line in file:lines() do
+    local name, value = line:match "^%s*export%s+([%w_]+)%s*=%s*(.-)%s*$"
+    if not name then name, value = line:match "^%s*([%w_]+)%s*=%s*(.-)%s*$" end
+    if name then
+      dotenv[name] = value:match '^"(.*)"$' or value:match "^'(.*)'$" or value:gsub("%s+#.*$", "")
+    end
+  end
+  file:close()
+end
+
+--- A variable of the environment, or of `.env`; nil if it is absent or empty.
+---@param name string
+---@return string?
+function settings.env(name)
+  local value = os.getenv(name)
+  if value == nil or value == "" then
+    if not dotenv then read_dotenv() end
+    value = dotenv[name]
+  end
+  return value ~= "" and value or nil
+end
+
+local function check_key(key, i)
+  if type(key) ~= "table" then errors.misuse(("confab.setup: keys[%d] must be a table"):format(i)) end
+  local checked = options.check(key, key_specs, ("confab.setup: keys[%d]"):format(i))
+  if (checked.value == nil) == (checked.env == nil) then
+    errors.misuse(("confab.setup: keys[%d] needs either value or env"):format(i))
+  end
+  if checked.limits then checked.limits = options.check(checked.limits, limit_specs, ("keys[%d].limits"):format(i)) end
+  return checked
+end
+
+--- Settings for this script; to be called before the first run or call. Flags overrule them.
+--- Example: `confab.setup { model = "claude-haiku-5-5", limits = { max_requests = 1000 } }`
+---@param opts confab.Setup
+function settings.setup(opts)
+  local checked = options.check(opts, setup_specs, "confab.setup")
+  if core.engine.is_open() then
+    errors.misuse("confab.setup must come before the first run or call")
+  end
+  if checked.limits then checked.limits = options.check(checked.limits, limit_specs, "confab.setup: limits") end
+  if checked.retry then checked.retry = options.check(checked.retry, retry_specs, "confab.setup: retry") end
+  if checked.timeouts then checked.timeouts = options.check(checked.timeouts, timeout_specs, "confab.setup: timeouts") end
+  for i, key in ipairs(checked.keys or {}) do checked.keys[i] = check_key(key, i) end
+  for name, value in pairs(checked) do given[name] = value end
+end
+
+--- What confab.setup was told under that name.
+---@param name string
+---@return any
+function settings.given(name) return given[name] end
+
+---@return string path
+function settings.db()
+  return flags.db or given.db or settings.env "CONFAB_DB" or "confab.db"
+end
+
+--- The model of a call: flag, template, setup, environment, default.
+---@param asked? string  What the template or call names.
+---@return string
+function settings.model(asked)
+  return flags.model or asked or given.model or settings.env "ANTHROPIC_MODEL" or settings.default_model
+end
+
+--- The base URL in force; nil: the provider's own.
+---@return string
+function settings.base_url()
+  return flags.base_url or given.base_url or settings.env "ANTHROPIC_API_BASE_URL" or settings.env "ANTHROPIC_BASE_URL"
+    or "https://api.anthropic.com/v1"
+end
+
+local function find_keys()
+  if given.keys and #given.keys > 0 then
+    local keys = {}
+    for i, key in ipairs(given.keys) do
+      local value = key.value or settings.env(key.env)
+      if not value then
+        error(errors.new("config_error", ("AI service not configured: key %q needs the environment variable %s"):format(key.name, key.env)), 0)
+      end
+      keys[i] = { name = key.name, value = value, limits = key.limits }
+    end
+    return keys
+  end
+  local value = settings.env "ANTHROPIC_API_KEY"
+  if not value then
+    error(errors.new("config_error", "AI service not configured: set ANTHROPIC_API_KEY (in the environment or in a .env " ..
+      "file here), or add --simulate to try without a key"), 0)
+  end
+  return { { name = "ANTHROPIC_API_KEY", value = value } }
+end
+
+local function merged_models()
+  local shipped = require "confab.models"
+  local models = {}
+  for id, entry in next, shipped.models do models[id] = entry end
+  for id, entry in pairs(given.models or {}) do
+    if type(entry) ~= "table" then errors.misuse(("confab.setup: models[%q] must be a table"):format(tostring(id))) end
+    local made = {}
+    for name, value in pairs(models[id] or { id = id, status = "active", aliases = {} }) do made[name] = value end
+    for name, value in pairs(entry) do made[name] = value end
+    models[id] = made
+  end
+  return { models = models }
+end
+
+--- Opens the engine, once.
+function settings.open()
+  if core.engine.is_open() then return end
+  core.engine.open {
+    db = settings.db(), provider = given.provider or "anthropic", simulate = flags.simulate,
+    base_url = settings.base_url(), keys = not flags.simulate and find_keys() or nil,
+    limits = given.limits, retry = given.retry, timeouts = given.timeouts, http2 = given.http2,
+    models = merged_models(),
+  }
+  core.call.set_on_retry(given.on_retry)
+end
+
+local own_service = "^https://api%.anthropic%.com"
+
+--- Checks that a model can be asked: known, and not retired by the provider whose service this is.
+---@param name string
+---@return table model  name, limit_class, max_output, is_retired, successor.
+function settings.check_model(name)
+  settings.open()
+  local model = core.call.model(name)
+  if not model then
+    local known = {}
+    for id in pairs(require "confab.models".models) do known[#known + 1] = id end
+    local near = options.nearest(name, known)
+    error(errors.new("config_error", ("unknown model %q; %s"):format(name, near and ("did you mean %q?"):format(near)
+      or "give it a price: confab.setup { models = { [\"" .. name .. "\"] = { price = \"free\" } } }")), 0)
+  end
+  if model.is_retired and not core.engine.is_simulated() and settings.base_url():find(own_service) then
+    error(errors.new("config_error", ("model %q was retired by the provider; use %q"):format(name, model.successor or
+      settings.default_model)), 0)
+  end
+  return model
+end
+
+return settings
