@@ -111,14 +111,14 @@ static void read_body(struct parse *parse, const char *text, size_t len)
     cf_buf_done(&plain);
 }
 
-static bool read_transcript(const char *text, size_t len, bool stopped_early,
-                            struct cf_conversation *out)
+/* is_cut: the text ends early. *out gains the turns, and says so if they end early too. */
+static bool read_transcript(const char *text, size_t len, bool is_cut, struct cf_conversation *out)
 {
     bool cut = false;
 
     bool found = cf_transcript_tags(text, len, out, &cut) ||
                  cf_transcript_table(text, len, out, &cut) ||
-                 cf_transcript_labels(text, len, stopped_early, out);
+                 cf_transcript_labels(text, len, is_cut, out);
     if (!found)
         return false;
     out->repairs |= CF_REPAIR_TRANSCRIPT | (cut ? CF_REPAIR_CUT_END : 0u);
@@ -148,9 +148,10 @@ static enum cf_outcome conclude_list(struct parse *parse, bool stopped_early,
 {
     const struct cf_shape *shape = &parse->shape;
     const struct cf_list *list = &shape->best;
-    bool is_cut = stopped_early || parse->has_cut || (list->repairs & CF_REPAIR_CUT_END) != 0;
+    uint32_t repairs = list->repairs | (parse->has_cut ? CF_REPAIR_CUT_END : 0u);
+    bool is_cut = stopped_early || (repairs & CF_REPAIR_CUT_END) != 0;
 
-    out->repairs = list->repairs;
+    out->repairs = repairs;
     if (shape->second)
         out->warnings |= CF_WARNING_SECOND_IGNORED;
     if (list->grade == CF_GRADE_DAMAGED) {
@@ -217,9 +218,12 @@ static enum cf_outcome parse_tolerantly(struct parse *parse, const char *text, s
     cf_repairer_done(&parse->repairer);
     cf_shape_finish(&parse->shape);
 
+    bool is_cut = stopped_early || parse->has_cut;
     if (parse->shape.best.grade < CF_GRADE_LIKELY && !parse->is_json &&
-        read_transcript(text, len, stopped_early, out))
-        return conclude(out, stopped_early || (out->repairs & CF_REPAIR_CUT_END) != 0, err);
+        read_transcript(text, len, is_cut, out)) {
+        out->repairs |= parse->has_cut ? CF_REPAIR_CUT_END : 0u;
+        return conclude(out, is_cut || (out->repairs & CF_REPAIR_CUT_END) != 0, err);
+    }
     if (parse->shape.best.grade == CF_GRADE_NONE)
         return conclude_nothing(parse, text, len, stopped_early, out, err);
     return conclude_list(parse, stopped_early, out, err);

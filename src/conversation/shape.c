@@ -520,9 +520,9 @@ bool cf_shape_complain(const struct cf_shape *shape, const struct cf_list *list,
         return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: no role", turn);
     case CF_TROUBLE_ROLE_UNKNOWN: {
         const struct cf_span *word = &list->pieces[list->trouble_at].role_word;
-        const char *text = shape->words.data + word->offset;
         if (word->len == 0)
             return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: the role is no text", turn);
+        const char *text = shape->words.data + word->offset;
         size_t shown = cf_utf8_valid_prefix(text, word->len < 40 ? word->len : 40);
         return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: the role \"%.*s\" is not known", turn,
                        (int)shown, text);
