@@ -284,4 +284,14 @@ function methods:resolve(params)
   return resolved
 end
 
+--- The template in a file; see lua/confab/template_file.lua.
+---@param path string
+---@param opts? confab.TemplateOptions
+---@return confab.Template
+function template.file(path, opts)
+  return require "confab.template_file".load(path, opts)
+end
+
+setmetatable(template, { __call = function(_, opts) return template.new(opts) end })
+
 return template
