@@ -223,4 +223,21 @@ function settings.check_model(name)
   return model
 end
 
+--- How the limiter of this script's calls stands: used, remaining, limit, reset_ms, queued, paused_until,
+--- source.
+---@param key? string  Name of a key (default: the first).
+---@return table? status  nil: there is no key of that name.
+function settings.rate_limit_status(key)
+  settings.open()
+  return core.engine.limits(key, settings.check_model(settings.model()).limit_class)
+end
+
+--- Forgets what the limiter has counted so far.
+---@param key? string  Name of a key (default: all).
+---@return boolean found
+function settings.reset_rate_limiter(key)
+  settings.open()
+  return core.engine.reset_limits(key)
+end
+
 return settings

@@ -56,6 +56,7 @@ struct cf_sender {
     size_t key_count, next_key;
     struct cf_retry_policy retry_policy;
     struct cf_http_timeouts timeouts;
+    int64_t window_ms;             /* of the common limits; for status */
 
     struct cf_call *calls;         /* all that have not come back */
     bool is_draining, is_abandoned;
@@ -791,7 +792,7 @@ static void publish_status(struct cf_sender *sender)
     sender->status = (struct cf_sender_status){
         .waiting = sender->waiting, .in_flight = sender->in_flight,
         .backing_off = sender->backing_off, .at_stake_pico = sender->at_stake_pico,
-        .paused_until_ms = limits.paused_until_ms, .limit_requests = limits.limit,
+        .paused_until_ms = limits.paused_until_ms, .limit_requests = limits.limit, .window_ms = sender->window_ms,
         .limit_source = limits.source, .is_storage_full = sender->store_trouble_ms != 0,
     };
     pthread_mutex_unlock(&sender->status_lock);
@@ -824,6 +825,7 @@ bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **
     sender->store = options->store;
     sender->retry_policy = options->retry;
     sender->timeouts = options->timeouts;
+    sender->window_ms = options->limits.window_ms;
     sender->base_url = cf_strdup(options->base_url);
     sender->url = cf_anthropic_url(options->base_url);
     cf_rng_seed(&sender->rng, options->seed);

@@ -13,7 +13,7 @@
 
 enum { UV_FIELDS = 1 };
 
-static struct cf_conversation *push_new(lua_State *L)
+struct cf_conversation *cf_lua_push_conversation(lua_State *L)
 {
     struct cf_conversation *conv = lua_newuserdatauv(L, sizeof *conv, 1);   /* conv */
     cf_conversation_init(conv);
@@ -57,7 +57,7 @@ static int conversation_parse(lua_State *L)
     size_t len;
     const char *text = luaL_checklstring(L, 1, &len);
     bool stopped_early = lua_toboolean(L, 2);
-    struct cf_conversation *conv = push_new(L);                  /* text early? conv */
+    struct cf_conversation *conv = cf_lua_push_conversation(L);                  /* text early? conv */
     struct cf_error err;
 
     enum cf_outcome outcome = cf_conversation_parse(text, len, stopped_early, conv, &err);
@@ -100,7 +100,7 @@ static int conversation_new(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     struct cf_error err;
-    struct cf_conversation *conv = push_new(L);                  /* turns conv */
+    struct cf_conversation *conv = cf_lua_push_conversation(L);                  /* turns conv */
     lua_Integer count = luaL_len(L, 1);
     if (count > CF_TURNS_MAX) {
         cf_fail(&err, CF_ERR_CONFIG, "a conversation has at most %d turns, not %lld", CF_TURNS_MAX,

@@ -9,6 +9,9 @@
 
 struct cf_conversation;
 
+/* Pushes a new empty Conversation and lends the C one to be filled. */
+struct cf_conversation *cf_lua_push_conversation(lua_State *L);
+
 /* The C conversation of the userdata at idx; raises if it is none. Lent. */
 struct cf_conversation *cf_lua_check_conversation(lua_State *L, int idx);
 

@@ -12,6 +12,7 @@
 #include "lua/progress.h"
 #include "lua/raise.h"
 #include "lua/random.h"
+#include "lua/review.h"
 #include "lua/run.h"
 #include "lua/scheduler.h"
 #include "lua/template.h"
@@ -30,6 +31,7 @@ int luaopen_confab_core(lua_State *L)
         { "progress", cf_lua_open_progress },
         { "raise", cf_lua_open_raise },
         { "random", cf_lua_open_random },
+        { "review", cf_lua_open_review },
         { "run", cf_lua_open_run },
         { "scheduler", cf_lua_open_scheduler },
         { "template", cf_lua_open_template },

@@ -180,10 +180,19 @@ static int engine_status(lua_State *L)
 {
     struct cf_sender_status status;
     cf_sender_status(cf_engine_sender(cf_lua_check_engine(L)), &status);
-    lua_createtable(L, 0, 4);
+    int64_t pause_ms = status.paused_until_ms - cf_now_ms(cf_clock_system());
+    lua_createtable(L, 0, 9);
     set_int(L, "waiting", status.waiting);
     set_int(L, "in_flight", status.in_flight);
     set_int(L, "backing_off", status.backing_off);
+    set_int(L, "at_stake", status.at_stake_pico);
+    set_int(L, "pause_ms", status.paused_until_ms > 0 && pause_ms > 0 ? pause_ms : 0);
+    set_int(L, "limit", status.limit_requests);
+    set_int(L, "window_ms", status.window_ms);
+    lua_pushstring(L, status.limit_source);
+    lua_setfield(L, -2, "limit_source");
+    lua_pushboolean(L, status.is_storage_full);
+    lua_setfield(L, -2, "storage_full");
     return 1;
 }
 

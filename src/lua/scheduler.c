@@ -49,7 +49,8 @@ struct scheduler {
     void (*on_stop)(enum cf_stop_level level, void *self);
     void *on_stop_self;
     enum cf_stop_level level;      /* the one acted on */
-    int64_t stopped_at_ms;
+    int64_t stopped_at_ms;         /* when the stop began; 0: no stop */
+    int64_t drain_ms;              /* how long a drain may take before it becomes an abandoning; -1: for ever */
 };
 
 /* One program, one script: what the signal handlers reach. */
@@ -120,6 +121,7 @@ void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_progr
     sched->is_program = is_program;
     sched->next_ticket = 1;
     sched->tick_ms = -1;
+    sched->drain_ms = -1;
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);                            /* */
 }
 
@@ -348,6 +350,15 @@ static void tick(struct scheduler *sched)
     sched->on_tick(sched->on_tick_self);
 }
 
+/* -1: there is no such moment. */
+static int64_t ms_until_abandon(const struct scheduler *sched)
+{
+    if (sched->level != CF_STOP_LEVEL_DRAIN || sched->drain_ms < 0)
+        return -1;
+    int64_t left = sched->stopped_at_ms + sched->drain_ms - cf_now_ms(sched->clock);
+    return left > 0 ? left : 0;
+}
+
 static void act_on_signals(lua_State *L, struct scheduler *sched)
 {
     int count = sched->is_program ? (int)signal_count : 0;
@@ -355,6 +366,8 @@ static void act_on_signals(lua_State *L, struct scheduler *sched)
                                 count == 1 ? CF_STOP_LEVEL_DRAIN : CF_STOP_LEVEL_ABANDON;
     if (wanted > sched->level)
         cf_scheduler_stop(L, wanted);
+    if (sched->level == CF_STOP_LEVEL_DRAIN && ms_until_abandon(sched) == 0)
+        cf_scheduler_stop(L, CF_STOP_LEVEL_ABANDON);
 }
 
 /* Waits for the next thing to do and does it. */
@@ -367,6 +380,9 @@ static void turn(lua_State *L, struct scheduler *sched)
         int64_t until = sched->next_tick_ms - cf_now_ms(sched->clock);
         timeout = until > 0 ? (int)until : 0;
     }
+    int64_t until_abandon = ms_until_abandon(sched);
+    if (until_abandon >= 0 && (timeout < 0 || until_abandon < timeout))
+        timeout = (int)(until_abandon < INT32_MAX ? until_abandon : INT32_MAX);
     cf_queue_wait(&sched->completions, timeout);
     act_on_signals(L, sched);
     deliver_all(L, sched);
@@ -444,12 +460,19 @@ void cf_scheduler_end(lua_State *L)
     get_scheduler(L)->ended = true;
 }
 
+void cf_scheduler_set_drain(lua_State *L, int64_t drain_ms)
+{
+    get_scheduler(L)->drain_ms = drain_ms;
+}
+
 void cf_scheduler_stop(lua_State *L, enum cf_stop_level level)
 {
     struct scheduler *sched = get_scheduler(L);
     if (level <= sched->level)
         return;
     sched->level = level;
+    if (sched->stopped_at_ms == 0)
+        sched->stopped_at_ms = cf_now_ms(sched->clock);
     if (sched->on_stop != NULL)
         sched->on_stop(level, sched->on_stop_self);
 }

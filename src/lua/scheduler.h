@@ -76,6 +76,9 @@ void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level l
  * main chunk does not go on. */
 void cf_scheduler_end(lua_State *L);
 
+/* How long a first stop waits for replies before it becomes the second; -1 (the default): for ever. */
+void cf_scheduler_set_drain(lua_State *L, int64_t drain_ms);
+
 /* Drain or abandon, as if a signal had come. */
 void cf_scheduler_stop(lua_State *L, enum cf_stop_level level);
 enum cf_stop_level cf_scheduler_stop_level(lua_State *L);

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "confab/cost.h"
+#include "confab/money.h"
 
 /* The code point at text and its length in bytes; an invalid byte stands for itself. */
 static uint32_t read_code(const char *text, size_t len, size_t *out_size)
@@ -177,6 +178,15 @@ static int text_tokens(lua_State *L)
     return 1;
 }
 
+/* money(pico-dollars) -> dollars for reading, "$0.0345" */
+static int text_money(lua_State *L)
+{
+    char text[CF_MONEY_TEXT_MAX];
+    cf_money_format(luaL_checkinteger(L, 1), text);
+    lua_pushstring(L, text);
+    return 1;
+}
+
 int cf_lua_open_text(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -184,6 +194,7 @@ int cf_lua_open_text(lua_State *L)
         { "from_latin1", text_from_latin1 },   { "length", text_length },
         { "words", text_words },               { "skip_words", text_skip_words },
         { "newlines", text_newlines },         { "tokens", text_tokens },
+        { "money", text_money },
         { NULL, NULL },
     };
     luaL_newlib(L, functions);

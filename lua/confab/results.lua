@@ -1,0 +1,121 @@
+--- What a finished run gives to the script: its summary, results, failures, exports.
+local core = require "confab.core"
+local errors = require "confab.errors"
+local options = require "confab.options"
+
+local results = {}
+
+---@class confab.Run
+---@field id string  UUID.
+---@field name string
+---@field state string
+---@field summary string  A few lines for people.
+---@field account table<string, integer>  planned = accepted + needs_revision + failed + pending + skipped.
+local Run = {}
+
+local function account_line(a)
+  return ("%d planned = %d accepted + %d needs revision + %d failed + %d pending + %d skipped"):format(a.planned,
+    a.accepted, a.needs_revision, a.failed, a.pending, a.skipped)
+end
+
+local function summary(row)
+  local a = row.account
+  local lines = {
+    ("run %s %s%s"):format(row.name, row.state, row.simulated and " (simulated)" or ""),
+    "  " .. account_line(a),
+    ("  %s spent, %s at risk, %d calls in %d attempts, %d input and %d output tokens"):format(core.text.money(a.spent_pico),
+      core.text.money(a.at_risk_pico), a.calls, a.attempts, a.input_tokens, a.output_tokens),
+  }
+  if a.unknown_cost_replies > 0 then
+    lines[#lines + 1] = ("  the cost of %d replies is not known"):format(a.unknown_cost_replies)
+  end
+  for _, failure in ipairs(core.store.failures(row.id)) do
+    lines[#lines + 1] = ("  %d × %s, such as %s"):format(failure.count, failure.kind, failure.message)
+  end
+  if a.orphans > 0 then lines[#lines + 1] = ("  %d items of earlier inputs are set aside"):format(a.orphans) end
+  return table.concat(lines, "\n")
+end
+
+local metatable = { __name = "confab.run" }
+
+function metatable.__index(self, name)
+  if Run[name] then return Run[name] end
+  local row = core.store.run(rawget(self, "row"))
+  if name == "id" then return row.uuid end
+  if name == "summary" then return summary(row) end
+  return row[name]
+end
+
+function metatable.__tostring(self) return self.summary end
+
+--- The object for a run of the database.
+---@param row integer
+---@return confab.Run
+function results.new(row)
+  return setmetatable({ row = row }, metatable)
+end
+
+local where_specs = {
+  status = { type = { "string", "list" } }, min_score = { type = "number", min = 0, max = 10 },
+  tier = { type = "string" }, tag = { type = "string" }, persona = { type = "string" },
+}
+
+local function filter_of(self, where, what)
+  where = options.check(where, where_specs, what)
+  return {
+    run = self.row, statuses = type(where.status) == "string" and { where.status } or where.status,
+    min_score = where.min_score, tier = where.tier, tag = where.tag, persona = where.persona,
+  }
+end
+
+--- The conversations of the run, in the order of its items: `for conv in run:results() do ... end`.
+---@param where? { status?: string|string[], min_score?: number, tier?: string, tag?: string, persona?: string }
+---@return fun(): confab.Conversation?
+function Run:results(where)
+  return core.store.conversations(filter_of(self, where, "run:results"))
+end
+
+--- Failures by kind, most frequent first, each with an example.
+---@return { kind: string, count: integer, key: string, message: string }[]
+function Run:failures()
+  return core.store.failures(self.row)
+end
+
+local export_specs = {
+  format = { type = "string", one_of = { "messages", "sharegpt", "alpaca", "jsonl" }, default = "messages" },
+  where = { type = "table" }, split = { type = { "table", "string" } },
+  system = { type = "string", one_of = { "fold", "keep" } }, seed = { type = "integer" },
+}
+
+local function split_text(split)
+  if type(split) ~= "table" then return split end
+  local parts = {}
+  for name, share in pairs(split) do parts[#parts + 1] = ("%s=%.17g"):format(name, share) end
+  return table.concat(parts, ",")
+end
+
+--- "data.jsonl" -> "data.simulated.jsonl"
+local function simulated_path(path)
+  local base, extension = path:match "^(.*)(%.[^./]+)$"
+  return base and base .. ".simulated" .. extension or path .. ".simulated"
+end
+
+--- Writes the conversations to a dataset file; the file appears when it is whole. A simulated run
+--- writes NAME.simulated.jsonl.
+--- Example: `run:export("support.jsonl", { format = "messages", where = { min_score = 6 } })`
+---@param path string  "data-{split}.jsonl" gives a file for each split.
+---@param opts? { format?: "messages"|"sharegpt"|"alpaca"|"jsonl", where?: table, split?: table|string, system?: "fold"|"keep", seed?: integer }
+---@return { written: integer, skipped: integer, files: string[] }
+function Run:export(path, opts)
+  if type(path) ~= "string" then errors.misuse "run:export: a path was expected" end
+  opts = options.check(opts, export_specs, "run:export")
+  local request = filter_of(self, opts.where, "run:export: where")
+  request.path = self.simulated and path ~= "-" and simulated_path(path) or path
+  request.format, request.split, request.system, request.seed = opts.format, split_text(opts.split), opts.system, opts.seed
+  local result = core.export.write(request)
+  core.progress.say(("%d conversations written to %s%s"):format(result.written, table.concat(result.files, ", "),
+    result.skipped > 0 and (", %d left out"):format(result.skipped) or ""))
+  return result
+end
+
+return results
