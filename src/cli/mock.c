@@ -100,7 +100,7 @@ static void print_help(void)
 {
     printf("Serves the Messages API on loopback, with made-up replies, limits and faults.\n\n"
            "  confab mock --port 8080 rpm=1000,latency=uniform:100:300,faults='500:5%%;reset:2%%'\n\n"
-           "usage: confab mock [OPTIONS] [SPEC]\n\n"
+           "usage: confab mock [OPTIONS] [SPEC...]\n\n"
            "SPEC is key=value pairs separated by commas; each key is also an option:\n\n");
     for (const struct option *option = options; option->name != NULL; option++) {
         char left[40];
@@ -143,13 +143,9 @@ static bool set_option(struct choices *choices, const char *name, size_t len, co
 
 static bool parse(int argc, char **argv, struct choices *choices, struct cf_error *err)
 {
-    bool has_spec = false;
     cf_buf_init(&choices->spec, SPEC_MAX);
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0) {
-            if (has_spec)
-                return cf_fail(err, CF_ERR_CONFIG, "mock: a second SPEC: \"%s\"", argv[i]);
-            has_spec = true;
             cf_buf_addf(&choices->spec, ",%s", argv[i]);
             continue;
         }

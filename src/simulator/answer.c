@@ -133,8 +133,9 @@ void cf_sim_answer_end(struct cf_sim_conn *conn, bool delivered_whole)
     conn->is_message = false;
     sim->counters.in_flight--;
 
-    if (delivered_whole && reply->status == 200) {
+    if (delivered_whole && reply->status == 200)
         sim->counters.replies++;
+    if (delivered_whole && reply->usage[0] != '\0') {
         sim->counters.input_tokens += (uint64_t)reply->input_tokens;
         sim->counters.output_tokens += (uint64_t)reply->output_tokens;
         sim->counters.cache_read_tokens += (uint64_t)reply->cache_read_tokens;

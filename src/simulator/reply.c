@@ -410,8 +410,10 @@ void cf_sim_reply_make(const struct cf_sim_spec *spec, const struct cf_sim_reque
     } else {
         cf_buf_reserve(&out->body, message.text.len + message.text.len / 8 + 1024);
         add_message(&message, &out->body);
-        if (kind == CF_SIM_FAULT_BAD_ENVELOPE)
+        if (kind == CF_SIM_FAULT_BAD_ENVELOPE) {
             spoil(&out->body, draw);
+            out->usage[0] = '\0';        /* none that anybody could read */
+        }
     }
     cf_buf_done(&message.text);
 }
