@@ -61,6 +61,8 @@ local unit_end = {
   end,
 }
 
+local LF = 10
+
 -- Ends of sentences in scripts that put no space behind them, and what may still follow.
 local full_stops = { "。", "！", "？", "．" }
 local closers = { ["」"] = true, ["』"] = true, ["）"] = true, ["”"] = true, ["’"] = true }
@@ -82,12 +84,14 @@ local function last_sentence(text)
   return math.max(western or 0, eastern or 0)
 end
 
---- The best place to end a chunk within text: behind a paragraph, a sentence, a line, a word.
-local function last_break(text)
+--- The best place to end a chunk within text: behind a paragraph, a sentence, a line, a word. Nil
+--- if there is none; what is measured in words ends behind a word anyway.
+local function last_break(text, by)
   local paragraph = text:match("^.*\n[ \t]*\n()")
   if paragraph then return paragraph end
   local sentence = last_sentence(text)
   if sentence > 0 then return sentence end
+  if by == "words" then return nil end
   return text:match("^.*\n()") or text:match("^.*%s()") or last_of(text, pauses)
 end
 
@@ -117,15 +121,15 @@ local function cut(input, opts)
   -- Where the chunk at `at` ends, and whether it is the last.
   local function stop_of_chunk()
     local stop = measure(text, at, size)
-    while not stop and not is_whole do
+    while not is_whole and not (stop and text:find("%S", stop)) do
       more()
       stop = measure(text, at, size)
     end
-    if not stop or not text:find("%S", stop) and is_whole then return #text + 1, true end
+    if not stop or not text:find("%S", stop) then return #text + 1, true end
     if prefers_breaks then
       -- Not before the middle, and behind what the overlap will take back.
       local floor = measure(text, at, math.max(size // 2, overlap + 1)) or stop
-      local breaks_at = floor < stop and last_break(text:sub(floor, stop - 1))
+      local breaks_at = floor < stop and last_break(text:sub(floor, stop - 1), opts.by)
       if breaks_at then stop = floor + breaks_at - 1 end
     end
     return stop, false
@@ -153,6 +157,8 @@ local function cut(input, opts)
       local stop, is_last = stop_of_chunk()
       local piece = trim(text:sub(at, stop - 1))
       at = is_last and #text + 1 or start_of_next(stop)
+      -- Spaces are an indent only at the beginning of a line.
+      if text:byte(at - 1) ~= LF then at = text:match("^[ \t]*()", at) end
       if piece then return piece end
     end
     return nil

@@ -6,7 +6,7 @@ local byte, find, sub = string.byte, string.find, string.sub
 local csv = {}
 
 -- A quote that nobody closed would swallow the file: this much, then it is an error.
-local FIELD_BYTES_MAX = 16 * 1024 * 1024
+local FIELD_BYTES_MAX = 4 * 1024 * 1024
 
 local QUOTE, CR, LF = 34, 13, 10
 

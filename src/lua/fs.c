@@ -24,6 +24,13 @@ static int fs_kind(lua_State *L)
     return 1;
 }
 
+/* A folder that is not there holds no match; one that cannot be read is an error. */
+static int glob_stops(const char *path, int error)
+{
+    (void)path;
+    return error != ENOENT && error != ENOTDIR;
+}
+
 static int glob_gc(lua_State *L)
 {
     glob_t *matches = lua_touserdata(L, 1);
@@ -46,7 +53,7 @@ static int fs_glob(lua_State *L)
     }
     lua_setmetatable(L, -2);
 
-    int status = glob(pattern, GLOB_ERR | GLOB_NOSORT, NULL, matches);
+    int status = glob(pattern, GLOB_NOSORT, glob_stops, matches);
     if (status != 0 && status != GLOB_NOMATCH) {
         lua_pushnil(L);
         lua_pushstring(L, status == GLOB_NOSPACE ? "out of memory" : "a folder cannot be read");
