@@ -23,41 +23,43 @@ struct cf_turn {
     size_t       len;        /* bytes */
 };
 
+/* Named "ok", "repaired", ... by cf_outcome_name. */
 enum cf_outcome {
-    CF_OUTCOME_OK,                  /* "ok": strict JSON was found and gave a valid conversation */
-    CF_OUTCOME_REPAIRED,            /* "repaired": the same, after changes; see repairs */
-    CF_OUTCOME_TRUNCATED,           /* "truncated": the reply ends early; turns has the complete ones, maybe none */
-    CF_OUTCOME_PARSE_ERROR,         /* "parse_error": nothing usable; no turns */
-    CF_OUTCOME_VALIDATION_ERROR,    /* "validation_error": understood, but no valid conversation;
-                                       turns as parsed, none where they cannot be told */
+    CF_OUTCOME_OK,                  /* strict JSON was found and gave a valid conversation */
+    CF_OUTCOME_REPAIRED,            /* the same, after changes; see repairs */
+    CF_OUTCOME_TRUNCATED,           /* the reply ends early: the complete turns, maybe none */
+    CF_OUTCOME_PARSE_ERROR,         /* nothing usable; no turns */
+    CF_OUTCOME_VALIDATION_ERROR,    /* understood, but no valid conversation; turns as parsed,
+                                       none where they cannot be told */
 };
 
-/* What had to be changed or interpreted; a set of bits. */
+/* What had to be changed or interpreted; a set of bits. Named "trailing_comma", "missing_comma",
+ * ... by cf_repair_name. */
 enum cf_repair {
-    CF_REPAIR_TRAILING_COMMA   = 1u << 0,     /* "trailing_comma": or doubled, or leading */
-    CF_REPAIR_MISSING_COMMA    = 1u << 1,     /* "missing_comma" */
-    CF_REPAIR_RAW_NEWLINE      = 1u << 2,     /* "raw_newline": a line break inside a string */
-    CF_REPAIR_RAW_CONTROL      = 1u << 3,     /* "raw_control": another control character inside a string */
-    CF_REPAIR_SMART_QUOTES     = 1u << 4,     /* "smart_quotes": typographic quotes around strings */
-    CF_REPAIR_SINGLE_QUOTES    = 1u << 5,     /* "single_quotes": strings as Python or JavaScript write them */
-    CF_REPAIR_INNER_QUOTES     = 1u << 6,     /* "inner_quotes": quotes inside a string not escaped */
-    CF_REPAIR_BAD_ESCAPE       = 1u << 7,     /* "bad_escape": a backslash before something else; kept as text */
-    CF_REPAIR_UNQUOTED_KEY     = 1u << 8,     /* "unquoted_key" */
-    CF_REPAIR_COMMENT          = 1u << 9,     /* "comment" */
-    CF_REPAIR_FOREIGN_LITERAL  = 1u << 10,    /* "foreign_literal": True, None, NaN, a number not of JSON's form */
-    CF_REPAIR_ODD_SPACE        = 1u << 11,    /* "odd_space": no-break spaces and their kin between tokens */
-    CF_REPAIR_UNBALANCED       = 1u << 12,    /* "unbalanced": a closing bracket left out in the middle */
-    CF_REPAIR_CUT_END          = 1u << 13,    /* "cut_end": the text ends early */
-    CF_REPAIR_NUL_DROPPED      = 1u << 14,    /* "nul_dropped": U+0000 left out */
-    CF_REPAIR_SURROGATE        = 1u << 15,    /* "surrogate_replaced": half a surrogate pair became U+FFFD */
-    CF_REPAIR_DUPLICATE_KEY    = 1u << 16,    /* "duplicate_key": the last value was taken */
-    CF_REPAIR_MISSING_BRACE    = 1u << 17,    /* "missing_brace": the reply goes on after a prefilled '{' */
-    CF_REPAIR_HTML_ESCAPED     = 1u << 18,    /* "html_escaped": the whole reply */
-    CF_REPAIR_ENCODED_TWICE    = 1u << 19,    /* "encoded_twice": the reply is a JSON string that holds JSON */
-    CF_REPAIR_MESSAGE_LINES    = 1u << 20,    /* "message_lines": messages one after the other, in no array */
-    CF_REPAIR_PAIRS            = 1u << 21,    /* "pairs": objects with a user and an assistant key */
-    CF_REPAIR_NUMBER_CONTENT   = 1u << 22,    /* "number_content": a number where text belongs */
-    CF_REPAIR_TRANSCRIPT       = 1u << 23,    /* "transcript": labels, tags or a table instead of JSON */
+    CF_REPAIR_TRAILING_COMMA   = 1u << 0,     /* or doubled, or leading */
+    CF_REPAIR_MISSING_COMMA    = 1u << 1,
+    CF_REPAIR_RAW_NEWLINE      = 1u << 2,     /* a line break inside a string */
+    CF_REPAIR_RAW_CONTROL      = 1u << 3,     /* another control character inside a string */
+    CF_REPAIR_SMART_QUOTES     = 1u << 4,     /* typographic quotes around strings */
+    CF_REPAIR_SINGLE_QUOTES    = 1u << 5,     /* strings as Python or JavaScript write them */
+    CF_REPAIR_INNER_QUOTES     = 1u << 6,     /* quotes inside a string not escaped */
+    CF_REPAIR_BAD_ESCAPE       = 1u << 7,     /* a backslash before something else; kept as text */
+    CF_REPAIR_UNQUOTED_KEY     = 1u << 8,
+    CF_REPAIR_COMMENT          = 1u << 9,
+    CF_REPAIR_FOREIGN_LITERAL  = 1u << 10,    /* True, None, NaN, a number not of JSON's form */
+    CF_REPAIR_ODD_SPACE        = 1u << 11,    /* no-break spaces and their kin between tokens */
+    CF_REPAIR_UNBALANCED       = 1u << 12,    /* a closing bracket left out in the middle */
+    CF_REPAIR_CUT_END          = 1u << 13,    /* the text ends early */
+    CF_REPAIR_NUL_DROPPED      = 1u << 14,    /* U+0000 left out */
+    CF_REPAIR_SURROGATE        = 1u << 15,    /* "surrogate_replaced": half a pair is U+FFFD now */
+    CF_REPAIR_DUPLICATE_KEY    = 1u << 16,    /* the last value was taken */
+    CF_REPAIR_MISSING_BRACE    = 1u << 17,    /* the reply goes on after a prefilled '{' */
+    CF_REPAIR_HTML_ESCAPED     = 1u << 18,    /* the whole reply */
+    CF_REPAIR_ENCODED_TWICE    = 1u << 19,    /* the reply is a JSON string that holds JSON */
+    CF_REPAIR_MESSAGE_LINES    = 1u << 20,    /* messages one after the other, in no array */
+    CF_REPAIR_PAIRS            = 1u << 21,    /* objects with a user and an assistant key */
+    CF_REPAIR_NUMBER_CONTENT   = 1u << 22,    /* a number where text belongs */
+    CF_REPAIR_TRANSCRIPT       = 1u << 23,    /* labels, tags or a table instead of JSON */
 };
 #define CF_REPAIR_COUNT 24
 

@@ -24,7 +24,7 @@ enum cf_json_type {
 
 struct cf_json_token {
     enum cf_json_type type;
-    const char *text;      /* number: as written; string, key: decoded; NUL-terminated, lent until the next call */
+    const char *text;      /* number: as written; string, key: decoded. NUL-terminated, lent */
     size_t len;
     size_t offset;         /* of the token's first byte in the text */
 };
@@ -42,15 +42,18 @@ struct cf_json_reader;
 struct cf_json_reader *cf_json_open(const char *text, size_t len, struct cf_json_repairs *repairs);
 void cf_json_free(struct cf_json_reader *reader);
 
-/* 1: *out_token is the next one; 0: the text ended well; -1: *err has line and column. */
-int cf_json_next(struct cf_json_reader *reader, struct cf_json_token *out_token, struct cf_error *err);
+/* 1: *out_token is the next one, its text lent until the next call; 0: the text ended well;
+ * -1: *err has line and column. */
+int cf_json_next(struct cf_json_reader *reader, struct cf_json_token *out_token,
+                 struct cf_error *err);
 
 /* How many bytes are read; after a failure, where it was. */
 size_t cf_json_offset(const struct cf_json_reader *reader);
 
 /* Strict check of a whole text; CF_ERR_PARSE with line and column if it fails.
  * Meaning of repairs as above. */
-bool cf_json_check(const char *text, size_t len, struct cf_json_repairs *repairs, struct cf_error *err);
+bool cf_json_check(const char *text, size_t len, struct cf_json_repairs *repairs,
+                   struct cf_error *err);
 
 /* Makes a tree that the caller frees with cJSON_Delete, with the reader's checks and repairs.
  * Integers beyond 2^53 are rounded in the tree: read those with the reader. A number too large
@@ -63,10 +66,11 @@ double cf_json_number(const char *text);
 
 /* --- writing --- */
 
-/* A quoted, escaped string. Invalid UTF-8 is written as U+FFFD. '/' and non-ASCII stay as they are. */
+/* A quoted, escaped string. Invalid UTF-8 is written as U+FFFD; '/' and non-ASCII stay. */
 void cf_json_add_string(struct cf_buf *buf, const char *text, size_t len);
 
-/* The shortest form that reads back as the same double; integers without a point. NaN and infinity: null. */
+/* The shortest form that reads back as the same double; integers without a point. NaN and
+ * infinity: null. */
 void cf_json_add_number(struct cf_buf *buf, double value);
 
 /* The value with object keys in byte order, numbers in shortest form, no white space: equal values,
@@ -78,7 +82,8 @@ void cf_json_add_canonical(struct cf_buf *buf, const struct cJSON *value);
 /* The length of the valid sequence (1 to 4 bytes) that text begins with; 0 if there is none. */
 size_t cf_utf8_sequence(const char *text, size_t len);
 
-/* The length of the longest valid UTF-8 prefix (no surrogates, nothing overlong, up to U+10FFFF). */
+/* The length of the longest valid UTF-8 prefix: no surrogates, nothing overlong, up to
+ * U+10FFFF. */
 size_t cf_utf8_valid_prefix(const char *text, size_t len);
 
 /* The number of code points of valid UTF-8; invalid bytes count one each. */

@@ -21,7 +21,7 @@ struct cf_json_reader {
     const char *at;                     /* next byte to look at */
     struct cf_json_repairs *repairs;    /* borrowed; NULL: none are made */
     enum state state;
-    bool decode;                        /* false: tokens carry no text, only the grammar is checked */
+    bool decode;                        /* false: only the grammar counts, tokens have no text */
     unsigned depth;
     uint64_t objects;                   /* bit n: nesting level n is an object */
     char *scratch;                      /* owned: the decoded string */

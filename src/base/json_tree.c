@@ -154,7 +154,9 @@ static void add_canonical(struct cf_buf *buf, const cJSON *value, unsigned depth
     case cJSON_Number:
         cf_json_add_number(buf, value->valuedouble + 0.0);    /* 0 and -0 are equal: both 0 */
         break;
-    case cJSON_String: cf_json_add_string(buf, value->valuestring, strlen(value->valuestring)); break;
+    case cJSON_String:
+        cf_json_add_string(buf, value->valuestring, strlen(value->valuestring));
+        break;
     case cJSON_Raw: cf_buf_adds(buf, value->valuestring); break;
     case cJSON_Array:
     case cJSON_Object:

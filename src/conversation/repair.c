@@ -138,7 +138,8 @@ static enum cf_repair_end copy_word(struct cf_repairer *repairer)
     size_t len = (size_t)(at - start);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t size = strlen(words[i].word);
-        if (at == repairer->end && len > 0 && len < size && strncmp(start, words[i].word, len) == 0) {
+        if (at == repairer->end && len > 0 && len < size &&
+            strncmp(start, words[i].word, len) == 0) {
             repairer->at = at;
             return CF_REPAIR_CUT;
         }

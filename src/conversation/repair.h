@@ -43,7 +43,13 @@ enum cf_repair_end cf_repair_run(struct cf_repairer *repairer, const char *text,
 
 /* --- between repair.c and repair_string.c --- */
 
-enum cf_quote { CF_QUOTE_NONE, CF_QUOTE_DOUBLE, CF_QUOTE_SINGLE, CF_QUOTE_SMART, CF_QUOTE_SMART_SINGLE };
+enum cf_quote {
+    CF_QUOTE_NONE,
+    CF_QUOTE_DOUBLE,
+    CF_QUOTE_SINGLE,
+    CF_QUOTE_SMART,
+    CF_QUOTE_SMART_SINGLE,
+};
 
 /* Which kind of quotation mark is at `at`, and its length in bytes. */
 enum cf_quote cf_repair_quote(const char *at, const char *end, size_t *out_size);

@@ -31,7 +31,7 @@ void cf_reply_skip_blank(const char **text, size_t *len)
     *len -= at;
 }
 
-/* The thinking tag at text ('<'), as written, in `name`. */
+/* The length of the name of the thinking tag at text ('<'); 0 if it is none. */
 static size_t thinking_tag(const char *text, size_t len)
 {
     static const char *const names[] = { "think", "thinking", "reasoning", "scratchpad" };
@@ -89,7 +89,8 @@ bool cf_reply_unescape_html(const char *text, size_t len, struct cf_buf *out)
     size_t at = 0;
     while (at < len && (text[at] == '{' || text[at] == '[' || text[at] <= ' '))
         at++;
-    if (at == 0 || (!begins(text + at, len - at, "&quot;") && !begins(text + at, len - at, "&#34;")))
+    if (at == 0 ||
+        !(begins(text + at, len - at, "&quot;") || begins(text + at, len - at, "&#34;")))
         return false;
 
     const char *end = text + len;

@@ -97,7 +97,8 @@ static size_t without_rules(const char *text, size_t len)
     }
 }
 
-static void add_turn(struct cf_conversation *out, enum cf_role role, const char *from, const char *to)
+static void add_turn(struct cf_conversation *out, enum cf_role role, const char *from,
+                     const char *to)
 {
     size_t len = (size_t)(to - from);
     cf_transcript_trim(&from, &len);

@@ -39,9 +39,11 @@ static bool check_role(const struct cf_conversation *conversation, size_t first,
     enum cf_role role = conversation->turns[i].role;
 
     if (role == CF_ROLE_SYSTEM)
-        return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: a system turn after the beginning", i + 1);
+        return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: a system turn after the beginning",
+                       i + 1);
     if (i == first && role != CF_ROLE_USER)
-        return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: the first turn must be the user's", i + 1);
+        return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: the first turn must be the user's",
+                       i + 1);
     if (i > first && role == conversation->turns[i - 1].role)
         return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: two %s turns in a row", i + 1,
                        cf_role_name(role));
@@ -55,7 +57,8 @@ static bool check_content(const struct cf_turn *turn, size_t i, struct cf_error 
 
     size_t valid = cf_utf8_valid_prefix(turn->content, turn->len);
     if (valid < turn->len)
-        return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: invalid UTF-8 at byte %zu", i + 1, valid + 1);
+        return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: invalid UTF-8 at byte %zu", i + 1,
+                       valid + 1);
     if (is_blank(turn->content, turn->len))
         return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: the content is only white space", i + 1);
     return true;
@@ -73,8 +76,8 @@ bool cf_validate_turns(const struct cf_conversation *conversation, size_t least,
             return false;
     }
     if (count < least)
-        return cf_fail(err, CF_ERR_VALIDATION, "a conversation has at least %zu turns, this one %zu",
-                       least, count);
+        return cf_fail(err, CF_ERR_VALIDATION,
+                       "a conversation has at least %zu turns, this one %zu", least, count);
     if (!salvaged && count > 0 && conversation->turns[first + count - 1].role != CF_ROLE_ASSISTANT)
         return cf_fail(err, CF_ERR_VALIDATION, "turn %zu: the last turn must be the assistant's",
                        first + count);

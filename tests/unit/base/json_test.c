@@ -54,36 +54,56 @@ static struct refusal refusals[] = {
     { "an empty text is refused", "", "line 1, column 1: the text is empty" },
     { "white space alone is refused", " \n ", "line 2, column 2: the text is empty" },
     { "an unclosed array is refused", "[1", "line 1, column 3: the text ends too early" },
-    { "a text that ends after a comma is refused", "[1,", "line 1, column 4: the text ends too early" },
-    { "a text that ends in a string is refused", "[\"ab", "line 1, column 5: the text ends inside a string" },
-    { "a text that ends in an escape is refused", "\"\\", "line 1, column 3: the text ends inside a string" },
-    { "a text that ends after a key is refused", "{\"a\"", "line 1, column 5: the text ends after a key" },
-    { "a byte order mark is refused", "\xEF\xBB\xBF{}", "line 1, column 1: a byte order mark in front" },
+    { "a text that ends after a comma is refused", "[1,",
+      "line 1, column 4: the text ends too early" },
+    { "a text that ends in a string is refused", "[\"ab",
+      "line 1, column 5: the text ends inside a string" },
+    { "a text that ends in an escape is refused", "\"\\",
+      "line 1, column 3: the text ends inside a string" },
+    { "a text that ends after a key is refused", "{\"a\"",
+      "line 1, column 5: the text ends after a key" },
+    { "a byte order mark is refused", "\xEF\xBB\xBF{}",
+      "line 1, column 1: a byte order mark in front" },
     { "a bare word is refused", "[nul]", "line 1, column 2: a value was expected" },
     { "NaN is refused", "NaN", "line 1, column 1: a value was expected" },
     { "a trailing comma in an array is refused", "[1,]", "line 1, column 4: a value was expected" },
-    { "a trailing comma in an object is refused", "{\"a\":1,}", "line 1, column 8: a key in double quotes was expected" },
-    { "a key without quotes is refused", "{a:1}", "line 1, column 2: a key in double quotes was expected" },
+    { "a trailing comma in an object is refused", "{\"a\":1,}",
+      "line 1, column 8: a key in double quotes was expected" },
+    { "a key without quotes is refused", "{a:1}",
+      "line 1, column 2: a key in double quotes was expected" },
     { "a missing colon is refused", "{\"a\" 1}", "line 1, column 6: ':' was expected" },
-    { "a missing comma in an array is refused", "[1 2]", "line 1, column 4: ',' or ']' was expected" },
-    { "a missing comma in an object is refused", "{\"a\":1 \"b\":2}", "line 1, column 8: ',' or '}' was expected" },
-    { "a bracket of the wrong kind is refused", "[1}", "line 1, column 3: ',' or ']' was expected" },
-    { "something after the value is refused", "{} x", "line 1, column 4: something follows the value" },
+    { "a missing comma in an array is refused", "[1 2]",
+      "line 1, column 4: ',' or ']' was expected" },
+    { "a missing comma in an object is refused", "{\"a\":1 \"b\":2}",
+      "line 1, column 8: ',' or '}' was expected" },
+    { "a bracket of the wrong kind is refused", "[1}",
+      "line 1, column 3: ',' or ']' was expected" },
+    { "something after the value is refused", "{} x",
+      "line 1, column 4: something follows the value" },
     { "a sign without digits is refused", "[-]", "line 1, column 3: a digit must follow the sign" },
-    { "a number with a leading zero is refused", "[01]", "line 1, column 2: a number must not begin with 0" },
-    { "a point without digits is refused", "[1.]", "line 1, column 4: a digit must follow the decimal point" },
-    { "an exponent without digits is refused", "[1e+]", "line 1, column 5: a digit must be in the exponent" },
+    { "a number with a leading zero is refused", "[01]",
+      "line 1, column 2: a number must not begin with 0" },
+    { "a point without digits is refused", "[1.]",
+      "line 1, column 4: a digit must follow the decimal point" },
+    { "an exponent without digits is refused", "[1e+]",
+      "line 1, column 5: a digit must be in the exponent" },
     { "a plus sign is refused", "[+1]", "line 1, column 2: a value was expected" },
-    { "a raw line break in a string is refused", "\"a\nb\"", "line 1, column 3: a control character must be escaped in a string" },
+    { "a raw line break in a string is refused", "\"a\nb\"",
+      "line 1, column 3: a control character must be escaped in a string" },
     { "an unknown escape is refused", "\"\\x\"", "line 1, column 2: no such escape in JSON" },
-    { "a short \\u is refused", "\"\\u12g4\"", "line 1, column 2: \\u needs four hexadecimal digits" },
-    { "U+0000 is refused", "\"a\\u0000\"", "line 1, column 3: the character U+0000 cannot be kept" },
-    { "a lone high surrogate is refused", "\"\\ud83d\"", "line 1, column 2: half a surrogate pair" },
+    { "a short \\u is refused", "\"\\u12g4\"",
+      "line 1, column 2: \\u needs four hexadecimal digits" },
+    { "U+0000 is refused", "\"a\\u0000\"",
+      "line 1, column 3: the character U+0000 cannot be kept" },
+    { "a lone high surrogate is refused", "\"\\ud83d\"",
+      "line 1, column 2: half a surrogate pair" },
     { "a lone low surrogate is refused", "\"\\ude00\"", "line 1, column 2: half a surrogate pair" },
-    { "a high surrogate before another escape is refused", "\"\\ud83d\\u0041\"", "line 1, column 2: half a surrogate pair" },
+    { "a high surrogate before another escape is refused", "\"\\ud83d\\u0041\"",
+      "line 1, column 2: half a surrogate pair" },
     { "invalid UTF-8 is refused", "\"\xC3(\"", "line 1, column 2: invalid UTF-8" },
     { "UTF-8 cut off at the end is refused", "\"\xE2\x82", "line 1, column 2: invalid UTF-8" },
-    { "columns are characters and lines are counted", "{\n  \"\xC3\xA9\": x}", "line 2, column 8: a value was expected" },
+    { "columns are characters and lines are counted", "{\n  \"\xC3\xA9\": x}",
+      "line 2, column 8: a value was expected" },
 };
 
 static void check_refusal(void **state)
@@ -111,19 +131,27 @@ static void check_refusal(void **state)
 
 /* --- what strings become --- */
 
-struct decoding { const char *name, *text; const char *value; size_t len; unsigned nuls, surrogates; };
+struct decoding {
+    const char *name, *text, *value;
+    size_t len;
+    unsigned nuls, surrogates;
+};
 
 static struct decoding decodings[] = {
     { "a plain string is taken as it is", "\"abc\"", "abc", 3, 0, 0 },
     { "an empty string is empty", "\"\"", "", 0, 0, 0 },
-    { "every short escape has its meaning", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8, 0, 0 },
-    { "\\u gives one, two and three bytes", "\"\\u0041\\u00e9\\u20AC\"", "A\xC3\xA9\xE2\x82\xAC", 6, 0, 0 },
+    { "every short escape has its meaning", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8,
+      0, 0 },
+    { "\\u gives one, two and three bytes", "\"\\u0041\\u00e9\\u20AC\"", "A\xC3\xA9\xE2\x82\xAC", 6,
+      0, 0 },
     { "a surrogate pair is one character", "\"\\ud83d\\ude00\"", "\xF0\x9F\x98\x80", 4, 0, 0 },
     { "U+0000 is dropped", "\"a\\u0000b\\u0000\"", "ab", 2, 2, 0 },
-    { "lone surrogates become U+FFFD", "\"\\ud83d \\udc00\"", "\xEF\xBF\xBD \xEF\xBF\xBD", 7, 0, 2 },
+    { "lone surrogates become U+FFFD", "\"\\ud83d \\udc00\"", "\xEF\xBF\xBD \xEF\xBF\xBD", 7, 0,
+      2 },
     { "a high surrogate before a pair is replaced alone", "\"\\ud83d\\ud83d\\ude00\"",
       "\xEF\xBF\xBD\xF0\x9F\x98\x80", 7, 0, 1 },
-    { "UTF-8 of every length stays", "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 and eight more bytes\"",
+    { "UTF-8 of every length stays",
+      "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 and eight more bytes\"",
       "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 and eight more bytes", 30, 0, 0 },
 };
 
@@ -345,7 +373,8 @@ static void random_numbers_read_back_the_same(void **state)
 static void the_locale_changes_nothing(void **state)
 {
     (void)state;
-    if (setlocale(LC_NUMERIC, "de_DE.UTF-8") == NULL && setlocale(LC_NUMERIC, "fr_FR.UTF-8") == NULL)
+    if (setlocale(LC_NUMERIC, "de_DE.UTF-8") == NULL &&
+        setlocale(LC_NUMERIC, "fr_FR.UTF-8") == NULL)
         skip();
 
     struct cf_buf buf;
@@ -386,7 +415,8 @@ struct canon { const char *name, *text, *canonical; };
 
 static struct canon canons[] = {
     { "white space goes", " [ 1 , { } , [ ] ] ", "[1,{},[]]" },
-    { "keys are in byte order at each level", "{\"b\":{\"d\":1,\"c\":2},\"a\":3,\"B\":4,\"\xC3\xA9\":5}",
+    { "keys are in byte order at each level",
+      "{\"b\":{\"d\":1,\"c\":2},\"a\":3,\"B\":4,\"\xC3\xA9\":5}",
       "{\"B\":4,\"a\":3,\"b\":{\"c\":2,\"d\":1},\"\xC3\xA9\":5}" },
     { "arrays keep their order", "[3,1,2]", "[3,1,2]" },
     { "equal keys keep their order", "{\"a\":2,\"a\":1}", "{\"a\":2,\"a\":1}" },

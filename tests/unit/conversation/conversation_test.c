@@ -35,11 +35,14 @@ struct rule {
 static struct rule rules[] = {
     { "two turns will do", { { U, "a" }, { A, "b" } }, false, NULL },
     { "a system turn may come first", { { S, "s" }, { U, "a" }, { A, "b" } }, false, NULL },
-    { "no turns are too few", { { U, NULL } }, false, "a conversation has at least 2 turns, this one 0" },
-    { "one turn is too few", { { U, "a" } }, true, "a conversation has at least 2 turns, this one 1" },
+    { "no turns are too few", { { U, NULL } }, false,
+      "a conversation has at least 2 turns, this one 0" },
+    { "one turn is too few", { { U, "a" } }, true,
+      "a conversation has at least 2 turns, this one 1" },
     { "a system turn does not count", { { S, "s" }, { U, "a" } }, true,
       "a conversation has at least 2 turns, this one 1" },
-    { "the user comes first", { { A, "a" }, { U, "b" } }, true, "turn 1: the first turn must be the user's" },
+    { "the user comes first", { { A, "a" }, { U, "b" } }, true,
+      "turn 1: the first turn must be the user's" },
     { "the user comes first after a system turn", { { S, "s" }, { A, "a" } }, true,
       "turn 2: the first turn must be the user's" },
     { "the assistant comes last", { { U, "a" }, { A, "b" }, { U, "c" } }, false,
@@ -51,13 +54,18 @@ static struct rule rules[] = {
       "turn 2: two user turns in a row" },
     { "a second system turn is wrong", { { S, "s" }, { S, "s" }, { U, "a" }, { A, "b" } }, false,
       "turn 2: a system turn after the beginning" },
-    { "an empty content is wrong", { { U, "" }, { A, "b" } }, false, "turn 1: the content is empty" },
-    { "an empty system turn is wrong", { { S, "" }, { U, "a" }, { A, "b" } }, false, "turn 1: the content is empty" },
-    { "white space alone is wrong", { { U, "a" }, { A, " \n\t" } }, false, "turn 2: the content is only white space" },
-    { "wide spaces alone are wrong", { { U, "a" }, { A, "\xC2\xA0\xE3\x80\x80\xE2\x80\x8B\xEF\xBB\xBF" } }, false,
+    { "an empty content is wrong", { { U, "" }, { A, "b" } }, false,
+      "turn 1: the content is empty" },
+    { "an empty system turn is wrong", { { S, "" }, { U, "a" }, { A, "b" } }, false,
+      "turn 1: the content is empty" },
+    { "white space alone is wrong", { { U, "a" }, { A, " \n\t" } }, false,
+      "turn 2: the content is only white space" },
+    { "wide spaces alone are wrong", { { U, "a" }, { A,
+      "\xC2\xA0\xE3\x80\x80\xE2\x80\x8B\xEF\xBB\xBF" } }, false,
       "turn 2: the content is only white space" },
     { "an emoji alone is content", { { U, "a" }, { A, "\xF0\x9F\x99\x82" } }, false, NULL },
-    { "invalid UTF-8 is wrong", { { U, "ab\xC3(" }, { A, "b" } }, false, "turn 1: invalid UTF-8 at byte 3" },
+    { "invalid UTF-8 is wrong", { { U, "ab\xC3(" }, { A, "b" } }, false,
+      "turn 1: invalid UTF-8 at byte 3" },
 };
 
 static void check_rule(void **state)
@@ -67,7 +75,8 @@ static void check_rule(void **state)
     struct cf_error err = { 0 };
 
     fill(&conversation, rule->said);
-    assert_int_equal(cf_conversation_validate(&conversation, rule->salvaged, &err), rule->message == NULL);
+    assert_int_equal(cf_conversation_validate(&conversation, rule->salvaged, &err),
+                     rule->message == NULL);
     if (rule->message == NULL) {
         assert_int_equal(err.kind, CF_OK);
     } else {
@@ -89,12 +98,15 @@ struct figures {
 
 static struct figures figures[] = {
     { "nothing measures nothing", { { U, NULL } }, 0, 0, 0, false },
-    { "lengths are in characters", { { U, "\xC3\xA9\xE2\x82\xAC" }, { A, "abcd" } }, 2, 6, 3, true },
-    { "a system turn does not count", { { S, "long system text" }, { U, "a" }, { A, "bcd" } }, 2, 4, 2, true },
+    { "lengths are in characters", { { U, "\xC3\xA9\xE2\x82\xAC" }, { A, "abcd" } }, 2, 6, 3,
+      true },
+    { "a system turn does not count", { { S, "long system text" }, { U, "a" }, { A, "bcd" } }, 2, 4,
+      2, true },
     { "one turn does not alternate", { { U, "a" } }, 1, 1, 1, false },
     { "the assistant first is no alternation", { { A, "a" }, { U, "b" } }, 2, 2, 1, false },
     { "one role twice is no alternation", { { U, "a" }, { U, "b" }, { A, "c" } }, 3, 3, 1, false },
-    { "ending with the user is alternation", { { U, "a" }, { A, "b" }, { U, "c" } }, 3, 3, 1, true },
+    { "ending with the user is alternation", { { U, "a" }, { A, "b" }, { U, "c" } }, 3, 3, 1,
+      true },
     { "a system turn later on is none", { { U, "a" }, { A, "b" }, { S, "c" } }, 3, 3, 1, false },
 };
 

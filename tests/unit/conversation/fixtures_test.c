@@ -40,7 +40,8 @@ static void check_turns(const struct cf_conversation *conversation, const cJSON 
     assert_int_equal(conversation->turn_count, cJSON_GetArraySize(turns));
     cJSON_ArrayForEach(turn, turns) {
         const struct cf_turn *got = &conversation->turns[i++];
-        assert_string_equal(cf_role_name(got->role), cJSON_GetObjectItem(turn, "role")->valuestring);
+        assert_string_equal(cf_role_name(got->role),
+                            cJSON_GetObjectItem(turn, "role")->valuestring);
         assert_string_equal(got->content, cJSON_GetObjectItem(turn, "content")->valuestring);
         assert_int_equal(got->len, strlen(got->content));
     }
@@ -65,7 +66,8 @@ static void check_case(void **state)
 
     if (err.kind != CF_OK)
         print_message("%s: %s\n", name, err.message);
-    assert_string_equal(cf_outcome_name(outcome), cJSON_GetObjectItem(expect, "outcome")->valuestring);
+    assert_string_equal(cf_outcome_name(outcome),
+                        cJSON_GetObjectItem(expect, "outcome")->valuestring);
     assert_int_equal(outcome, conversation.outcome);
     check_turns(&conversation, cJSON_GetObjectItem(expect, "turns"));
     assert_int_equal(err.kind, outcome == CF_OUTCOME_PARSE_ERROR        ? CF_ERR_PARSE

@@ -45,159 +45,237 @@ static struct row rows[] = {
     /* shapes */
     { "the key turns holds turns", "{\"turns\": [" U "," A "]}", false, OK, UA, 0, NULL },
     { "the key chat holds turns", "{\"chat\": [" U "," A "]}", false, OK, UA, 0, NULL },
-    { "a list under an unknown key is found", "{\"stuff\": [" U "," A "]}", false, OK, UA, 0, NULL },
+    { "a list under an unknown key is found", "{\"stuff\": [" U "," A "]}", false, OK, UA, 0,
+      NULL },
     { "a known key beats an unknown one before it",
-      "{\"examples\": [{\"role\": \"user\", \"content\": \"no\"}], \"messages\": [" U "," A "]}", false, OK, UA, 0, NULL },
-    { "an array of conversations gives its first", "[{\"messages\": [" U "," A "]}, {\"messages\": [" U "]}]",
+      "{\"examples\": [{\"role\": \"user\", \"content\": \"no\"}], \"messages\": [" U "," A "]}",
+      false, OK, UA, 0, NULL },
+    { "an array of conversations gives its first",
+      "[{\"messages\": [" U "," A "]}, {\"messages\": [" U "]}]",
       false, OK, UA, 0, NULL },
     { "a list inside a nameless array is found", "[[" U "," A "]]", false, OK, UA, 0, NULL },
-    { "one object with both sides is a pair", "{\"user\": \"Hi\", \"assistant\": \"Hello\"}", false, REPAIRED, UA,
+    { "one object with both sides is a pair", "{\"user\": \"Hi\", \"assistant\": \"Hello\"}", false,
+      REPAIRED, UA,
       CF_REPAIR_PAIRS, NULL },
-    { "a question and its answer are a pair", "[{\"question\": \"Hi\", \"answer\": \"Hello\"}]", false, REPAIRED, UA,
+    { "a question and its answer are a pair", "[{\"question\": \"Hi\", \"answer\": \"Hello\"}]",
+      false, REPAIRED, UA,
       CF_REPAIR_PAIRS, NULL },
-    { "one speaker a line of an array is taken", "[{\"user\": \"Hi\"}, {\"assistant\": \"Hello\"}]", false, REPAIRED, UA,
+    { "one speaker a line of an array is taken", "[{\"user\": \"Hi\"}, {\"assistant\": \"Hello\"}]",
+      false, REPAIRED, UA,
       CF_REPAIR_PAIRS, NULL },
-    { "a system text beside the turns comes first", "{\"system\": \"Be kind\", \"messages\": [" U "," A "]}", false, OK,
+    { "a system text beside the turns comes first",
+      "{\"system\": \"Be kind\", \"messages\": [" U "," A "]}", false, OK,
       "s:Be kind|" UA, 0, NULL },
-    { "a system text after the turns comes first too", "{\"messages\": [" U "," A "], \"system_prompt\": \"Be kind\"}",
+    { "a system text after the turns comes first too",
+      "{\"messages\": [" U "," A "], \"system_prompt\": \"Be kind\"}",
       false, OK, "s:Be kind|" UA, 0, NULL },
     { "a system text of another object is not taken",
-      "{\"a\": {\"system\": \"no\"}, \"b\": {\"messages\": [" U "," A "]}}", false, OK, UA, 0, NULL },
+      "{\"a\": {\"system\": \"no\"}, \"b\": {\"messages\": [" U "," A "]}}", false, OK, UA, 0,
+      NULL },
     { "a system turn and a system text give one", "{\"system\": \"no\", \"messages\": ["
-      "{\"role\": \"system\", \"content\": \"Be kind\"}," U "," A "]}", false, OK, "s:Be kind|" UA, 0, NULL },
+      "{\"role\": \"system\", \"content\": \"Be kind\"}," U "," A "]}", false, OK, "s:Be kind|" UA,
+      0, NULL },
     { "content as one block object is its text",
-      "[{\"role\": \"user\", \"content\": {\"type\": \"text\", \"text\": \"Hi\"}}," A "]", false, OK, UA, 0, NULL },
-    { "blocks without text say nothing", "[{\"role\": \"user\", \"content\": [{\"type\": \"image\"},"
+      "[{\"role\": \"user\", \"content\": {\"type\": \"text\", \"text\": \"Hi\"}}," A "]", false,
+      OK, UA, 0, NULL },
+    { "blocks without text say nothing",
+      "[{\"role\": \"user\", \"content\": [{\"type\": \"image\"},"
       " {\"type\": \"text\", \"text\": \"Hi\"}]}," A "]", false, OK, UA, 0, NULL },
-    { "the better word for the content wins", "[{\"role\": \"user\", \"text\": \"no\", \"content\": \"Hi\", "
+    { "the better word for the content wins",
+      "[{\"role\": \"user\", \"text\": \"no\", \"content\": \"Hi\", "
       "\"message\": \"no\"}," A "]", false, OK, UA, 0, NULL },
-    { "the better word for the role wins", "[{\"author\": \"bot\", \"role\": \"user\", \"content\": \"Hi\"}," A "]",
+    { "the better word for the role wins",
+      "[{\"author\": \"bot\", \"role\": \"user\", \"content\": \"Hi\"}," A "]",
       false, OK, UA, 0, NULL },
-    { "a number with a model key is no turn", "{\"model\": \"x\", \"stats\": [1, 2], \"messages\": [" U "," A "]}", false,
+    { "a number with a model key is no turn",
+      "{\"model\": \"x\", \"stats\": [1, 2], \"messages\": [" U "," A "]}", false,
       OK, UA, 0, NULL },
 
     /* strict JSON in other text */
-    { "white space and a byte order mark may come first", "\n\xEF\xBB\xBF [" U "," A "]\n", false, OK, UA, 0, NULL },
-    { "a footnote before the JSON is no conversation", "As asked [1]:\n[" U "," A "]", false, OK, UA, 0, NULL },
-    { "code with braces before the JSON is passed over", "int main() { return 0; }\n{\"messages\": [" U "," A "]}",
+    { "white space and a byte order mark may come first", "\n\xEF\xBB\xBF [" U "," A "]\n", false,
+      OK, UA, 0, NULL },
+    { "a footnote before the JSON is no conversation", "As asked [1]:\n[" U "," A "]", false, OK,
+      UA, 0, NULL },
+    { "code with braces before the JSON is passed over",
+      "int main() { return 0; }\n{\"messages\": [" U "," A "]}",
       false, OK, UA, 0, NULL },
-    { "a fence beats an example before it", "Like {\"messages\": [{\"role\": \"user\", \"content\": \"no\"}]}:\n\n"
+    { "a fence beats an example before it",
+      "Like {\"messages\": [{\"role\": \"user\", \"content\": \"no\"}]}:\n\n"
       "```json\n{\"messages\": [" U "," A "]}\n```\n", false, OK, UA, 0, NULL },
-    { "a fence without JSON is passed over", "```sh\nls\n```\n[" U "," A "]", false, OK, UA, 0, NULL },
-    { "reasoning tags are dropped in any letter case", "<Reasoning>[{}]</Reasoning> [" U "," A "]", false, OK, UA, 0, NULL },
-    { "several thinking blocks are dropped", "<think>a</think>b<think>[]</think>[" U "," A "]", false, OK, UA, 0, NULL },
+    { "a fence without JSON is passed over", "```sh\nls\n```\n[" U "," A "]", false, OK, UA, 0,
+      NULL },
+    { "reasoning tags are dropped in any letter case", "<Reasoning>[{}]</Reasoning> [" U "," A "]",
+      false, OK, UA, 0, NULL },
+    { "several thinking blocks are dropped", "<think>a</think>b<think>[]</think>[" U "," A "]",
+      false, OK, UA, 0, NULL },
     { "thinking tags inside a content stay",
-      "[{\"role\": \"user\", \"content\": \"<think>x</think>\"}," A "]", false, OK, "u:<think>x</think>|a:Hello", 0, NULL },
+      "[{\"role\": \"user\", \"content\": \"<think>x</think>\"}," A "]", false, OK,
+      "u:<think>x</think>|a:Hello", 0, NULL },
 
     /* repairs */
-    { "a leading and a doubled comma are dropped", "[," U ",," A "]", false, REPAIRED, UA, CF_REPAIR_TRAILING_COMMA, NULL },
-    { "a missing comma between keys is put in", "[{\"role\": \"user\"\n \"content\": \"Hi\"}," A "]", false, REPAIRED, UA,
+    { "a leading and a doubled comma are dropped", "[," U ",," A "]", false, REPAIRED, UA,
+      CF_REPAIR_TRAILING_COMMA, NULL },
+    { "a missing comma between keys is put in",
+      "[{\"role\": \"user\"\n \"content\": \"Hi\"}," A "]", false, REPAIRED, UA,
       CF_REPAIR_MISSING_COMMA, NULL },
     { "quotes before a comma inside a text are kept",
-      "[{\"role\": \"user\", \"content\": \"Say \"yes\", \"no\", or leave.\"}," A "]", false, REPAIRED,
+      "[{\"role\": \"user\", \"content\": \"Say \"yes\", \"no\", or leave.\"}," A "]", false,
+      REPAIRED,
       "u:Say \"yes\", \"no\", or leave.|a:Hello", CF_REPAIR_INNER_QUOTES, NULL },
     { "a quote before a word with a colon is kept",
       "[{\"role\": \"user\", \"content\": \"He said \"no\", because: x\"}," A "]", false, REPAIRED,
       "u:He said \"no\", because: x|a:Hello", CF_REPAIR_INNER_QUOTES, NULL },
-    { "a text in quotes within quotes is kept", "[{\"role\": \"user\", \"content\": \"\"Hi\" she said\"}," A "]", false,
+    { "a text in quotes within quotes is kept",
+      "[{\"role\": \"user\", \"content\": \"\"Hi\" she said\"}," A "]", false,
       REPAIRED, "u:\"Hi\" she said|a:Hello", CF_REPAIR_INNER_QUOTES, NULL },
-    { "a raw CRLF stays a CRLF", "[{\"role\": \"user\", \"content\": \"a\r\nb\"}," A "]", false, REPAIRED, "u:a\r\nb|a:Hello",
+    { "a raw CRLF stays a CRLF", "[{\"role\": \"user\", \"content\": \"a\r\nb\"}," A "]", false,
+      REPAIRED, "u:a\r\nb|a:Hello",
       CF_REPAIR_RAW_NEWLINE, NULL },
-    { "a raw escape character is kept", "[{\"role\": \"user\", \"content\": \"a\x1b[0m\"}," A "]", false, REPAIRED,
+    { "a raw escape character is kept", "[{\"role\": \"user\", \"content\": \"a\x1b[0m\"}," A "]",
+      false, REPAIRED,
       "u:a\x1b[0m|a:Hello", CF_REPAIR_RAW_CONTROL, NULL },
-    { "a \\u without digits is text", "[{\"role\": \"user\", \"content\": \"C:\\users\"}," A "]", false, REPAIRED,
+    { "a \\u without digits is text", "[{\"role\": \"user\", \"content\": \"C:\\users\"}," A "]",
+      false, REPAIRED,
       "u:C:\\users|a:Hello", CF_REPAIR_BAD_ESCAPE, NULL },
-    { "single typographic quotes delimit too", "[{\xE2\x80\x98role\xE2\x80\x99: \xE2\x80\x98user\xE2\x80\x99, "
-      "\xE2\x80\x98" "content\xE2\x80\x99: \xE2\x80\x98it\xE2\x80\x99s\xE2\x80\x99}," A "]", false, REPAIRED,
+    { "single typographic quotes delimit too",
+      "[{\xE2\x80\x98role\xE2\x80\x99: \xE2\x80\x98user\xE2\x80\x99, "
+      "\xE2\x80\x98" "content\xE2\x80\x99: \xE2\x80\x98it\xE2\x80\x99s\xE2\x80\x99}," A "]", false,
+      REPAIRED,
       "u:it\xE2\x80\x99s|a:Hello", CF_REPAIR_SMART_QUOTES | CF_REPAIR_SINGLE_QUOTES, NULL },
-    { "an apostrophe in single quotes is text", "[{'role': 'user', 'content': 'it's'}," A "]", false, REPAIRED,
+    { "an apostrophe in single quotes is text", "[{'role': 'user', 'content': 'it's'}," A "]",
+      false, REPAIRED,
       "u:it's|a:Hello", CF_REPAIR_SINGLE_QUOTES | CF_REPAIR_INNER_QUOTES, NULL },
-    { "an object not closed before the next is closed", "[{\"role\": \"user\", \"content\": \"Hi\", " A "]", false, REPAIRED,
+    { "an object not closed before the next is closed",
+      "[{\"role\": \"user\", \"content\": \"Hi\", " A "]", false, REPAIRED,
       UA, CF_REPAIR_UNBALANCED, NULL },
-    { "an array not closed in an object is closed", "{\"messages\": [" U "," A "}", false, REPAIRED, UA,
+    { "an array not closed in an object is closed", "{\"messages\": [" U "," A "}", false, REPAIRED,
+      UA,
       CF_REPAIR_UNBALANCED, NULL },
-    { "numbers of other languages are let pass", "{\"n\": +1, \"m\": .5, \"h\": 0x1F, \"messages\": [" U "," A "]}", false,
+    { "numbers of other languages are let pass",
+      "{\"n\": +1, \"m\": .5, \"h\": 0x1F, \"messages\": [" U "," A "]}", false,
       REPAIRED, UA, CF_REPAIR_FOREIGN_LITERAL, NULL },
-    { "literals of other languages are let pass", "{\"n\": undefined, \"m\": TRUE, \"messages\": [" U "," A "]}", false,
+    { "literals of other languages are let pass",
+      "{\"n\": undefined, \"m\": TRUE, \"messages\": [" U "," A "]}", false,
       REPAIRED, UA, CF_REPAIR_FOREIGN_LITERAL, NULL },
-    { "a nul escape in a repaired text is noted too", "[{\"role\": \"user\", \"content\": \"H\\u0000i\",}," A "]", false,
+    { "a nul escape in a repaired text is noted too",
+      "[{\"role\": \"user\", \"content\": \"H\\u0000i\",}," A "]", false,
       REPAIRED, UA, CF_REPAIR_TRAILING_COMMA | CF_REPAIR_NUL_DROPPED, NULL },
-    { "a duplicate role is noted", "[{\"role\": \"bot\", \"role\": \"user\", \"content\": \"Hi\"}," A "]", false, REPAIRED,
+    { "a duplicate role is noted",
+      "[{\"role\": \"bot\", \"role\": \"user\", \"content\": \"Hi\"}," A "]", false, REPAIRED,
       UA, CF_REPAIR_DUPLICATE_KEY, NULL },
-    { "messages with commas but no array are taken", U ",\n" A "]}", false, REPAIRED, UA, CF_REPAIR_MESSAGE_LINES, NULL },
-    { "JSON with escaped quotes throughout is decoded", "{\\\"messages\\\": [{\\\"role\\\": \\\"user\\\", \\\"content\\\": "
-      "\\\"Hi\\\"}," "{\\\"role\\\": \\\"assistant\\\", \\\"content\\\": \\\"Hello\\\"}]}", false, REPAIRED, UA,
+    { "messages with commas but no array are taken", U ",\n" A "]}", false, REPAIRED, UA,
+      CF_REPAIR_MESSAGE_LINES, NULL },
+    { "JSON with escaped quotes throughout is decoded",
+      "{\\\"messages\\\": [{\\\"role\\\": \\\"user\\\", \\\"content\\\": "
+      "\\\"Hi\\\"}," "{\\\"role\\\": \\\"assistant\\\", \\\"content\\\": \\\"Hello\\\"}]}", false,
+      REPAIRED, UA,
       CF_REPAIR_ENCODED_TWICE, NULL },
-    { "an encoded reply cut off gives its turns", "\"{\\\"messages\\\": [{\\\"role\\\": \\\"user\\\", \\\"content\\\": "
-      "\\\"Hi\\\"}, {\\\"role\\\": \\\"assis", false, TRUNCATED, "u:Hi", CF_REPAIR_ENCODED_TWICE | CF_REPAIR_CUT_END, NULL },
+    { "an encoded reply cut off gives its turns",
+      "\"{\\\"messages\\\": [{\\\"role\\\": \\\"user\\\", \\\"content\\\": "
+      "\\\"Hi\\\"}, {\\\"role\\\": \\\"assis", false, TRUNCATED, "u:Hi",
+      CF_REPAIR_ENCODED_TWICE | CF_REPAIR_CUT_END, NULL },
 
     /* cut */
-    { "the output limit makes a whole reply truncated", "{\"messages\": [" U "," A "]}", true, TRUNCATED, UA, 0, NULL },
-    { "the output limit makes a useless reply truncated", "Sure, here", true, TRUNCATED, "", CF_REPAIR_CUT_END, NULL },
-    { "a text that ends after a role is truncated", "{\"messages\": [" U ", {\"role\": \"assistant\"", false, TRUNCATED,
+    { "the output limit makes a whole reply truncated", "{\"messages\": [" U "," A "]}", true,
+      TRUNCATED, UA, 0, NULL },
+    { "the output limit makes a useless reply truncated", "Sure, here", true, TRUNCATED, "",
+      CF_REPAIR_CUT_END, NULL },
+    { "a text that ends after a role is truncated",
+      "{\"messages\": [" U ", {\"role\": \"assistant\"", false, TRUNCATED,
       "u:Hi", CF_REPAIR_CUT_END, NULL },
-    { "a turn that lacks only its bracket is complete", "{\"messages\": [" U ", {\"role\": \"assistant\", \"content\": "
+    { "a turn that lacks only its bracket is complete",
+      "{\"messages\": [" U ", {\"role\": \"assistant\", \"content\": "
       "\"Hello\"", false, TRUNCATED, UA, CF_REPAIR_CUT_END, NULL },
-    { "content blocks cut off are no complete turn", "{\"messages\": [" U ", {\"role\": \"assistant\", \"content\": "
-      "[{\"type\": \"text\", \"text\": \"Hel\"}, {\"type\": \"te", false, TRUNCATED, "u:Hi", CF_REPAIR_CUT_END, NULL },
-    { "a reply cut in its first turn has no turns", "{\"messages\": [{\"role\": \"us", false, TRUNCATED, "",
+    { "content blocks cut off are no complete turn",
+      "{\"messages\": [" U ", {\"role\": \"assistant\", \"content\": "
+      "[{\"type\": \"text\", \"text\": \"Hel\"}, {\"type\": \"te", false, TRUNCATED, "u:Hi",
       CF_REPAIR_CUT_END, NULL },
-    { "a nameless list cut in its first turn has none", "[{\"role\": \"user\", \"content\": \"He", false, TRUNCATED, "",
+    { "a reply cut in its first turn has no turns", "{\"messages\": [{\"role\": \"us", false,
+      TRUNCATED, "",
       CF_REPAIR_CUT_END, NULL },
-    { "a message line cut off is left out", U "\n{\"role\": \"assistant\", \"content\": \"Hel", false, TRUNCATED, "u:Hi",
+    { "a nameless list cut in its first turn has none", "[{\"role\": \"user\", \"content\": \"He",
+      false, TRUNCATED, "",
+      CF_REPAIR_CUT_END, NULL },
+    { "a message line cut off is left out", U "\n{\"role\": \"assistant\", \"content\": \"Hel",
+      false, TRUNCATED, "u:Hi",
       CF_REPAIR_CUT_END | CF_REPAIR_MESSAGE_LINES, NULL },
-    { "half a pair is one turn", "[{\"user\": \"Hi\", \"assistant\": \"Hel", false, TRUNCATED, "u:Hi",
+    { "half a pair is one turn", "[{\"user\": \"Hi\", \"assistant\": \"Hel", false, TRUNCATED,
+      "u:Hi",
       CF_REPAIR_CUT_END | CF_REPAIR_PAIRS, NULL },
-    { "a closing fence ends the text", "```json\n{\"messages\": [" U ",\n```\nSorry!", false, TRUNCATED, "u:Hi",
+    { "a closing fence ends the text", "```json\n{\"messages\": [" U ",\n```\nSorry!", false,
+      TRUNCATED, "u:Hi",
       CF_REPAIR_CUT_END, NULL },
-    { "a cut inside a character is one", "{\"messages\": [" U "," A "], \"x\": \"\xE2\x82", false, TRUNCATED, UA,
+    { "a cut inside a character is one", "{\"messages\": [" U "," A "], \"x\": \"\xE2\x82", false,
+      TRUNCATED, UA,
       CF_REPAIR_CUT_END, NULL },
-    { "a wrong turn in a cut reply is an error", "{\"messages\": [" U "," U ", {\"ro", false, INVALID, "u:Hi|u:Hi",
+    { "a wrong turn in a cut reply is an error", "{\"messages\": [" U "," U ", {\"ro", false,
+      INVALID, "u:Hi|u:Hi",
       CF_REPAIR_CUT_END, "turn 2: two user turns in a row" },
 
     /* transcripts */
-    { "headings are labels", "### User\nHi\n\n### Assistant\nHello\n", false, REPAIRED, UA, CF_REPAIR_TRANSCRIPT, NULL },
-    { "labels may have an aside", "Customer (Maria, calm): Hi\nAgent (Tom): Hello", false, REPAIRED, UA,
+    { "headings are labels", "### User\nHi\n\n### Assistant\nHello\n", false, REPAIRED, UA,
       CF_REPAIR_TRANSCRIPT, NULL },
-    { "rules between turns are dropped", "User: Hi\n\n---\n\nAssistant: Hello\n---\n", false, REPAIRED, UA,
+    { "labels may have an aside", "Customer (Maria, calm): Hi\nAgent (Tom): Hello", false, REPAIRED,
+      UA,
       CF_REPAIR_TRANSCRIPT, NULL },
-    { "a label inside a code fence is text", "User: Hi\nAssistant: See:\n```\nuser: root\n```\n", false, REPAIRED,
+    { "rules between turns are dropped", "User: Hi\n\n---\n\nAssistant: Hello\n---\n", false,
+      REPAIRED, UA,
+      CF_REPAIR_TRANSCRIPT, NULL },
+    { "a label inside a code fence is text", "User: Hi\nAssistant: See:\n```\nuser: root\n```\n",
+      false, REPAIRED,
       "u:Hi|a:See:\n```\nuser: root\n```", CF_REPAIR_TRANSCRIPT, NULL },
-    { "a fence around the whole transcript is dropped", "Here:\n```text\nUser: Hi\nAssistant: Hello\n```\nEnjoy!", false,
+    { "a fence around the whole transcript is dropped",
+      "Here:\n```text\nUser: Hi\nAssistant: Hello\n```\nEnjoy!", false,
       REPAIRED, UA, CF_REPAIR_TRANSCRIPT, NULL },
-    { "a transcript at the limit loses its last turn", "User: Hi\nAssistant: Hello\nUser: And th", true, TRUNCATED, UA,
+    { "a transcript at the limit loses its last turn", "User: Hi\nAssistant: Hello\nUser: And th",
+      true, TRUNCATED, UA,
       CF_REPAIR_TRANSCRIPT, NULL },
-    { "turn tags with a role are read", "<turn role=\"user\">Hi</turn>\n<turn role='assistant'>\nHello\n</turn>", false,
+    { "turn tags with a role are read",
+      "<turn role=\"user\">Hi</turn>\n<turn role='assistant'>\nHello\n</turn>", false,
       REPAIRED, UA, CF_REPAIR_TRANSCRIPT, NULL },
-    { "a tag left open is a cut", "<user>Hi</user><assistant>Hello</assistant><user>And", false, TRUNCATED, UA,
+    { "a tag left open is a cut", "<user>Hi</user><assistant>Hello</assistant><user>And", false,
+      TRUNCATED, UA,
       CF_REPAIR_TRANSCRIPT | CF_REPAIR_CUT_END, NULL },
-    { "table cells are unescaped", "| Speaker | Text |\n|:--|--:|\n| **User** | a \\| b |\n| AI | c<br>d |\n\nDone.", false,
+    { "table cells are unescaped",
+      "| Speaker | Text |\n|:--|--:|\n| **User** | a \\| b |\n| AI | c<br>d |\n\nDone.", false,
       REPAIRED, "u:a | b|a:c\nd", CF_REPAIR_TRANSCRIPT, NULL },
-    { "a table of something else is none", "| Role | Text |\n|---|---|\n| Chef | cooks |\n", false, PARSE, "", 0,
+    { "a table of something else is none", "| Role | Text |\n|---|---|\n| Chef | cooks |\n", false,
+      PARSE, "", 0,
       "no conversation found in the reply" },
-    { "one label is no transcript", "User: Hi there", false, PARSE, "", 0, "no conversation found in the reply" },
+    { "one label is no transcript", "User: Hi there", false, PARSE, "", 0,
+      "no conversation found in the reply" },
     { "labels of one side only are no transcript", "User: Hi\nUser: there", false, PARSE, "", 0,
       "no conversation found in the reply" },
 
     /* errors */
-    { "a role given as a number is an error", "[{\"role\": 1, \"content\": \"Hi\"}," A "]", false, INVALID, "", 0, NULL },
-    { "an element that is no object is an error", "{\"messages\": [\"Hi\", " A "]}", false, INVALID, "", 0,
+    { "a role given as a number is an error", "[{\"role\": 1, \"content\": \"Hi\"}," A "]", false,
+      INVALID, "", 0, NULL },
+    { "an element that is no object is an error", "{\"messages\": [\"Hi\", " A "]}", false, INVALID,
+      "", 0,
       "turn 1: no message" },
-    { "a boolean content is an error", "[" U ", {\"role\": \"assistant\", \"content\": true}]", false, INVALID, "", 0,
+    { "a boolean content is an error", "[" U ", {\"role\": \"assistant\", \"content\": true}]",
+      false, INVALID, "", 0,
       "turn 2: the content is no text" },
-    { "a missing content is an error", "[" U ", {\"role\": \"assistant\"}]", false, INVALID, "", 0, "turn 2: no content" },
-    { "a null role is no role", "[" U ", {\"role\": null, \"content\": \"x\"}]", false, INVALID, "", 0, "turn 2: no role" },
-    { "a system turn later on is an error", "[" U "," A ", {\"role\": \"system\", \"content\": \"x\"}]", false, INVALID,
+    { "a missing content is an error", "[" U ", {\"role\": \"assistant\"}]", false, INVALID, "", 0,
+      "turn 2: no content" },
+    { "a null role is no role", "[" U ", {\"role\": null, \"content\": \"x\"}]", false, INVALID, "",
+      0, "turn 2: no role" },
+    { "a system turn later on is an error",
+      "[" U "," A ", {\"role\": \"system\", \"content\": \"x\"}]", false, INVALID,
       UA "|s:x", 0, "turn 3: a system turn after the beginning" },
-    { "an unknown role is named, but not at length", "[{\"role\": \"0123456789012345678901234567890123456789xyz\", "
+    { "an unknown role is named, but not at length",
+      "[{\"role\": \"0123456789012345678901234567890123456789xyz\", "
       "\"content\": \"x\"}]", false, INVALID, "", 0,
       "turn 1: the role \"0123456789012345678901234567890123456789\" is not known" },
-    { "invalid UTF-8 is an error", "[" U ", {\"role\": \"assistant\", \"content\": \"a\xFF z\"}]", false, INVALID, "", 0,
+    { "invalid UTF-8 is an error", "[" U ", {\"role\": \"assistant\", \"content\": \"a\xFF z\"}]",
+      false, INVALID, "", 0,
       "the reply is not valid UTF-8 (byte 72)" },
-    { "a string alone is nothing", "\"Hello\"", false, PARSE, "", 0, "no conversation found in the reply" },
+    { "a string alone is nothing", "\"Hello\"", false, PARSE, "", 0,
+      "no conversation found in the reply" },
     { "a JSON array of numbers is no conversation", "[1, 2]", false, INVALID, "", 0,
       "the reply is JSON, but no conversation is in it" },
-    { "a refusal with a typographic apostrophe is seen", "I\xE2\x80\x99m sorry, but I can\xE2\x80\x99t do that.", false,
+    { "a refusal with a typographic apostrophe is seen",
+      "I\xE2\x80\x99m sorry, but I can\xE2\x80\x99t do that.", false,
       PARSE, "", 0, "the reply is no conversation; it reads like a refusal" },
 };
 
@@ -205,15 +283,15 @@ static void check_row(void **state)
 {
     const struct row *row = *state;
     size_t len = strlen(row->text);
-    char *text = malloc(len + 1);    /* one more: malloc(0) may be NULL; the byte is not to be read */
+    char *text = malloc(len);        /* no byte more, so that a sanitizer sees a read behind it */
     assert_non_null(text);
     memcpy(text, row->text, len);
-    text[len] = 'x';
 
     struct cf_conversation conversation;
     struct cf_error err = { 0 };
     struct cf_buf turns;
-    enum cf_outcome outcome = cf_conversation_parse(text, len, row->stopped_early, &conversation, &err);
+    enum cf_outcome outcome = cf_conversation_parse(text, len, row->stopped_early, &conversation,
+                                                    &err);
     free(text);                      /* nothing points into it */
 
     cf_buf_init(&turns, 1 << 20);
@@ -221,7 +299,9 @@ static void check_row(void **state)
     assert_string_equal(cf_outcome_name(outcome), cf_outcome_name(row->outcome));
     assert_string_equal(cf_buf_str(&turns), row->turns);
     assert_int_equal(conversation.repairs, row->repairs);
-    assert_int_equal(err.kind, outcome == PARSE ? CF_ERR_PARSE : outcome == INVALID ? CF_ERR_VALIDATION : CF_OK);
+    assert_int_equal(err.kind, outcome == PARSE     ? CF_ERR_PARSE
+                               : outcome == INVALID ? CF_ERR_VALIDATION
+                                                    : CF_OK);
     if (row->message != NULL)
         assert_string_equal(err.message, row->message);
     cf_buf_done(&turns);
@@ -259,7 +339,8 @@ static void a_reply_over_the_cap_is_refused(void **state)
     struct cf_conversation conversation;
     struct cf_error err;
 
-    assert_int_equal(cf_conversation_parse("{}", CF_REPLY_BYTES_MAX + 1, false, &conversation, &err), PARSE);
+    assert_int_equal(
+        cf_conversation_parse("{}", CF_REPLY_BYTES_MAX + 1, false, &conversation, &err), PARSE);
     assert_string_equal(err.message, "the reply is over 8388608 bytes");
     cf_conversation_done(&conversation);
 }
@@ -277,7 +358,8 @@ static void turns_end_at_the_cap(void **state)
         for (int i = 0; i < CF_TURNS_MAX / 2; i++)
             cf_buf_adds(&text, i == 0 ? U "," A : "," U "," A);
         cf_buf_adds(&text, over ? "," U "]" : "]");
-        enum cf_outcome outcome = cf_conversation_parse(text.data, text.len, false, &conversation, &err);
+        enum cf_outcome outcome = cf_conversation_parse(text.data, text.len, false, &conversation,
+      &err);
         if (over) {
             assert_int_equal(outcome, INVALID);
             assert_string_equal(err.message, "over 1000 turns");
@@ -336,7 +418,8 @@ int main(void)
     size_t count = 0;
 
     for (size_t i = 0; i < COUNT(rows); i++)
-        tests[count++] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row, .initial_state = &rows[i] };
+        tests[count++] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row,
+      .initial_state = &rows[i] };
     for (size_t i = 0; i < COUNT(floods); i++) {
         snprintf(names[i], sizeof names[i], "a flood of %.*s takes linear time",
                  (int)strcspn(floods[i].unit, "\n"), floods[i].unit);
