@@ -5,6 +5,7 @@
 #include "lua/call.h"
 #include "lua/conversation.h"
 #include "lua/engine.h"
+#include "lua/export.h"
 #include "lua/fs.h"
 #include "lua/hash.h"
 #include "lua/json.h"
@@ -15,6 +16,7 @@
 #include "lua/review.h"
 #include "lua/run.h"
 #include "lua/scheduler.h"
+#include "lua/store.h"
 #include "lua/template.h"
 #include "lua/text.h"
 
@@ -24,6 +26,7 @@ int luaopen_confab_core(lua_State *L)
         { "call", cf_lua_open_call },
         { "conversation", cf_lua_open_conversation },
         { "engine", cf_lua_open_engine },
+        { "export", cf_lua_open_export },
         { "fs", cf_lua_open_fs },
         { "hash", cf_lua_open_hash },
         { "json", cf_lua_open_json },
@@ -34,6 +37,7 @@ int luaopen_confab_core(lua_State *L)
         { "review", cf_lua_open_review },
         { "run", cf_lua_open_run },
         { "scheduler", cf_lua_open_scheduler },
+        { "store", cf_lua_open_store },
         { "template", cf_lua_open_template },
         { "text", cf_lua_open_text },
         { NULL, NULL },
