@@ -5,6 +5,9 @@
 #ifndef CONFAB_LIMIT_LANE_H
 #define CONFAB_LIMIT_LANE_H
 
+#include "base/mem.h"
+
+#define uthash_malloc(size) cf_malloc(size)
 #include <uthash.h>
 
 #include "confab/limiter.h"

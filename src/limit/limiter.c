@@ -103,6 +103,7 @@ static void configure(struct cf_limiter *limiter, struct cf_lane *lane)
     struct key_config *own = find_config(limiter, lane->key);
     lane->config = own ? own->config : limiter->config;
     lane->has_own_config = own != NULL;
+    file_lane(limiter, lane);
 }
 
 static struct cf_lane *get_lane(struct cf_limiter *limiter, const char *key)
@@ -186,13 +187,15 @@ bool cf_limiter_set_config(struct cf_limiter *limiter, const char *key,
             cf_limit_config_default(&limiter->config);
     }
 
-    struct cf_lane *lane, *next_lane;
-    HASH_ITER(hh, limiter->lanes, lane, next_lane) {
-        if (key == NULL || strcmp(key, lane->key) == 0) {
+    if (key != NULL) {
+        struct cf_lane *lane = find_lane(limiter, key);
+        if (lane != NULL)
             configure(limiter, lane);
-            file_lane(limiter, lane);
-        }
+        return true;
     }
+    struct cf_lane *lane, *next_lane;
+    HASH_ITER(hh, limiter->lanes, lane, next_lane)
+        configure(limiter, lane);
     return true;
 }
 

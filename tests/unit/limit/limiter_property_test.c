@@ -319,11 +319,12 @@ static void check_row(void **state)
     free(world);
 }
 
-#define PACED(requests, input, output, how) \
+#define PACED(requests, input, output, how, threshold) \
     { .max_requests = (requests), .max_input_tokens = (input), .max_output_tokens = (output), \
-      .window_ms = 60000, .enable_queue = true, .pause_threshold = 0.9, .pacing = (how) }
-#define SMOOTH(requests, input, output) PACED(requests, input, output, CF_PACING_SMOOTH)
-#define BURST(requests, input, output) PACED(requests, input, output, CF_PACING_BURST)
+      .window_ms = 60000, .enable_queue = true, .pause_threshold = (threshold), \
+      .pacing = (how) }
+#define SMOOTH(requests, input, output) PACED(requests, input, output, CF_PACING_SMOOTH, 0.9)
+#define BURST(requests, input, output) PACED(requests, input, output, CF_PACING_BURST, 0.9)
 
 /* Where two token limits bind at once, calls that are dear in the one and cheap in the other
  * leave some of both unused, more so the fewer there are in a window. */
@@ -334,6 +335,8 @@ static struct row rows[] = {
     { "1000 a minute, smooth", 3, 1, SMOOTH(1000, 0, 0), 20, 0, 0, 40, 0.995 },
     { "1000 a minute, burst", 4, 1, BURST(1000, 0, 0), 20, 0, 0, 40, 0.995 },
     { "1 a minute, smooth", 5, 50, SMOOTH(1, 0, 0), 20, 0, 0, 40, 0.995 },
+    { "50 a minute, burst up to a half", 24, 5, PACED(50, 0, 0, CF_PACING_BURST, 0.5), 20, 0, 0, 40,
+      0.99 },
     { "2 a minute, burst", 6, 50, BURST(2, 0, 0), 20, 0, 0, 40, 0.995 },
     { "few large calls, smooth", 7, 3, SMOOTH(100000, 40000, 8000), 20, 0, 0, 40, 0.89 },
     { "few large calls, burst", 8, 3, BURST(100000, 40000, 8000), 20, 0, 0, 40, 0.925 },

@@ -565,6 +565,27 @@ static void a_call_that_never_left_gives_its_turn_back(void **state)
     assert_int_equal(next(fixture, 5), 1);
 }
 
+static void a_full_window_comes_free_at_once_above_the_threshold_too(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cf_limit_config config = burst(10);
+    config.pause_threshold = 0.5;
+    use(fixture, &config);
+    for (int i = 0; i < 5; i++)
+        go(fixture, i, 0);
+    for (int i = 5; i < 16; i++)
+        assert_int_equal(ask(fixture, i, 0), 0);
+    for (int i = 5; i < 10; i++) {
+        int64_t at_ms = cf_limiter_wake_ms(fixture->limiter);
+        assert_int_equal(next(fixture, at_ms), i);
+        cf_limiter_sent(fixture->limiter, &fixture->waiters[i], at_ms);
+        assert_int_equal(next(fixture, at_ms), -1);
+    }
+    for (int i = 10; i < 15; i++)
+        assert_int_equal(next(fixture, 60020), i);
+    assert_int_equal(next(fixture, 60020), -1);
+}
+
 /* --- refusals by the server --- */
 
 static void a_refusal_pauses_the_lane_and_goes_first(void **state)
@@ -825,6 +846,7 @@ int main(void)
         TEST(concurrency_is_capped),
         TEST(burst_up_to_the_threshold_then_spread),
         TEST(a_full_window_is_used_again_as_it_comes_free),
+        TEST(a_full_window_comes_free_at_once_above_the_threshold_too),
         TEST(smooth_grants_are_evenly_apart),
         TEST(auto_is_smooth),
         TEST(smooth_catches_up_with_a_little_lateness_only),

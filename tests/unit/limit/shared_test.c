@@ -314,6 +314,22 @@ static void waiting_for_capacity_takes_nothing(void **state)
     cf_limiter_shared_free(shared);
 }
 
+static void capacity_that_a_reset_makes_is_seen(void **state)
+{
+    (void)state;
+    struct cf_limiter_shared *shared = new_shared(1);
+    assert_true(try_now(shared, NULL));
+    struct capacity capacity = { .shared = shared, .timeout_ms = -1 };
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_capacity, &capacity), 0);
+    for (int i = 0; i < 1000; i++)
+        sched_yield();              /* so that it is likely asleep; it must be seen either way */
+    assert_int_equal(cf_limiter_shared_reset(shared, "a"), 0);
+    pthread_join(thread, NULL);
+    assert_true(capacity.ok);
+    cf_limiter_shared_free(shared);
+}
+
 static void closing_ends_every_wait(void **state)
 {
     (void)state;
@@ -530,6 +546,7 @@ int main(void)
         cmocka_unit_test(a_refused_call_waits_out_the_pause),
         cmocka_unit_test(reset_and_clear_let_those_who_wait_go),
         cmocka_unit_test(waiting_for_capacity_takes_nothing),
+        cmocka_unit_test(capacity_that_a_reset_makes_is_seen),
         cmocka_unit_test(closing_ends_every_wait),
         cmocka_unit_test(a_callback_comes_when_it_is_its_turn),
         cmocka_unit_test(a_refused_callback_comes_again),
