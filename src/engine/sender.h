@@ -10,6 +10,7 @@
 
 #include "confab/limiter.h"
 #include "confab/retry.h"
+#include "engine/keys.h"
 #include "http/http.h"
 
 struct cf_call;
@@ -18,12 +19,6 @@ struct cf_error;
 struct cf_models;
 struct cf_sender;
 struct cf_store;
-
-struct cf_key_options {
-    const char *name;                      /* for messages; never the key itself */
-    const char *value;
-    const struct cf_limit_config *limits;  /* NULL: the common ones */
-};
 
 /* Everything is copied unless said otherwise. */
 struct cf_sender_options {
