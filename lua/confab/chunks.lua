@@ -167,6 +167,7 @@ end
 
 --- Reads a document once from end to end, so that a bad byte is found before the first chunk.
 local function identify(path, encoding)
+  if core.fs.kind(path) == "other" then reader.fail(path, nil, "this is no regular file, and documents are read twice") end
   local input = reader.open(path, encoding)
   local name = path:match("[^/]+$")
   local stem = name:match("^(.+)%.[^.]*$") or name

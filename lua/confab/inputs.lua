@@ -77,7 +77,7 @@ end
 
 local csv_specs = {
   separator = {
-    type = "string", default = ",",
+    type = "string",
     check = function(s)
       if #s ~= 1 or s:find('[%w%s"]') and s ~= "\t" then return ("must be one character such as , or ; not %q"):format(s) end
       return nil
@@ -98,9 +98,10 @@ local csv_specs = {
 function inputs.csv(path, opts)
   check_path(path, "confab.csv")
   opts = options.check(opts, csv_specs, "confab.csv")
+  local separator = opts.separator or ","
 
   return from_file(path, opts.encoding, function(input)
-    local next_record = csv.records(input, opts.separator)
+    local next_record = csv.records(input, separator)
     local names, width, given = nil, nil, 0
 
     local function record()
@@ -118,6 +119,11 @@ function inputs.csv(path, opts)
         local fields, line = record()
         if not fields then input:fail(nil, "the file holds only blank lines") end
         names = check_names(input, line, fields)
+        local other = #names == 1 and not opts.separator and names[1]:match("[;\t|]")
+        if other then
+          local message = 'the header is one column, %q; say separator = %q if that separates columns, or ","'
+          input:fail(line, (message:format(names[1], other):gsub("\\9", "\\t")))
+        end
       end
       width = names and #names
     end

@@ -100,6 +100,7 @@ describe("chunks", function()
     says("No such file", function() texts_of("/nowhere/x.txt") end)
     says("no file matches this pattern", function() texts_of("/nowhere/*.txt") end)
     says("this is a directory", function() texts_of("/tmp") end)
+    says("this is no regular file", function() texts_of("/dev/null") end)
   end)
 
   local documents = {

@@ -1,0 +1,49 @@
+---@meta
+
+---@class confab.core.text
+local text = {}
+
+--- The position of the first byte that is not UTF-8, or nil.
+---@param s string
+---@return integer?
+function text.invalid_at(s) end
+
+--- Bytes of the longest prefix that is valid UTF-8.
+---@param s string
+---@return integer
+function text.valid_prefix(s) end
+
+--- Latin-1 as UTF-8.
+---@param bytes string
+---@return string
+function text.from_latin1(bytes) end
+
+--- Characters (code points); an invalid byte counts one.
+---@param s string
+---@return integer
+function text.length(s) end
+
+--- Words: what white space separates; where a script has none (Chinese, Japanese, Thai), each character.
+---@param s string
+---@return integer
+function text.words(s) end
+
+--- Skips up to n words from a position on.
+---@param s string
+---@param from integer  Position of a byte.
+---@param n integer
+---@return integer after  The position behind the last word skipped.
+---@return integer words  How many there were.
+function text.skip_words(s, from, n) end
+
+--- Ends of lines: LF, CR LF and CR alone.
+---@param s string
+---@return integer
+function text.newlines(s) end
+
+--- The expected number of tokens, uncalibrated.
+---@param s string
+---@return integer
+function text.tokens(s) end
+
+return text
