@@ -4,15 +4,18 @@
 
 #include "lua/call.h"
 #include "lua/conversation.h"
+#include "lua/cost.h"
 #include "lua/engine.h"
 #include "lua/export.h"
 #include "lua/fs.h"
 #include "lua/hash.h"
 #include "lua/json.h"
+#include "lua/limiter.h"
 #include "lua/pairs.h"
 #include "lua/progress.h"
 #include "lua/raise.h"
 #include "lua/random.h"
+#include "lua/retry.h"
 #include "lua/review.h"
 #include "lua/run.h"
 #include "lua/scheduler.h"
@@ -25,15 +28,18 @@ int luaopen_confab_core(lua_State *L)
     static const luaL_Reg parts[] = {
         { "call", cf_lua_open_call },
         { "conversation", cf_lua_open_conversation },
+        { "cost", cf_lua_open_cost },
         { "engine", cf_lua_open_engine },
         { "export", cf_lua_open_export },
         { "fs", cf_lua_open_fs },
         { "hash", cf_lua_open_hash },
         { "json", cf_lua_open_json },
+        { "limiter", cf_lua_open_limiter },
         { "pairs", cf_lua_open_pairs },
         { "progress", cf_lua_open_progress },
         { "raise", cf_lua_open_raise },
         { "random", cf_lua_open_random },
+        { "retry", cf_lua_open_retry },
         { "review", cf_lua_open_review },
         { "run", cf_lua_open_run },
         { "scheduler", cf_lua_open_scheduler },
