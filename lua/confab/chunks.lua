@@ -167,7 +167,9 @@ end
 
 --- Reads a document once from end to end, so that a bad byte is found before the first chunk.
 local function identify(path, encoding)
-  if core.fs.kind(path) == "other" then reader.fail(path, nil, "this is no regular file, and documents are read twice") end
+  if core.fs.kind(path) == "other" then
+    reader.fail(path, nil, "this is no regular file, and documents are read twice")
+  end
   local input = reader.open(path, encoding)
   local name = path:match("[^/]+$")
   local stem = name:match("^(.+)%.[^.]*$") or name
@@ -201,8 +203,8 @@ local function open_document(path, opts)
     if not text then return nil end
     index = index + 1
     return {
-      document_id = document_id, chunk_id = ("%s#%d"):format(document_id, index), text = text, index = index,
-      title = title,
+      document_id = document_id, chunk_id = ("%s#%d"):format(document_id, index),
+      text = text, index = index, title = title,
     }
   end, function() input:close() end
 end
@@ -215,11 +217,14 @@ end
 ---@param opts? confab.ChunkOpts
 ---@return confab.Sequence
 function chunks.new(pattern, opts)
-  if type(pattern) ~= "string" then errors.misuse("confab.chunks: a path was expected, not a " .. type(pattern)) end
+  if type(pattern) ~= "string" then
+    errors.misuse("confab.chunks: a path was expected, not a " .. type(pattern))
+  end
   opts = options.check(opts, specs, "confab.chunks")
   opts.size = opts.size or sizes[opts.by]
   if opts.overlap >= opts.size then
-    errors.misuse(("confab.chunks: overlap (%d) must be less than size (%d)"):format(opts.overlap, opts.size))
+    errors.misuse(("confab.chunks: overlap (%d) must be less than size (%d)")
+      :format(opts.overlap, opts.size))
   end
 
   return sequence.new {

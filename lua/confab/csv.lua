@@ -99,7 +99,8 @@ function csv.records(reader, separator)
       elseif stop == nil then
         return fields, opened, first_is_quoted
       else
-        reader:fail(line, "text follows a closing quote; a quote inside a quoted field is written twice")
+        reader:fail(line,
+          "text follows a closing quote; a quote inside a quoted field is written twice")
       end
     end
   end

@@ -30,8 +30,9 @@ local errors = {}
 local metatable = core.raise.metatable
 
 local kinds = {
-  api_error = true, rate_limit_error = true, parse_error = true, validation_error = true, refusal = true,
-  budget_error = true, config_error = true, script_error = true, storage_error = true, cancelled = true,
+  api_error = true, rate_limit_error = true, parse_error = true, validation_error = true,
+  refusal = true, budget_error = true, config_error = true, script_error = true,
+  storage_error = true, cancelled = true,
 }
 
 -- Frames of these sources are ours; the first other one is the script's.
@@ -45,9 +46,8 @@ function errors.where()
   while true do
     local info = debug.getinfo(level, "Sl")
     if not info then return nil end
-    if info.what ~= "C" and info.source:sub(1, #own_sources) ~= own_sources and info.currentline > 0 then
-      return info.short_src, info.currentline
-    end
+    local is_own = info.what == "C" or info.source:sub(1, #own_sources) == own_sources
+    if not is_own and info.currentline > 0 then return info.short_src, info.currentline end
     level = level + 1
   end
 end
@@ -78,7 +78,8 @@ end
 ---@param kind? confab.ErrorKind
 ---@return boolean
 function errors.is(value, kind)
-  return type(value) == "table" and getmetatable(value) == metatable and (kind == nil or value.kind == kind)
+  if type(value) ~= "table" or getmetatable(value) ~= metatable then return false end
+  return kind == nil or value.kind == kind
 end
 
 --- A value as short JSON for a message; what is not JSON as tostring has it.
@@ -104,7 +105,8 @@ local function finish(what, item, ok, ...)
   local failure = ...
   if errors.is(failure) then error(failure, 0) end
   local message = ("%s failed for %s: %s"):format(what, errors.show(item), tostring(failure.raised))
-  error(errors.new("script_error", message, { traceback = failure.traceback, details = { item = item } }), 0)
+  local fields = { traceback = failure.traceback, details = { item = item } }
+  error(errors.new("script_error", message, fields), 0)
 end
 
 --- Calls a function of the script with an item. What it raises becomes a script_error that

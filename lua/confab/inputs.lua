@@ -11,10 +11,13 @@ local sequence = require "confab.sequence"
 local inputs = {}
 
 local function check_path(path, what)
-  if type(path) ~= "string" then errors.misuse(("%s: a path was expected, not a %s"):format(what, type(path))) end
+  if type(path) ~= "string" then
+    errors.misuse(("%s: a path was expected, not a %s"):format(what, type(path)))
+  end
 end
 
---- A sequence from a file: `start(input)` returns a function that gives the items of an open reader.
+--- A sequence from a file: `start(input)` returns a function that gives the items of an open
+--- reader.
 local function from_file(path, encoding, start)
   return sequence.new {
     open = function()
@@ -67,7 +70,8 @@ local function check_names(input, line, fields)
     local name = trimmed(field)
     if name == "" then input:fail(line, ("column %d has no name in the header"):format(i)) end
     if columns[name] then
-      input:fail(line, ("columns %d and %d of the header are both called %q"):format(columns[name], i, name))
+      input:fail(line, ("columns %d and %d of the header are both called %q")
+        :format(columns[name], i, name))
     end
     columns[name] = i
     names[i] = name
@@ -75,12 +79,17 @@ local function check_names(input, line, fields)
   return names
 end
 
+---@class confab.CsvOpts
+---@field separator? string  One character (default: a comma).
+---@field header? boolean|string[]  false: records are lists; a list: names for a file without any.
+---@field encoding? "utf-8"|"latin1"
+
 local csv_specs = {
   separator = {
     type = "string",
     check = function(s)
-      if #s ~= 1 or s:find('[%w%s"]') and s ~= "\t" then return ("must be one character such as , or ; not %q"):format(s) end
-      return nil
+      if #s == 1 and (s == "\t" or not s:find('[%w%s"]')) then return nil end
+      return ("must be one character such as , or ; not %q"):format(s)
     end,
   },
   header = { type = { "boolean", "list" }, default = true },
@@ -92,8 +101,7 @@ local csv_specs = {
 --- fewer fields than the header is an error that names its line.
 --- Example: `for row in confab.csv("personas.csv"):iter() do print(row.name) end`
 ---@param path string
----@param opts? { separator?: string, header?: boolean|string[], encoding?: "utf-8"|"latin1" }  header: false for
----records as lists; a list of names for a file that has none.
+---@param opts? confab.CsvOpts
 ---@return confab.Sequence
 function inputs.csv(path, opts)
   check_path(path, "confab.csv")
@@ -121,7 +129,8 @@ function inputs.csv(path, opts)
         names = check_names(input, line, fields)
         local other = #names == 1 and not opts.separator and names[1]:match("[;\t|]")
         if other then
-          local message = 'the header is one column, %q; say separator = %q if that separates columns, or ","'
+          local message = "the header is one column, %q; " ..
+            'say separator = %q if that separates columns, or ","'
           input:fail(line, (message:format(names[1], other):gsub("\\9", "\\t")))
         end
       end
@@ -137,8 +146,10 @@ function inputs.csv(path, opts)
       end
       width = width or #fields
       if #fields ~= width then
-        input:fail(line, ("found %d %s where %s %d"):format(#fields, #fields == 1 and "field" or "fields",
-          names and "the header has" or "the first record has", width), { expected = width, found = #fields })
+        local noun = #fields == 1 and "field" or "fields"
+        local measure = names and "the header" or "the first record"
+        input:fail(line, ("found %d %s where %s has %d"):format(#fields, noun, measure, width),
+          { expected = width, found = #fields })
       end
       given = given + 1
       if not names then return core.json.array(fields) end
@@ -178,10 +189,14 @@ end
 ---@param items any[]
 ---@return confab.Sequence
 function inputs.list(items)
-  if type(items) ~= "table" then errors.misuse("confab.list: a list was expected, not a " .. type(items)) end
+  if type(items) ~= "table" then
+    errors.misuse("confab.list: a list was expected, not a " .. type(items))
+  end
   local count = 0
   for _ in next, items do count = count + 1 end
-  if count ~= #items then errors.misuse("confab.list: a list without holes or names was expected") end
+  if count ~= #items then
+    errors.misuse("confab.list: a list without holes or names was expected")
+  end
   return sequence.list(items)
 end
 

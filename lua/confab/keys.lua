@@ -14,8 +14,8 @@ function keys.of(item)
   local ok, canonical = pcall(core.json.canonical, item)
   if not ok then
     local why = errors.is(canonical) and canonical.message or tostring(canonical)
-    error(errors.new("config_error", ("item has no key: %s; give the run a key function or keep such values out of items")
-      :format(why)), 0)
+    local advice = "give the run a key function or keep such values out of items"
+    error(errors.new("config_error", ("item has no key: %s; %s"):format(why, advice)), 0)
   end
   return core.hash.sha256hex(canonical):sub(1, 16)
 end
@@ -33,8 +33,9 @@ function keys.from(fn, item)
       :format(what, errors.show(item))), 0)
   end
   if key == "" or #key > KEY_BYTES_MAX or key:find("%c") or core.text.invalid_at(key) then
-    error(errors.new("config_error", ("key must be 1 to %d bytes of text without control characters, not %s, for %s")
-      :format(KEY_BYTES_MAX, errors.show(key, 60), errors.show(item))), 0)
+    local rule = "key must be 1 to %d bytes of text without control characters, not %s, for %s"
+    local message = rule:format(KEY_BYTES_MAX, errors.show(key, 60), errors.show(item))
+    error(errors.new("config_error", message), 0)
   end
   return key
 end
@@ -53,8 +54,10 @@ end
 ---@param second any
 ---@return confab.Error
 function keys.duplicate(key, first, second)
-  return errors.new("config_error", ("two items have the key %q: %s and %s"):format(key, errors.show(first), errors.show(second)),
-    { details = { key = key, first = first, second = second } })
+  local message = ("two items have the key %q: %s and %s")
+    :format(key, errors.show(first), errors.show(second))
+  local details = { key = key, first = first, second = second }
+  return errors.new("config_error", message, { details = details })
 end
 
 return keys

@@ -1,9 +1,12 @@
---- Checks tables of options: names, types, ranges; a misspelt name is answered with the nearest one.
+--- Checks tables of options: names, types, ranges. A misspelt name is answered with the nearest.
 local errors = require "confab.errors"
 
 local options = {}
 
----@alias confab.OptionType "string"|"number"|"integer"|"boolean"|"table"|"function"|"callable"|"list"|"any"
+---@alias confab.OptionType
+---| "string" | "number" | "integer" | "boolean" | "table" | "function" | "any"
+---| "callable"   # A function, or what can be called like one.
+---| "list"       # A table with the keys 1..n only.
 
 ---@class confab.OptionSpec
 ---@field type confab.OptionType|confab.OptionType[]
@@ -17,10 +20,10 @@ local options = {}
 
 --- Edits (insert, delete, replace, swap neighbours) between two short names.
 local function distance(a, b)
-  local before, last, row = {}, {}, {}
+  local before, last = {}, {}
   for j = 0, #b do last[j] = j end
   for i = 1, #a do
-    row = { [0] = i }
+    local row = { [0] = i }
     for j = 1, #b do
       local same = a:byte(i) == b:byte(j)
       row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (same and 0 or 1))
@@ -71,7 +74,7 @@ end
 
 local function has_type(value, wanted)
   if wanted == "any" then return true end
-  if wanted == "integer" then return math.type(value) == "integer" or (math.type(value) == "float" and math.tointeger(value) ~= nil) end
+  if wanted == "integer" then return type(value) == "number" and math.tointeger(value) ~= nil end
   if wanted == "number" then return type(value) == "number" and value == value end
   if wanted == "callable" then return is_callable(value) end
   if wanted == "list" then return is_list(value) end
@@ -111,9 +114,12 @@ local function objection(value, spec)
     if low and high and (value < low or value > high) then
       return ("must be from %s to %s, not %s"):format(low, high, value)
     end
+    local above = spec.above
     if low and value < low then return ("must be at least %s, not %s"):format(low, value) end
     if high and value > high then return ("must be at most %s, not %s"):format(high, value) end
-    if spec.above and value <= spec.above then return ("must be more than %s, not %s"):format(spec.above, value) end
+    if above and value <= above then
+      return ("must be more than %s, not %s"):format(above, value)
+    end
   end
   if spec.one_of then
     local allowed = {}
@@ -144,15 +150,19 @@ function options.check(opts, specs, what)
 
   local checked, unknown = {}, {}
   for name, value in next, opts do
-    if specs[name] == nil then unknown[#unknown + 1] = type(name) == "string" and name or shown(name) end
+    if specs[name] == nil then
+      unknown[#unknown + 1] = type(name) == "string" and name or shown(name)
+    end
     checked[name] = value
   end
   if #unknown > 0 then
     table.sort(unknown)    -- the same one is named in every process
     local names = sorted_names(specs)
     local near = options.nearest(unknown[1], names)
-    local hint = near and ("did you mean %q?"):format(near) or "it takes " .. table.concat(names, ", ")
-    errors.misuse(("%s: unknown option %q; %s"):format(what, unknown[1], hint), { option = unknown[1], nearest = near })
+    local hint = near and ("did you mean %q?"):format(near)
+    hint = hint or "it takes " .. table.concat(names, ", ")
+    errors.misuse(("%s: unknown option %q; %s"):format(what, unknown[1], hint),
+      { option = unknown[1], nearest = near })
   end
 
   for _, name in ipairs(sorted_names(specs)) do
@@ -160,11 +170,15 @@ function options.check(opts, specs, what)
     if checked[name] == nil then checked[name] = spec.default end
     local value = checked[name]
     if value == nil then
-      if spec.required then errors.misuse(("%s: %s is missing"):format(what, name), { option = name }) end
+      if spec.required then
+        errors.misuse(("%s: %s is missing"):format(what, name), { option = name })
+      end
     else
       local why = objection(value, spec)
       if why then errors.misuse(("%s: %s %s"):format(what, name, why), { option = name }) end
-      if math.type(value) == "float" and spec.type == "integer" then checked[name] = math.tointeger(value) end
+      if math.type(value) == "float" and spec.type == "integer" then
+        checked[name] = math.tointeger(value)
+      end
     end
   end
   return checked

@@ -52,7 +52,9 @@ function reader.open(path, encoding)
   if not kind then reader.fail(path, nil, why) end
   if kind == "directory" then reader.fail(path, nil, "this is a directory, not a file") end
   local file, refused = io.open(path, "rb")
-  if not file then reader.fail(path, nil, (refused:gsub("^" .. path:gsub("%p", "%%%0") .. ": ", ""))) end
+  if not file then
+    reader.fail(path, nil, (refused:gsub("^" .. path:gsub("%p", "%%%0") .. ": ", "")))
+  end
 
   return setmetatable({
     path = path, file = file, is_latin1 = encodings[(encoding or "utf-8"):lower()] == "latin1",
@@ -84,8 +86,8 @@ local function check_nul(self, block)
   local nul = block:find("\0", 1, true)
   if nul then
     local offset = self.bytes + nul - 1
-    self:fail(line_at(self, block, nul), ("a NUL byte at byte %d of the file; this is no text file"):format(offset),
-      { byte = offset })
+    self:fail(line_at(self, block, nul),
+      ("a NUL byte at byte %d of the file; this is no text file"):format(offset), { byte = offset })
   end
 end
 
@@ -96,9 +98,9 @@ local function check_utf8(self, block, is_last)
   if not is_last and #block - valid < 4 then return block:sub(1, valid), block:sub(valid + 1) end
 
   local offset = self.bytes + valid
-  self:fail(line_at(self, block, valid + 1),
-    ('invalid UTF-8: byte 0x%02X at byte %d of the file; if the file is in Latin-1, say encoding = "latin1"')
-      :format(block:byte(valid + 1), offset), { byte = offset })
+  local message = ("invalid UTF-8: byte 0x%02X at byte %d of the file; "):format(
+    block:byte(valid + 1), offset) .. 'if the file is in Latin-1, say encoding = "latin1"'
+  self:fail(line_at(self, block, valid + 1), message, { byte = offset })
 end
 
 local function check_start(self, block)
@@ -169,7 +171,8 @@ function Reader:line()
       size = size + #rest
     end
     if size > LINE_BYTES_MAX then
-      self:fail(self.number + 1, ("a line of more than %d MB"):format(LINE_BYTES_MAX // 1024 // 1024))
+      local megabytes = LINE_BYTES_MAX // 1024 // 1024
+      self:fail(self.number + 1, ("a line of more than %d MB"):format(megabytes))
     end
     self.text, self.at = self:read_lf(), 1
     if not self.text then

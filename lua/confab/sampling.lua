@@ -1,4 +1,4 @@
---- Chooses and orders items by a seeded hash of their parameters; works on the sources of sequences.
+--- Chooses and orders the items of a sequence's source by a seeded hash of their parameters.
 local core = require "confab.core"
 local errors = require "confab.errors"
 
@@ -62,7 +62,10 @@ local function less(heap, a, b)
 end
 
 local function swap(heap, a, b)
-  for _, list in ipairs { heap.hashes, heap.numbers, heap.entries } do list[a], list[b] = list[b], list[a] end
+  local hashes, numbers, entries = heap.hashes, heap.numbers, heap.entries
+  hashes[a], hashes[b] = hashes[b], hashes[a]
+  numbers[a], numbers[b] = numbers[b], numbers[a]
+  entries[a], entries[b] = entries[b], entries[a]
 end
 
 --- Whether an item of this hash would be kept; of equal hashes the first one is.
@@ -129,12 +132,14 @@ local function stratum_of(item, by)
   if type(by) ~= "string" then return canonical(errors.guard("sample by", by, item)) end
   local value = type(item) == "table" and item[by]
   if value == nil or type(item) ~= "table" then
-    errors.misuse(("sample: by = %q, but there is an item without it: %s"):format(by, errors.show(item)))
+    errors.misuse(("sample: by = %q, but there is an item without it: %s")
+      :format(by, errors.show(item)))
   end
   return canonical(value)
 end
 
---- The n items of the smallest hashes, in the order of the input; with `by`, equal shares of its values.
+--- The n items of the smallest hashes, in the order of the input; with `by`, equal shares of its
+--- values.
 ---@param source confab.Source
 ---@param n integer
 ---@param seed integer
@@ -172,7 +177,9 @@ function sampling.pick(source, n, seed, by)
   local given = shares(strata, n)
   for i, heap in ipairs(strata) do
     heap:shrink(given[i])
-    for j = 1, heap.size do chosen[#chosen + 1] = { number = heap.numbers[j], entry = heap.entries[j] } end
+    for j = 1, heap.size do
+      chosen[#chosen + 1] = { number = heap.numbers[j], entry = heap.entries[j] }
+    end
   end
   table.sort(chosen, function(a, b) return a.number < b.number end)
   return chosen

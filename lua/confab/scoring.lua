@@ -8,7 +8,7 @@ local scoring = {}
 ---@class confab.Rule
 ---@field name string
 ---@field points number  The most it gives.
----@field check fun(conv: confab.Conversation): number|boolean, string?  Points (or yes or no), and a note.
+---@field check fun(conv: confab.Conversation): number|boolean, string?  Points, and a note.
 
 ---@class confab.Scoring
 ---@field rules confab.Rule[]
@@ -23,8 +23,12 @@ local scoring = {}
 local rule_mt = { __name = "confab.rule" }
 local scoring_mt = { __name = "confab.scoring" }
 
+local function check_name(name)
+  return name == "" and "must not be empty" or nil
+end
+
 local rule_specs = {
-  name = { type = "string", required = true, check = function(name) return name == "" and "must not be empty" or nil end },
+  name = { type = "string", required = true, check = check_name },
   points = { type = "number", required = true, above = 0, max = 1e6 },
   check = { type = "callable", required = true },
 }
@@ -40,7 +44,9 @@ local function make(lists, what)
   local rules, seen = {}, {}
   for _, list in ipairs(lists) do
     for _, rule in ipairs(list) do
-      if seen[rule.name] then errors.misuse(("%s: two rules are called %q"):format(what, rule.name)) end
+      if seen[rule.name] then
+        errors.misuse(("%s: two rules are called %q"):format(what, rule.name))
+      end
       seen[rule.name] = true
       rules[#rules + 1] = rule
     end
@@ -59,7 +65,7 @@ scoring_mt.__add = add
 
 --- A rule: `check` gets a conversation and returns points from 0 to `points` (more or less is cut
 --- to that), true for all or false for none; and, if it likes, a note for the breakdown.
---- Example: `confab.rule { name = "asks", points = 1, check = function(c) return c:text():find "?" ~= nil end }`
+--- Example: `confab.rule { name = "long", points = 1, check = is_long }`
 ---@param opts confab.Rule
 ---@return confab.Rule
 function scoring.rule(opts)
@@ -82,6 +88,10 @@ function scoring.new(list)
   return make(lists, "confab.scoring")
 end
 
+local function within(value, low, high)
+  return value >= low and value <= high
+end
+
 local function mean_length(turns)
   local characters = 0
   for _, turn in ipairs(turns) do characters = characters + core.text.length(turn.content) end
@@ -100,12 +110,13 @@ end
 scoring.default = scoring.new {
   scoring.rule { name = "turn count", points = 3, check = function(conv)
     local n = #conv.turns
-    local points = n >= 8 and n <= 16 and 3 or n >= 6 and n <= 20 and 2 or n >= 4 and 1 or 0
+    local points = within(n, 8, 16) and 3 or within(n, 6, 20) and 2 or n >= 4 and 1 or 0
     return points, n .. (n == 1 and " turn" or " turns")
   end },
   scoring.rule { name = "turn length", points = 3, check = function(conv)
     local mean = mean_length(conv.turns)
-    local points = mean >= 100 and mean <= 400 and 3 or mean >= 50 and mean <= 600 and 2 or mean >= 20 and 1 or 0
+    local points = within(mean, 100, 400) and 3 or within(mean, 50, 600) and 2
+      or mean >= 20 and 1 or 0
     return points, ("%.1f characters on average"):format(mean)
   end },
   scoring.rule { name = "structure", points = 4, check = function(conv)
@@ -123,7 +134,9 @@ local plain_mt = { __index = {
 } }
 
 local function check_turns(turns)
-  if type(turns) ~= "table" then errors.misuse("confab.score: a conversation or { turns = ... } was expected") end
+  if type(turns) ~= "table" then
+    errors.misuse("confab.score: a conversation or { turns = ... } was expected")
+  end
   for i, turn in ipairs(turns) do
     if type(turn) ~= "table" or type(turn.role) ~= "string" or type(turn.content) ~= "string" then
       errors.misuse(("confab.score: turn %d has no role and content"):format(i))
@@ -134,7 +147,9 @@ end
 --- A conversation with the methods that rules use. Plain tables are seen through a view.
 local function as_conversation(conv)
   if type(conv) == "userdata" then return conv end
-  if type(conv) ~= "table" then errors.misuse("confab.score: a conversation or { turns = ... } was expected") end
+  if type(conv) ~= "table" then
+    errors.misuse("confab.score: a conversation or { turns = ... } was expected")
+  end
   check_turns(conv.turns)
   if conv.text ~= nil then return conv end
   local view = {}
@@ -163,7 +178,8 @@ local function apply(rule, conv)
   elseif type(result) == "boolean" then
     part.points = result and rule.points or 0
   elseif type(result) ~= "number" then
-    part.error = ("check returned %s, not points"):format(result == nil and "nothing" or "a " .. type(result))
+    local what = result == nil and "nothing" or "a " .. type(result)
+    part.error = ("check returned %s, not points"):format(what)
   elseif result ~= result then
     part.error = "check returned NaN"
   else
@@ -181,7 +197,9 @@ end
 ---@return confab.ScorePart[] breakdown  Plain data, ready for JSON.
 function scoring.score(conv, by)
   local rules = by == nil and scoring.default.rules or rules_of(by)
-  if not rules then errors.misuse("confab.score: the scoring must come from confab.scoring or confab.rule") end
+  if not rules then
+    errors.misuse("confab.score: the scoring must come from confab.scoring or confab.rule")
+  end
   conv = as_conversation(conv)
 
   local breakdown, sum, most = core.json.array(), 0, 0

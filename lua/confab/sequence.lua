@@ -68,7 +68,9 @@ end
 
 metatable.__call = function(self, ...)
   -- Only `for item in seq do`, without the parentheses, calls with arguments.
-  if select("#", ...) > 0 then errors.misuse("a sequence is walked with `for item in seq:iter() do`") end
+  if select("#", ...) > 0 then
+    errors.misuse("a sequence is walked with `for item in seq:iter() do`")
+  end
   return self:iter()
 end
 
@@ -112,8 +114,8 @@ function Sequence:map(fn)
         if item == nil then return nil end
         local made = errors.guard("map", fn, item)
         if made == nil then
-          error(errors.new("script_error", "map: the function returned nothing for " .. errors.show(item) ..
-            "; use :filter to leave items out"), 0)
+          error(errors.new("script_error", ("map: the function returned nothing for %s; " ..
+            "use :filter to leave items out"):format(errors.show(item))), 0)
         end
         return made
       end, close
@@ -235,8 +237,8 @@ function Sequence:times(n)
   }
 end
 
---- Walks other sequences alongside: item i gets, under each name, that sequence's value i. They must
---- be at least as long. Items must be tables of named values.
+--- Walks other sequences alongside: item i gets, under each name, that sequence's value i. They
+--- must be at least as long. Items must be tables of named values.
 --- Example: `sweep:zip { opening = confab.lines "openings.txt" }`
 ---@param others table<string, confab.Sequence|any[]>
 ---@return confab.Sequence
@@ -246,8 +248,12 @@ function Sequence:zip(others)
   end
   local names = {}
   for name, values in pairs(others) do
-    if type(name) ~= "string" then errors.misuse("zip: each sequence needs a name, such as { topic = ... }") end
-    if type(values) ~= "table" then errors.misuse(("zip: %s must be a sequence or a list"):format(name)) end
+    if type(name) ~= "string" then
+      errors.misuse("zip: each sequence needs a name, such as { topic = ... }")
+    end
+    if type(values) ~= "table" then
+      errors.misuse(("zip: %s must be a sequence or a list"):format(name))
+    end
     names[#names + 1] = name
   end
   table.sort(names)
@@ -275,9 +281,12 @@ function Sequence:zip(others)
         for i, name in ipairs(names) do
           local value = columns[i]()
           if value == nil then
-            errors.misuse(("zip: %s has only %d values, and there are more items"):format(name, place - 1))
+            errors.misuse(("zip: %s has only %d values, and there are more items")
+              :format(name, place - 1))
           end
-          if made[name] ~= nil then errors.misuse(("zip: items already have a value named %q"):format(name)) end
+          if made[name] ~= nil then
+            errors.misuse(("zip: items already have a value named %q"):format(name))
+          end
           made[name] = value
         end
         return made
@@ -290,6 +299,7 @@ function Sequence:zip(others)
 end
 
 local seed_spec = { type = "integer", default = 0 }
+local by_spec = { type = { "string", "callable" } }
 
 --- All items in the order of a hash of their parameters and the seed: a longer input changes the
 --- order of the others in nothing. Holds the items of a file in memory, of a sweep only numbers.
@@ -325,7 +335,7 @@ end
 ---@return confab.Sequence
 function Sequence:sample(n, opts)
   n = check_count(n, "sample")
-  opts = options.check(opts, { seed = seed_spec, by = { type = { "string", "callable" } } }, "sample")
+  opts = options.check(opts, { seed = seed_spec, by = by_spec }, "sample")
   local source, chosen = self.source, nil
 
   local function choose()

@@ -19,7 +19,7 @@ local function is_list(value)
   return count == #value and count > 0
 end
 
---- What an axis is made of: a sequence is read once, a list is used, anything else is its one value.
+--- What an axis is made of: a sequence is read once, a list is copied, all else is the one value.
 local function values_of(name, axis)
   if sequence.is(axis) then
     local values = axis:collect()
@@ -27,9 +27,13 @@ local function values_of(name, axis)
     return values
   end
   local kind = type(axis)
-  if kind == "string" or kind == "number" or kind == "boolean" or rawequal(axis, core.json.null) then return { axis } end
+  local is_plain = kind == "string" or kind == "number" or kind == "boolean"
+  if is_plain or rawequal(axis, core.json.null) then
+    return { axis }
+  end
   if kind ~= "table" then
-    errors.misuse(("confab.sweep: axis %q must be a list, a sequence or one value, not a %s"):format(name, kind))
+    errors.misuse(("confab.sweep: axis %q must be a list, a sequence or one value, not a %s")
+      :format(name, kind))
   end
   if next(axis) == nil then errors.misuse(("confab.sweep: axis %q is empty"):format(name)) end
   if is_list(axis) then return table.move(axis, 1, #axis, 1, {}) end
@@ -56,7 +60,8 @@ local function read_axes(spec)
 
   for i, pair in ipairs(spec) do
     if type(pair) ~= "table" or type(pair[1]) ~= "string" or pair[2] == nil then
-      errors.misuse(("confab.sweep: entry %d must be an axis such as { \"emotion\", { \"calm\", \"angry\" } }"):format(i))
+      errors.misuse(("confab.sweep: entry %d must be an axis such as " ..
+        '{ "emotion", { "calm", "angry" } }'):format(i))
     end
     add(pair[1], pair[2])
   end
@@ -84,7 +89,8 @@ local function total_of(axes)
   return total
 end
 
---- Sets picked[i] to the number of axis i's value for a place, from 0. The last axis varies fastest.
+--- Sets picked[i] to the number of axis i's value for a place, which counts from 0. The last axis
+--- varies fastest.
 local function locate(axes, place, picked)
   for i = #axes, 1, -1 do
     local n = #axes[i].values
@@ -155,7 +161,9 @@ end
 ---@param spec table<string|integer, any>
 ---@return confab.Sequence
 function sweep.new(spec)
-  if type(spec) ~= "table" or sequence.is(spec) then errors.misuse("confab.sweep: a table of axes was expected") end
+  if type(spec) ~= "table" or sequence.is(spec) then
+    errors.misuse("confab.sweep: a table of axes was expected")
+  end
   local axes = read_axes(spec)
   local total = total_of(axes)
 
