@@ -1,0 +1,55 @@
+#include "cli/run_object.h"
+
+#include "confab/buf.h"
+#include "store/reader.h"
+
+static void add_account(struct cf_buf *out, const struct cf_run_account *account)
+{
+    cf_object_int(out, "planned", account->planned);
+    cf_object_int(out, "accepted", account->accepted);
+    cf_object_int(out, "needs_revision", account->needs_revision);
+    cf_object_int(out, "failed", account->failed);
+    cf_object_int(out, "pending", account->pending);
+    cf_object_int(out, "skipped", account->skipped);
+    cf_object_int(out, "surplus", account->surplus);
+    cf_object_int(out, "orphans", account->orphans);
+    cf_object_int(out, "calls", account->calls);
+    cf_object_int(out, "attempts", account->attempts);
+    cf_object_int(out, "replies", account->replies);
+    cf_object_int(out, "failures", account->failures);
+    cf_object_usd(out, "spent_usd", account->spent_pico);
+    cf_object_usd(out, "at_risk_usd", account->at_risk_pico);
+    cf_object_int(out, "unknown_cost_replies", account->unknown_cost_replies);
+    cf_object_count(out, "input_tokens", account->tokens.input);
+    cf_object_count(out, "output_tokens", account->tokens.output);
+    cf_object_count(out, "cache_write_5m_tokens", account->tokens.cache_write_5m);
+    cf_object_count(out, "cache_write_1h_tokens", account->tokens.cache_write_1h);
+    cf_object_count(out, "cache_read_tokens", account->tokens.cache_read);
+    cf_object_count(out, "thinking_tokens", account->tokens.thinking);
+}
+
+void cf_run_object(struct cf_buf *out, const struct cf_run_row *row)
+{
+    cf_object_open(out, NULL);
+    cf_object_str(out, "id", row->uuid);
+    cf_object_str(out, "name", row->name);
+    cf_object_int(out, "generation", row->generation);
+    cf_object_str(out, "provider", row->provider);
+    cf_object_bool(out, "simulated", row->simulated);
+    cf_object_str(out, "state", row->state);
+    cf_object_str(out, "state_reason", row->state_reason);
+    cf_object_str(out, "script", row->script);
+    cf_object_str(out, "model", row->model);
+    cf_object_str(out, "base_url", row->base_url);
+    cf_object_json(out, "args", cf_text_of(row->args));
+    cf_object_int(out, "seed", (int64_t)row->seed);
+    cf_object_usd(out, "budget_usd", row->budget_pico);
+    add_account(out, &row->account);
+    cf_object_str(out, "created_at", row->created_at);
+    cf_object_str(out, "started_at", row->started_at);
+    cf_object_str(out, "finished_at", row->finished_at);
+    cf_object_str(out, "owner_host", row->owner_host);
+    if (row->owner_host != NULL)
+        cf_object_int(out, "owner_pid", row->owner_pid);
+    cf_object_close(out);
+}

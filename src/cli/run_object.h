@@ -1,0 +1,10 @@
+/* run_object.h - a run as JSON, the same in every command that prints one. */
+#ifndef CONFAB_CLI_RUN_OBJECT_H
+#define CONFAB_CLI_RUN_OBJECT_H
+
+#include "cli/object.h"
+
+struct cf_run_row;
+
+void cf_run_object(struct cf_buf *out, const struct cf_run_row *row);
+#endif
