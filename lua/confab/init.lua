@@ -16,8 +16,8 @@ local template = require "confab.template"
 local confab = {
   setup = settings.setup,
   lines = inputs.lines, csv = inputs.csv, jsonl = inputs.jsonl, list = inputs.list, chunks = inputs.chunks,
-  sweep = sweep,
-  template = template, template_file = template.file,
+  sweep = sweep.new,
+  template = template.new, template_file = template.file,
   run = run.run, generate = generate.generate, ask = generate.ask,
   conversation = conversation.new, parse = conversation.parse,
   rule = scoring.rule, scoring = scoring, score = scoring.score,
