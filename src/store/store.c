@@ -71,7 +71,10 @@ static enum outcome commit(struct cf_store *store, struct cf_write *const *group
     if (!cf_tx_commit(tx, err)) {
         note_broken(store);
         cf_tx_rollback(tx);
-        return store->broken.kind != CF_OK ? FAILED_FOR_ALL : FAILED;
+        if (store->broken.kind == CF_OK)
+            return FAILED;
+        *err = store->broken;
+        return FAILED_FOR_ALL;
     }
     atomic_fetch_add_explicit(&store->commits, 1, memory_order_relaxed);
     return COMMITTED;

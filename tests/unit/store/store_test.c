@@ -399,6 +399,28 @@ static void a_lock_that_goes_away_in_time_is_waited_for(void **state)
     sqlite3_close(other);
 }
 
+static void a_database_held_by_another_process_cannot_be_opened(void **state)
+{
+    struct fixture *f = *state;
+    struct cf_store_options options = { .busy_ms = 50 };
+    struct cf_store *store;
+    struct cf_reader *reader;
+    sqlite3 *other;
+
+    cf_store_free(f->store);
+    f->store = NULL;
+    assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_false(cf_store_open(f->path, &options, &store, &f->err));
+    assert_int_equal(f->err.kind, CF_ERR_STORAGE);
+    assert_non_null(strstr(f->err.message, "another process has held it for 0.05 s"));
+    assert_false(cf_reader_open(f->path, 50, &reader, &f->err));
+    assert_non_null(strstr(f->err.message, "another process has held it"));
+    sqlite3_close(other);
+    fixture_open(f);
+}
+
 /* --- files that cannot be a database --- */
 
 static void make_folder(const char *path) { assert_int_equal(mkdir(path, 0777), 0); }
@@ -581,11 +603,12 @@ int main(void)
         WITH_STORE(a_full_disk_fails_the_write_and_nothing_else),
         WITH_STORE(a_database_locked_too_long_fails_all_that_waits_at_once),
         WITH_STORE(a_lock_that_goes_away_in_time_is_waited_for),
+        WITH_STORE(a_database_held_by_another_process_cannot_be_opened),
         WITH_STORE(a_read_only_file_is_refused_for_writing),
         WITH_STORE(a_read_only_folder_is_refused_for_a_new_file),
         WITH_STORE(a_closed_file_in_a_read_only_folder_can_be_read),
     };
-    size_t count = 14;
+    size_t count = 15;
     for (size_t i = 0; i < sizeof unfit_rows / sizeof unfit_rows[0]; i++)
         tests[count++] = (struct CMUnitTest){ .name = unfit_rows[i].name, .test_func = unfit_file_is_refused,
                                               .initial_state = &unfit_rows[i] };
