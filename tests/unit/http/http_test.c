@@ -1,6 +1,5 @@
 #include "http/http.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -11,7 +10,6 @@
 #include <cmocka.h>
 
 #include "base/loop.h"
-#include "base/mem.h"
 #include "confab/clock.h"
 #include "confab/error.h"
 #include "loopback_server.h"
@@ -53,6 +51,7 @@ struct call {
     int    sent_calls, done_calls;
     bool   sent_before_done;
     bool   cancel_when_sent, release_when_sent;
+    struct call *cancel_when_done;
     struct cf_http_result result;    /* moved out; body taken as text */
     char  *body;
     size_t body_len;
@@ -87,6 +86,8 @@ static void on_done(struct cf_http_request *request, struct cf_http_result *resu
     call->body = cf_buf_take(&result->body, &call->body_len);
     call->result = *result;
     result->headers = (struct cf_http_headers){ 0 };
+    if (call->cancel_when_done != NULL)
+        cf_http_cancel(call->fixture->http, &call->cancel_when_done->request);
 }
 
 static void prepare(struct fixture *fixture, struct call *call, const char *url)
@@ -342,6 +343,7 @@ static void on_sent_comes_before_the_reply(void **state)
     struct fixture *fixture = *state;
     struct call call;
     prepare(fixture, &call, "/held");
+    call.request.timeouts.total_ms = 5000;    /* to fail rather than to hang */
     call.release_when_sent = true;
     perform(fixture, &call);
     assert_int_equal(call.result.status, 200);
@@ -507,6 +509,24 @@ static void cancelling_ends_a_request_at_once(void **state)
     discard(&call);
 }
 
+static void one_call_may_cancel_another(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call calls[2];
+    prepare(fixture, &calls[0], "/ok");
+    prepare(fixture, &calls[1], "/silent");
+    calls[0].cancel_when_done = &calls[1];
+    cf_http_send(fixture->http, &calls[1].request);
+    cf_http_send(fixture->http, &calls[0].request);
+    wait_for(fixture, &calls[0]);
+    assert_int_equal(calls[0].result.status, 200);
+    assert_int_equal(calls[1].done_calls, 1);
+    assert_int_equal(calls[1].result.failure, CF_HTTP_CANCELLED);
+    assert_int_equal(cf_http_in_flight(fixture->http), 0);
+    discard(&calls[0]);
+    discard(&calls[1]);
+}
+
 static void freeing_the_client_cancels_what_is_under_way(void **state)
 {
     struct fixture *fixture = *state;
@@ -580,6 +600,7 @@ int main(void)
         CASE(loopback_needs_no_proxy),
         CASE(a_proxy_that_refuses_is_named),
         CASE(cancelling_ends_a_request_at_once),
+        CASE(one_call_may_cancel_another),
         CASE(freeing_the_client_cancels_what_is_under_way),
         CASE(a_request_can_be_sent_again_when_it_is_done),
         CASE(every_failure_has_a_name),
