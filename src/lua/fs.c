@@ -20,7 +20,9 @@ static int fs_kind(lua_State *L)
         lua_pushstring(L, strerror(errno));
         return 2;
     }
-    lua_pushstring(L, S_ISREG(info.st_mode) ? "file" : S_ISDIR(info.st_mode) ? "directory" : "other");
+    lua_pushstring(L, S_ISREG(info.st_mode)   ? "file"
+                      : S_ISDIR(info.st_mode) ? "directory"
+                                              : "other");
     return 1;
 }
 
@@ -69,7 +71,11 @@ static int fs_glob(lua_State *L)
 
 int cf_lua_open_fs(lua_State *L)
 {
-    static const luaL_Reg functions[] = { { "kind", fs_kind }, { "glob", fs_glob }, { NULL, NULL } };
+    static const luaL_Reg functions[] = {
+        { "kind", fs_kind },
+        { "glob", fs_glob },
+        { NULL, NULL },
+    };
     luaL_newlib(L, functions);
     return 1;
 }

@@ -47,7 +47,7 @@ static int hash_order(lua_State *L)
     lua_settop(L, 1);
     size_t count = lua_rawlen(L, 1);
 
-    struct place *places = lua_newuserdatauv(L, count * sizeof *places, 0);   /* hashes places */
+    struct place *places = lua_newuserdatauv(L, count * sizeof *places, 0);    /* hashes places */
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1);
         luaL_argcheck(L, lua_isinteger(L, -1), 1, "a list of integers was expected");
@@ -57,7 +57,7 @@ static int hash_order(lua_State *L)
     }
     qsort(places, count, sizeof *places, compare_places);
 
-    lua_createtable(L, count < INT32_MAX ? (int)count : 0, 0);                /* hashes places order */
+    lua_createtable(L, count < INT32_MAX ? (int)count : 0, 0);         /* hashes places order */
     for (size_t i = 0; i < count; i++) {
         lua_pushinteger(L, places[i].index);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -68,7 +68,10 @@ static int hash_order(lua_State *L)
 int cf_lua_open_hash(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        { "hash64", hash_hash64 }, { "sha256hex", hash_sha256hex }, { "order", hash_order }, { NULL, NULL },
+        { "hash64", hash_hash64 },
+        { "sha256hex", hash_sha256hex },
+        { "order", hash_order },
+        { NULL, NULL },
     };
     luaL_newlib(L, functions);
     return 1;

@@ -210,7 +210,7 @@ static int writer_gc(lua_State *L)
     return 0;
 }
 
-/* Raises "what at turns[3].content cannot be written as JSON". */
+/* Raises "cannot be written as JSON: what, at turns[3].content". */
 static void refuse(lua_State *L, const struct writer *w, const char *what)
 {
     struct cf_error err;
@@ -230,7 +230,8 @@ static void refuse(lua_State *L, const struct writer *w, const char *what)
     }
     luaL_pushresult(&place);
     const char *where = lua_tostring(L, -1);
-    cf_fail(&err, CF_ERR_CONFIG, "cannot be written as JSON%s%.200s: %s", *where ? ": " : "", where, what);
+    cf_fail(&err, CF_ERR_CONFIG, "cannot be written as JSON: %s%s%s", what,
+            *where ? ", at " : "", where);
     cf_lua_raise(L, &err);
 }
 

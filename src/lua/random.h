@@ -12,7 +12,8 @@
 
 struct cf_rng;
 
-/* The current state, seeded with 0 at first. Lives as long as L. May raise for lack of memory the first time. */
+/* The current state, seeded with 0 at first. Lives as long as L. May raise for lack of memory the
+ * first time. */
 struct cf_rng *cf_lua_random(lua_State *L);
 
 /* Pushes { random, randomseed, new }. */

@@ -3,6 +3,8 @@ local inputs = require "confab.inputs"
 local support = dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "support.lua")
 local raised, plain = support.raised, support.plain
 
+local latin1_hint = '; if the file is in Latin-1, say encoding = "latin1"'
+
 local function texts_of(path, opts)
   return inputs.chunks(path, opts):map(function(chunk) return chunk.text end):collect()
 end
@@ -25,25 +27,39 @@ describe("chunks", function()
 
   local rows = {
     { "gives a short text whole", "Hello.\n", { size = 100 }, { "Hello." } },
-    { "ends behind a paragraph", "One two three.\n\nFour five.", { size = 20 }, { "One two three.", "Four five." } },
-    { "ends behind a sentence", "One two three. Four five six seven.", { size = 20 }, { "One two three.", "Four five six seven." } },
-    { "keeps quotes with their sentence", 'He said "no way." Then he left us.', { size = 25 }, { 'He said "no way."', "Then he left us." } },
-    { "ends between words", "alpha beta gamma delta", { size = 12 }, { "alpha beta", "gamma delta" } },
+    { "ends behind a paragraph", "One two three.\n\nFour five.", { size = 20 },
+      { "One two three.", "Four five." } },
+    { "ends behind a sentence", "One two three. Four five six seven.", { size = 20 },
+      { "One two three.", "Four five six seven." } },
+    { "keeps quotes with their sentence", 'He said "no way." Then he left us.', { size = 25 },
+      { 'He said "no way."', "Then he left us." } },
+    { "ends between words", "alpha beta gamma delta", { size = 12 },
+      { "alpha beta", "gamma delta" } },
     { "cuts a word only if it must", "abcdefghij", { size = 4 }, { "abcd", "efgh", "ij" } },
-    { "ends behind a Japanese sentence", "今日は晴れです。明日は雨が降るでしょう。", { size = 12 }, { "今日は晴れです。", "明日は雨が降るでしょう。" } },
-    { "keeps a closing bracket with its sentence", "「今日は晴れ。」明日は雨が降る。", { size = 10 }, { "「今日は晴れ。」", "明日は雨が降る。" } },
+    { "ends behind a Japanese sentence", "今日は晴れです。明日は雨が降るでしょう。", { size = 12 },
+      { "今日は晴れです。", "明日は雨が降るでしょう。" } },
+    { "keeps a closing bracket with its sentence", "「今日は晴れ。」明日は雨が降る。", { size = 10 },
+      { "「今日は晴れ。」", "明日は雨が降る。" } },
     { "ends behind a Japanese comma", "赤い花、白い花が咲いている", { size = 6 }, { "赤い花、", "白い花が咲い", "ている" } },
     { "cuts between characters, never inside", "日本語日本語日", { size = 3 }, { "日本語", "日本語", "日" } },
     { "makes every end of line LF", "a\r\nb\rc", { size = 100 }, { "a\nb\nc" } },
-    { "repeats the end of a chunk", "aaa bbb ccc ddd eee", { size = 12, overlap = 4 }, { "aaa bbb ccc", "ccc ddd eee" } },
-    { "repeats characters where no word begins", "一二三四五六七八", { size = 5, overlap = 2 }, { "一二三四五", "四五六七八" } },
-    { "counts words", "one two three four five", { by = "words", size = 2 }, { "one two", "three four", "five" } },
-    { "repeats words", "one two three four five", { by = "words", size = 3, overlap = 1 }, { "one two three", "three four five" } },
-    { "counts Japanese characters as words", "日本語です API", { by = "words", size = 3 }, { "日本語", "です API" } },
+    { "repeats the end of a chunk", "aaa bbb ccc ddd eee", { size = 12, overlap = 4 },
+      { "aaa bbb ccc", "ccc ddd eee" } },
+    { "repeats characters where no word begins", "一二三四五六七八", { size = 5, overlap = 2 },
+      { "一二三四五", "四五六七八" } },
+    { "counts words", "one two three four five", { by = "words", size = 2 },
+      { "one two", "three four", "five" } },
+    { "repeats words", "one two three four five", { by = "words", size = 3, overlap = 1 },
+      { "one two three", "three four five" } },
+    { "counts Japanese characters as words", "日本語です API", { by = "words", size = 3 },
+      { "日本語", "です API" } },
     { "counts lines", "1\n2\n3\n4\n5", { by = "lines", size = 2 }, { "1\n2", "3\n4", "5" } },
-    { "repeats lines", "1\n2\n3\n4\n5\n", { by = "lines", size = 3, overlap = 1 }, { "1\n2\n3", "3\n4\n5" } },
-    { "counts paragraphs", "\n\na\nb\n\n\nc\n \nd\n", { by = "paragraphs", size = 1 }, { "a\nb", "c", "d" } },
-    { "repeats paragraphs", "a\n\nb\n\nc\n\nd", { by = "paragraphs", size = 2, overlap = 1 }, { "a\n\nb", "b\n\nc", "c\n\nd" } },
+    { "repeats lines", "1\n2\n3\n4\n5\n", { by = "lines", size = 3, overlap = 1 },
+      { "1\n2\n3", "3\n4\n5" } },
+    { "counts paragraphs", "\n\na\nb\n\n\nc\n \nd\n", { by = "paragraphs", size = 1 },
+      { "a\nb", "c", "d" } },
+    { "repeats paragraphs", "a\n\nb\n\nc\n\nd", { by = "paragraphs", size = 2, overlap = 1 },
+      { "a\n\nb", "b\n\nc", "c\n\nd" } },
     { "keeps the indent of a first line", "\n\n    code\n", {}, { "    code" } },
     { "reads Latin-1 if told", "caf\xe9", { encoding = "latin1" }, { "café" } },
   }
@@ -78,13 +94,14 @@ describe("chunks", function()
   local failures = {
     { "an empty file", "", {}, "FILE: the file is empty" },
     { "invalid UTF-8 before the first chunk", ("word "):rep(50000) .. "\n\xe9", {},
-      'FILE:2: invalid UTF-8: byte 0xE9 at byte 250001 of the file; if the file is in Latin-1, say encoding = "latin1"' },
+      'FILE:2: invalid UTF-8: byte 0xE9 at byte 250001 of the file' .. latin1_hint },
     { "a NUL byte", "a\0", {}, "FILE:1: a NUL byte at byte 1 of the file; this is no text file" },
   }
   for _, row in ipairs(failures) do
     it("refuses " .. row[1], function()
       local path, given = support.file(row[2]), 0
-      local err = raised(function() for _ in inputs.chunks(path, row[3]):iter() do given = given + 1 end end)
+      local err = raised(function() for _ in inputs.chunks(path,
+        row[3]):iter() do given = given + 1 end end)
       assert.equal("config_error: " .. row[4], plain(err, path))
       assert.equal(0, given)
     end)
@@ -111,9 +128,11 @@ describe("chunks", function()
     it("loses nothing of " .. document[1], function()
       local path = support.shared(document[1])
       if not path then return pending("the shared data is absent") end
-      local whole = squeeze(table.concat(inputs.lines(path, { encoding = document[2] }):collect(), "\n"))
+      local whole = squeeze(table.concat(inputs.lines(path, { encoding = document[2] }):collect(),
+        "\n"))
       for _, opts in ipairs {
-        { size = 700 }, { size = 37 }, { by = "words", size = 120 }, { by = "lines", size = 20 }, { by = "paragraphs", size = 3 },
+        { size = 700 }, { size = 37 }, { by = "words", size = 120 }, { by = "lines", size = 20 },
+          { by = "paragraphs", size = 3 },
       } do
         opts.encoding = document[2]
         local texts = texts_of(path, opts)
@@ -126,7 +145,8 @@ describe("chunks", function()
       local path = support.shared(document[1])
       if not path then return pending("the shared data is absent") end
       local texts, ids, equal_ids = {}, {}, 0
-      for chunk in inputs.chunks(path, { size = 400, overlap = 300, encoding = document[2] }):iter() do
+      for chunk in inputs.chunks(path,
+        { size = 400, overlap = 300, encoding = document[2] }):iter() do
         texts[#texts + 1] = chunk.text
         equal_ids = equal_ids + (ids[chunk.chunk_id] and 1 or 0)
         ids[chunk.chunk_id] = true

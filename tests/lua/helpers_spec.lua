@@ -14,9 +14,11 @@ describe("pairs", function()
     { "a list", { 9, 8, 7 }, "1 2 3" },
     { "an empty table", {}, "" },
     { "names in order of bytes", { b = 1, a = 1, B = 1, ab = 1, ["é"] = 1 }, "B a ab b é" },
-    { "numbers before names, booleans last", { "x", z = 1, [1.5] = 1, [-2] = 1, [true] = 1, [false] = 1 }, "-2 1 1.5 z false true" },
+    { "numbers before names, booleans last",
+      { "x", z = 1, [1.5] = 1, [-2] = 1, [true] = 1, [false] = 1 }, "-2 1 1.5 z false true" },
     { "a list with a hole and names", { 1, nil, 3, x = 1 }, "1 3 x" },
-    { "large integers beside floats", { [math.maxinteger] = 1, [2 ^ 62 + 0.0] = 1, [1e300] = 1, [math.mininteger] = 1 },
+    { "large integers beside floats",
+      { [math.maxinteger] = 1, [2 ^ 62 + 0.0] = 1, [1e300] = 1, [math.mininteger] = 1 },
       "-9223372036854775808 4611686018427387904 9223372036854775807 1e+300" },
   }
   for _, row in ipairs(tables) do
@@ -52,7 +54,8 @@ describe("pairs", function()
   end)
 
   it("honours __pairs", function()
-    local t = setmetatable({}, { __pairs = function() return function(_, k) return not k and 7 or nil end, nil, nil end })
+    local t = setmetatable({},
+      { __pairs = function() return function(_, k) return not k and 7 or nil end, nil, nil end })
     assert.equal("7", keys_of(t))
   end)
 
@@ -147,7 +150,8 @@ describe("hash", function()
   after_each(function() collectgarbage() end)
 
   it("hashes as the standard says", function()
-    assert.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", core.hash.sha256hex "abc")
+    assert.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+      core.hash.sha256hex "abc")
   end)
 
   it("never changes the order of samples", function()
@@ -168,7 +172,8 @@ describe("text", function()
 
   it("finds the first byte that is not UTF-8", function()
     for _, row in ipairs {
-      { "", nil }, { "abc é 日本 😀", nil }, { "ab\xffcd", 3 }, { "\xc3", 1 }, { "é\xed\xa0\x80", 3 }, { "x\xc0\x80", 2 },
+      { "", nil }, { "abc é 日本 😀", nil }, { "ab\xffcd", 3 }, { "\xc3", 1 }, { "é\xed\xa0\x80", 3 },
+        { "x\xc0\x80", 2 },
     } do
       assert.equal(row[2], text.invalid_at(row[1]))
     end
@@ -187,7 +192,8 @@ describe("text", function()
 
   it("counts words, each character where none are spaced", function()
     for _, row in ipairs {
-      { "", 0 }, { "  \n ", 0 }, { "one two\tthree\n", 3 }, { "日本語", 3 }, { "API設計 入門x", 6 }, { "a\u{3000}b\u{a0}c", 3 }, { "한국어 문장", 2 },
+      { "", 0 }, { "  \n ", 0 }, { "one two\tthree\n", 3 }, { "日本語", 3 }, { "API設計 入門x", 6 },
+        { "a\u{3000}b\u{a0}c", 3 }, { "한국어 문장", 2 },
     } do
       assert.equal(row[2], text.words(row[1]), row[1])
     end
@@ -219,7 +225,8 @@ describe("fs", function()
     assert.equal("directory", core.fs.kind "/")
     assert.equal("file", core.fs.kind(arg[0] or "/etc/passwd"))
     assert.equal("other", core.fs.kind "/dev/null")
-    assert.same({ n = 2, [2] = "No such file or directory" }, table.pack(core.fs.kind "/nowhere/at/all"))
+    assert.same({ n = 2, [2] = "No such file or directory" },
+      table.pack(core.fs.kind "/nowhere/at/all"))
   end)
 
   it("gives no paths where nothing matches", function()

@@ -8,8 +8,10 @@ describe("json", function()
     local texts = {
       { "tells an empty object from an empty array", '{"a":{},"b":[]}', '{"a":{},"b":[]}' },
       { "keeps null inside arrays", "[1,null,2]", "[1,null,2]" },
-      { "keeps 64-bit integers exact", "[9007199254740993,-9223372036854775808]", "[9007199254740993,-9223372036854775808]" },
-      { "sorts keys by bytes when written again", '{"é":1,"b":2,"a":3,"B":4,"ab":5}', '{"B":4,"a":3,"ab":5,"b":2,"é":1}' },
+      { "keeps 64-bit integers exact", "[9007199254740993,-9223372036854775808]",
+        "[9007199254740993,-9223372036854775808]" },
+      { "sorts keys by bytes when written again", '{"é":1,"b":2,"a":3,"B":4,"ab":5}',
+        '{"B":4,"a":3,"ab":5,"b":2,"é":1}' },
       { "writes equal numbers alike", "[1.0,1,1e0,-0,0.10,1E2]", "[1,1,1,0,0.1,100]" },
       { "reads escapes", [["\u00e9\n\"\\\ud83d\ude00"]], '"é\\n\\"\\\\😀"' },
       { "lets the last of equal keys win", '{"a":1,"a":2}', '{"a":2}' },
@@ -20,10 +22,13 @@ describe("json", function()
     end
 
     local errors = {
-      { "reports line and column", "[1,\n  2 3]", "parse_error: line 2, column 5: ',' or ']' was expected" },
-      { "refuses text behind the value", "{} x", "parse_error: line 1, column 4: something follows the value" },
+      { "reports line and column", "[1,\n  2 3]",
+        "parse_error: line 2, column 5: ',' or ']' was expected" },
+      { "refuses text behind the value", "{} x",
+        "parse_error: line 1, column 4: something follows the value" },
       { "refuses an empty text", "", "parse_error: line 1, column 1: the text is empty" },
-      { "refuses numbers out of range", "[1,1e999]", "parse_error: line 1, column 4: the number is out of range" },
+      { "refuses numbers out of range", "[1,1e999]",
+        "parse_error: line 1, column 4: the number is out of range" },
       { "refuses invalid UTF-8", '["\xff"]', "parse_error: line 1, column 3: invalid UTF-8" },
       { "refuses 65 levels", ("["):rep(65), "parse_error: line 1, column 65: nested too deep" },
     }
@@ -56,19 +61,20 @@ describe("json", function()
     for _ = 1, 64 do deep = { deep } end
 
     local refused = {
-      { "a function", { a = { 1, { f = print } } }, "a[2].f: a value of type function" },
-      { "NaN", { 0 / 0 }, "[1]: the number is NaN" },
-      { "infinity", { x = math.huge }, "x: the number is infinite" },
-      { "a cycle", loop, "a[1]: a table that contains itself" },
+      { "a function", { a = { 1, { f = print } } }, "a value of type function, at a[2].f" },
+      { "NaN", { 0 / 0 }, "the number is NaN, at [1]" },
+      { "infinity", { x = math.huge }, "the number is infinite, at x" },
+      { "a cycle", loop, "a table that contains itself, at a[1]" },
       { "too many levels", deep, "nested too deep" },
       { "a list with holes", { 1, nil, 3 }, "a list with holes" },
       { "names beside list entries", { 1, a = 2 }, "both names and list entries" },
       { "other keys", { [true] = 1 }, "neither a string nor an index" },
       { "a whole number as a name", { [7] = 1 }, "a list with holes" },
-      { "invalid UTF-8", { a = "\xe9" }, "a: the text is not valid UTF-8" },
+      { "invalid UTF-8", { a = "\xe9" }, "the text is not valid UTF-8, at a" },
       { "invalid UTF-8 in a key", { ["\xe9"] = 1 }, "the text is not valid UTF-8" },
       { "NUL bytes", "a\0b", "NUL byte" },
-      { "an array with names", (function() local t = json.array(); t.x = 1; return t end)(), "an array with names in it" },
+      { "an array with names", (function() local t = json.array(); t.x = 1; return t end)(),
+        "an array with names in it" },
       { "a coroutine", coroutine.create(print), "a value of type thread" },
     }
     for _, row in ipairs(refused) do
@@ -81,7 +87,8 @@ describe("json", function()
     end
 
     it("indents", function()
-      assert.equal('{\n  "a": [\n    1,\n    {}\n  ],\n  "b": []\n}', json.encode({ a = { 1, {} }, b = json.array() }, { indent = 2 }))
+      assert.equal('{\n  "a": [\n    1,\n    {}\n  ],\n  "b": []\n}',
+        json.encode({ a = { 1, {} }, b = json.array() }, { indent = 2 }))
     end)
 
     it("refuses a foolish indent", function()
@@ -102,8 +109,10 @@ describe("json", function()
     end)
   end)
 
-  it("gives canonical bytes that do not depend on the number's type or the order of keys", function()
-    assert.equal(json.canonical { b = 1.0, a = 2 ^ 53 }, json.canonical { a = 9007199254740992, b = 1 })
+  it("gives canonical bytes that do not depend on the number's type or the order of keys",
+    function()
+    assert.equal(json.canonical { b = 1.0, a = 2 ^ 53 },
+      json.canonical { a = 9007199254740992, b = 1 })
   end)
 
   it("shows null as null, the same one everywhere", function()

@@ -33,13 +33,15 @@ describe("options", function()
   it("keep what was given, false included", function()
     local call = setmetatable({}, { __call = print })
     local given = {
-      name = "x", seed = 0, share = 1, size = 3.0, wait = -5, budget = 0.01, pacing = "burst", concurrency = 8, tags = { "a" },
+      name = "x", seed = 0, share = 1, size = 3.0, wait = -5, budget = 0.01, pacing = "burst",
+        concurrency = 8, tags = { "a" },
       on_item = call, strict = false, extra = print, limits = {},
     }
     local checked = options.check(given, specs, "f")
     assert.equal("integer", math.type(checked.size))
     assert.is_false(checked.strict)
-    assert.equal("auto", options.check({ name = "x", concurrency = "auto" }, specs, "f").concurrency)
+    assert.equal("auto",
+      options.check({ name = "x", concurrency = "auto" }, specs, "f").concurrency)
     assert.equal(0, checked.seed)
   end)
 
@@ -50,7 +52,8 @@ describe("options", function()
     { { name = "x", Seed = 1 }, 'unknown option "Seed"; did you mean "seed"?' },
     { { name = "x", concurency = 1 }, 'unknown option "concurency"; did you mean "concurrency"?' },
     { { name = "x", onitem = 1 }, 'unknown option "onitem"; did you mean "on_item"?' },
-    { { name = "x", temperature = 1 }, 'unknown option "temperature"; it takes budget, concurrency, extra,' },
+    { { name = "x", temperature = 1 },
+      'unknown option "temperature"; it takes budget, concurrency, extra,' },
     { { name = "x", "y" }, 'unknown option "1"; it takes' },
     { { name = "x", seed = 1.5 }, "seed must be a whole number, not 1.5" },
     { { name = "x", seed = "1" }, 'seed must be a whole number, not "1"' },
@@ -61,10 +64,14 @@ describe("options", function()
     { { name = "x", size = 0 }, "size must be at least 1, not 0" },
     { { name = "x", wait = 61 }, "wait must be at most 60, not 61" },
     { { name = "x", budget = 0 }, "budget must be more than 0, not 0" },
-    { { name = "x", pacing = "brust" }, 'pacing must be one of "auto", "smooth", "burst", not "brust"; did you mean "burst"?' },
-    { { name = "x", pacing = "qqqqq" }, 'pacing must be one of "auto", "smooth", "burst", not "qqqqq"' },
-    { { name = "x", concurrency = "aut" }, 'concurrency must be one of "auto", not "aut"; did you mean "auto"?' },
-    { { name = "x", concurrency = {} }, "concurrency must be a whole number or a string, not a table" },
+    { { name = "x", pacing = "brust" },
+      'pacing must be one of "auto", "smooth", "burst", not "brust"; did you mean "burst"?' },
+    { { name = "x", pacing = "qqqqq" },
+      'pacing must be one of "auto", "smooth", "burst", not "qqqqq"' },
+    { { name = "x", concurrency = "aut" },
+      'concurrency must be one of "auto", not "aut"; did you mean "auto"?' },
+    { { name = "x", concurrency = {} },
+      "concurrency must be a whole number or a string, not a table" },
     { { name = "x", tags = { a = 1 } }, "tags must be a list, not a table" },
     { { name = "x", tags = { 1, nil, 3 } }, "tags must be a list" },
     { { name = "x", on_item = {} }, "on_item must be a function, not a table" },
@@ -85,7 +92,8 @@ describe("options", function()
   it("name the nearest name, if one is near", function()
     local names = { "temperature", "template", "tries", "tier" }
     for _, row in ipairs {
-      { "temprature", "temperature" }, { "tempalte", "template" }, { "tire", "tier" }, { "TRIES", "tries" }, { "qqqq", nil },
+      { "temprature", "temperature" }, { "tempalte", "template" }, { "tire", "tier" },
+        { "TRIES", "tries" }, { "qqqq", nil },
       { "", nil }, { ("x"):rep(1000), nil },
     } do
       assert.equal(row[2], options.nearest(row[1], names))

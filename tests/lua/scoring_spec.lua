@@ -22,21 +22,25 @@ local function points(conv, by)
 end
 
 local function one(check, most)
-  local score, breakdown = scoring.score(conversation(8, 200), scoring.rule { name = "one", points = most or 2, check = check })
+  local score,
+    breakdown = scoring.score(conversation(8, 200),
+    scoring.rule { name = "one", points = most or 2, check = check })
   return breakdown[1], score
 end
 
 describe("the default rules", function()
   after_each(function() collectgarbage() end)
 
-  local counts = { [1] = 0, [3] = 0, [4] = 1, [5] = 1, [6] = 2, [7] = 2, [8] = 3, [12] = 3, [16] = 3, [17] = 2, [20] = 2, [21] = 1, [40] = 1 }
+  local counts = { [1] = 0, [3] = 0, [4] = 1, [5] = 1, [6] = 2, [7] = 2, [8] = 3, [12] = 3,
+    [16] = 3, [17] = 2, [20] = 2, [21] = 1, [40] = 1 }
   for n, expected in pairs(counts) do
     it(("give %d for %d turns"):format(expected, n), function()
       assert.equal(expected .. " 3 4", points(conversation(n, 200)))
     end)
   end
 
-  local lengths = { [1] = 0, [19] = 0, [20] = 1, [49] = 1, [50] = 2, [99] = 2, [100] = 3, [400] = 3, [401] = 2, [600] = 2, [601] = 1, [5000] = 1 }
+  local lengths = { [1] = 0, [19] = 0, [20] = 1, [49] = 1, [50] = 2, [99] = 2, [100] = 3, [400] = 3,
+    [401] = 2, [600] = 2, [601] = 1, [5000] = 1 }
   for length, expected in pairs(lengths) do
     it(("give %d for a mean of %d characters"):format(expected, length), function()
       assert.equal("3 " .. expected .. " 4", points(conversation(8, length)))
@@ -52,7 +56,8 @@ describe("the default rules", function()
   end)
 
   local structures = {
-    { "alternation", nil, 4 }, { "the assistant first", { "assistant", "user" }, 0 }, { "one role twice", { "user", "user" }, 0 },
+    { "alternation", nil, 4 }, { "the assistant first", { "assistant", "user" }, 0 },
+      { "one role twice", { "user", "user" }, 0 },
     { "another role", { "user", "tool" }, 0 }, { "a system turn", { "system", "user" }, 0 },
   }
   for _, row in ipairs(structures) do
@@ -63,7 +68,8 @@ describe("the default rules", function()
 
   it("score from 1 to 10 by their sum", function()
     for _, row in ipairs {
-      { conversation(8, 200), 10 }, { conversation(6, 60), 8 }, { conversation(4, 20), 6 }, { conversation(2, 5), 4 },
+      { conversation(8, 200), 10 }, { conversation(6, 60), 8 }, { conversation(4, 20), 6 },
+        { conversation(2, 5), 4 },
       { conversation(3, 5, { "assistant" }), 1 }, { { turns = {} }, 1 },
     } do
       local score, breakdown = scoring.score(row[1])
@@ -76,7 +82,8 @@ describe("the default rules", function()
   it("give a breakdown that is JSON", function()
     local _, breakdown = scoring.score(conversation(8, 200))
     assert.equal('[{"max":3,"name":"turn count","note":"8 turns","points":3},' ..
-      '{"max":3,"name":"turn length","note":"200.0 characters on average","points":3},{"max":4,"name":"structure","points":4}]',
+      '{"max":3,"name":"turn length","note":"200.0 characters on average","points":3},' ..
+      '{"max":4,"name":"structure","points":4}]',
       core.json.encode(breakdown))
   end)
 end)
@@ -140,7 +147,7 @@ describe("a rule", function()
   end)
 
   it("may wait", function()
-    local co = coroutine.wrap(function() return one(function() return coroutine.yield() end).points end)
+    local co = coroutine.wrap(function() return one(coroutine.yield).points end)
     co()
     assert.equal(1, co(1))
   end)
@@ -165,7 +172,8 @@ end)
 
 describe("a scoring", function()
   after_each(function() collectgarbage() end)
-  local function rule(name, most) return scoring.rule { name = name, points = most or 1, check = function() return true end } end
+  local function rule(name, most) return scoring.rule { name = name, points = most or 1,
+    check = function() return true end } end
 
   it("is a sum of rules and scorings", function()
     local conv = conversation(2, 5)
@@ -193,7 +201,8 @@ describe("a scoring", function()
     { function() return scoring.score(conversation(2, 2), 5) end, "the scoring must come from" },
     { function() return scoring.score(5) end, "a conversation or { turns = ... }" },
     { function() return scoring.score {} end, "a conversation or { turns = ... }" },
-    { function() return scoring.score { turns = { { role = "user" } } } end, "turn 1 has no role and content" },
+    { function() return scoring.score { turns = { { role = "user" } } } end,
+      "turn 1 has no role and content" },
   }
   for _, row in ipairs(bad) do
     it("is refused where " .. row[2], function()

@@ -26,7 +26,8 @@ describe("a sequence", function()
   local five = inputs.list { 1, 2, 3, 4, 5 }
   local rows = {
     { "maps", five:map(function(x) return x * 2 end), "[2,4,6,8,10]", 5 },
-    { "keeps false when mapped", inputs.list({ 1, 2 }):map(function(x) return x == 1 end), "[true,false]", 2 },
+    { "keeps false when mapped", inputs.list({ 1, 2 }):map(function(x) return x == 1 end),
+      "[true,false]", 2 },
     { "filters", five:filter(function(x) return x % 2 == 1 end), "[1,3,5]" },
     { "filters by where", five:where(function(x) return x > 4 end), "[5]" },
     { "takes the first", five:take(2), "[1,2]", 2 },
@@ -35,9 +36,12 @@ describe("a sequence", function()
     { "repeats", five:take(2):times(3), "[1,2,1,2,1,2]", 6 },
     { "repeats no times", five:times(0), "[]", 0 },
     { "repeats nothing", inputs.list({}):times(3), "[]", 0 },
-    { "zips lists and sequences", inputs.list({ { a = 1 }, { a = 2 } }):zip { b = { "x", "y", "z" }, c = five },
+    { "zips lists and sequences",
+      inputs.list({ { a = 1 }, { a = 2 } }):zip { b = { "x", "y", "z" }, c = five },
       '[{"a":1,"b":"x","c":1},{"a":2,"b":"y","c":2}]', 2 },
-    { "chains", five:map(function(x) return { x = x } end):filter(function(t) return t.x > 1 end):take(2), '[{"x":2},{"x":3}]' },
+    { "chains",
+      five:map(function(x) return { x = x } end):filter(function(t) return t.x > 1 end):take(2),
+      '[{"x":2},{"x":3}]' },
     { "samples all if there are fewer", five:sample(10), "[1,2,3,4,5]", 5 },
     { "samples none", five:sample(0), "[]", 0 },
     { "samples nothing from nothing", inputs.list({}):sample(3), "[]", 0 },
@@ -64,7 +68,8 @@ describe("a sequence", function()
     local seq = unknown_length(five)
     assert.equal(5, seq:count())
     assert.truthy(raised(function() return #seq end).message:find("use :count()", 1, true))
-    assert.truthy(raised(function() return #five:filter(print) end).message:find("use :count()", 1, true))
+    assert.truthy(raised(function() return #five:filter(print) end).message:find("use :count()", 1,
+      true))
   end)
 
   it("reads no more than take asks for", function()
@@ -75,28 +80,49 @@ describe("a sequence", function()
   end)
 
   local failures = {
-    { "what map raises", function() five:map(function(x) if x == 3 then error "boom" end return x end):collect() end,
+    { "what map raises",
+      function() five:map(function(x) if x == 3 then error "boom" end return x end):collect() end,
       "script_error", "map failed for 3: " },
-    { "a map that returns nothing", function() five:map(function() end):collect() end, "script_error", "map: the function returned nothing for 1" },
-    { "what where raises, with the parameters", function() numbers(2):where(function(p) return p.x.y end):collect() end,
+    { "a map that returns nothing", function() five:map(function() end):collect() end,
+      "script_error", "map: the function returned nothing for 1" },
+    { "what where raises, with the parameters",
+      function() numbers(2):where(function(p) return p.x.y end):collect() end,
       "script_error", 'where failed for {"kind":"common","n":1}: ' },
-    { "what filter raises as a value", function() five:filter(function() error({}) end):collect() end, "script_error", "filter failed for 1: table: " },
-    { "what is no function", function() five:map(5) end, "config_error", "map: a function was expected, not a number" },
-    { "what is no number of items", function() five:take(1.5) end, "config_error", "take: a number of items was expected, not 1.5" },
-    { "a negative number", function() five:sample(-1) end, "config_error", "sample: a number of items was expected, not -1" },
-    { "a misspelt option", function() five:sample(1, { sed = 1 }) end, "config_error", 'sample: unknown option "sed"; did you mean "seed"?' },
-    { "a seed that is no number", function() five:shuffle { seed = "x" } end, "config_error", 'shuffle: seed must be a whole number, not "x"' },
-    { "strata that items lack", function() numbers(2):sample(1, { by = "knid" }):collect() end, "config_error", 'by = "knid", but there is an item without it' },
-    { "strata of plain values", function() five:sample(1, { by = "kind" }):collect() end, "config_error", "an item without it: 1" },
-    { "items that cannot be JSON", function() inputs.list({ { f = print } }):sample(1):collect() end, "config_error", "f: a value of type function" },
-    { "a zip that is too short", function() five:map(function(x) return { x = x } end):zip({ y = { 1, 2 } }):collect() end,
+    { "what filter raises as a value",
+      function() five:filter(function() error({}) end):collect() end, "script_error",
+      "filter failed for 1: table: " },
+    { "what is no function", function() five:map(5) end, "config_error",
+      "map: a function was expected, not a number" },
+    { "what is no number of items", function() five:take(1.5) end, "config_error",
+      "take: a number of items was expected, not 1.5" },
+    { "a negative number", function() five:sample(-1) end, "config_error",
+      "sample: a number of items was expected, not -1" },
+    { "a misspelt option", function() five:sample(1, { sed = 1 }) end, "config_error",
+      'sample: unknown option "sed"; did you mean "seed"?' },
+    { "a seed that is no number", function() five:shuffle { seed = "x" } end, "config_error",
+      'shuffle: seed must be a whole number, not "x"' },
+    { "strata that items lack", function() numbers(2):sample(1, { by = "knid" }):collect() end,
+      "config_error", 'by = "knid", but there is an item without it' },
+    { "strata of plain values", function() five:sample(1, { by = "kind" }):collect() end,
+      "config_error", "an item without it: 1" },
+    { "items that cannot be JSON",
+      function() inputs.list({ { f = print } }):sample(1):collect() end, "config_error",
+      "a value of type function, at f" },
+    { "a zip that is too short",
+      function() five:map(function(x) return { x = x } end):zip({ y = { 1, 2 } }):collect() end,
       "config_error", "zip: y has only 2 values" },
-    { "a zip over a name that is there", function() numbers(1):zip({ n = { 1 } }):collect() end, "config_error", 'already have a value named "n"' },
-    { "a zip of plain values", function() five:zip({ y = five }):collect() end, "config_error", "zip: items must be tables" },
-    { "a zip without names", function() five:zip { five } end, "config_error", "zip: each sequence needs a name" },
-    { "a zip of nothing", function() five:zip {} end, "config_error", "zip: a table of named sequences" },
-    { "a zip with a sequence", function() five:zip(five) end, "config_error", "zip: a table of named sequences" },
-    { "a zip with a word", function() five:zip { y = "abc" } end, "config_error", "zip: y must be a sequence or a list" },
+    { "a zip over a name that is there", function() numbers(1):zip({ n = { 1 } }):collect() end,
+      "config_error", 'already have a value named "n"' },
+    { "a zip of plain values", function() five:zip({ y = five }):collect() end, "config_error",
+      "zip: items must be tables" },
+    { "a zip without names", function() five:zip { five } end, "config_error",
+      "zip: each sequence needs a name" },
+    { "a zip of nothing", function() five:zip {} end, "config_error",
+      "zip: a table of named sequences" },
+    { "a zip with a sequence", function() five:zip(five) end, "config_error",
+      "zip: a table of named sequences" },
+    { "a zip with a word", function() five:zip { y = "abc" } end, "config_error",
+      "zip: y must be a sequence or a list" },
   }
   for _, row in ipairs(failures) do
     it("reports " .. row[1], function()
@@ -119,7 +145,7 @@ describe("a sequence", function()
 
   it("lets a function wait", function()
     local co = coroutine.wrap(function()
-      return json_of(five:map(function(x) return coroutine.yield(x) end):filter(function(x) return coroutine.yield(x) end):take(1))
+      return json_of(five:map(coroutine.yield):filter(coroutine.yield):take(1))
     end)
     assert.equal(1, co())
     assert.equal("one", co "one")
@@ -144,7 +170,8 @@ describe("a sample", function()
   it("is the items with the smallest hashes", function()
     local all = numbers(200):collect()
     table.sort(all, function(a, b)
-      return math.ult(core.hash.hash64(3, core.json.canonical(a)), core.hash.hash64(3, core.json.canonical(b)))
+      return math.ult(core.hash.hash64(3, core.json.canonical(a)),
+        core.hash.hash64(3, core.json.canonical(b)))
     end)
     local expected = {}
     for i = 1, 20 do expected[i] = all[i].n end
@@ -157,14 +184,16 @@ describe("a sample", function()
   it("changes in few items when the input grows", function()
     local before, kept = {}, 0
     for item in numbers(1000):sample(100, { seed = 5 }):iter() do before[item.n] = true end
-    for item in numbers(1100):sample(100, { seed = 5 }):iter() do kept = kept + (before[item.n] and 1 or 0) end
+    for item in numbers(1100):sample(100, { seed = 5 }):iter() do kept = kept + (before[item.n]
+      and 1 or 0) end
     assert.is_true(kept > 80, kept)
   end)
 
   it("gives values equal shares as far as they go", function()
     local function counts(n)
       local seen = { rare = 0, common = 0 }
-      for item in numbers(100):sample(n, { seed = 1, by = "kind" }):iter() do seen[item.kind] = seen[item.kind] + 1 end
+      for item in numbers(100):sample(n,
+        { seed = 1, by = "kind" }):iter() do seen[item.kind] = seen[item.kind] + 1 end
       return seen
     end
     assert.same({ rare = 4, common = 4 }, counts(8))
@@ -210,7 +239,9 @@ describe("a shuffle", function()
   it("keeps the order of the others when an item is added", function()
     local function order(n)
       local list = {}
-      for item in numbers(n):shuffle():filter(function(p) return p.n <= 30 end):iter() do list[#list + 1] = item.n end
+      for item in numbers(n):shuffle():iter() do
+        if item.n <= 30 then list[#list + 1] = item.n end
+      end
       return list
     end
     assert.same(order(30), order(40))

@@ -22,11 +22,15 @@ describe("sweep", function()
       '[{"a":"x","b":1},{"a":"y","b":1},{"a":"x","b":2},{"a":"y","b":2}]' },
     { "puts written axes before named ones", { { "z", { 1, 2 } }, a = { "x", "y" } },
       '[{"a":"x","z":1},{"a":"y","z":1},{"a":"x","z":2},{"a":"y","z":2}]' },
-    { "takes a single value as an axis", { a = 5, b = { true, false } }, '[{"a":5,"b":true},{"a":5,"b":false}]' },
-    { "takes a record as a single value", { p = { name = "Ada" }, n = { 1, 2 } }, '[{"n":1,"p":{"name":"Ada"}},{"n":2,"p":{"name":"Ada"}}]' },
-    { "takes records as values", { p = { { name = "Ada" }, { name = "Bo" } } }, '[{"p":{"name":"Ada"}},{"p":{"name":"Bo"}}]' },
+    { "takes a single value as an axis", { a = 5, b = { true, false } },
+      '[{"a":5,"b":true},{"a":5,"b":false}]' },
+    { "takes a record as a single value", { p = { name = "Ada" }, n = { 1, 2 } },
+      '[{"n":1,"p":{"name":"Ada"}},{"n":2,"p":{"name":"Ada"}}]' },
+    { "takes records as values", { p = { { name = "Ada" }, { name = "Bo" } } },
+      '[{"p":{"name":"Ada"}},{"p":{"name":"Bo"}}]' },
     { "takes a sequence", { a = inputs.list({ 1, 2, 3 }):take(2) }, '[{"a":1},{"a":2}]' },
-    { "takes a sweep as an axis", { p = sweep { x = { 1, 2 } }, y = 3 }, '[{"p":{"x":1},"y":3},{"p":{"x":2},"y":3}]' },
+    { "takes a sweep as an axis", { p = sweep { x = { 1, 2 } }, y = 3 },
+      '[{"p":{"x":1},"y":3},{"p":{"x":2},"y":3}]' },
     { "takes null", { a = core.json.null }, '[{"a":null}]' },
     { "takes false", { a = false }, '[{"a":false}]' },
   }
@@ -40,7 +44,8 @@ describe("sweep", function()
     end)
   end
 
-  local base = sweep { persona = { { name = "Ada" }, { name = "Bo" } }, emotion = { "calm", "angry", "sad" }, turns = { 8, 12 } }
+  local base = sweep { persona = { { name = "Ada" }, { name = "Bo" } },
+    emotion = { "calm", "angry", "sad" }, turns = { 8, 12 } }
 
   it("counts its combinations", function()
     assert.equal(12, #base)
@@ -59,25 +64,32 @@ describe("sweep", function()
     for i = 1, 1000 do many[i] = i end
     assert.equal(10 ^ 15 // 1, #sweep { a = many, b = many, c = many, d = many, e = many })
     assert.equal(3, #sweep({ a = many, b = many, c = many, d = many, e = many }):take(3):collect())
-    assert.truthy(raised(sweep, { a = many, b = many, c = many, d = many, e = many, f = many }).message:find("more than 2^53", 1, true))
+    assert.truthy(raised(sweep,
+      { a = many, b = many, c = many, d = many, e = many, f = many }).message:find("more than 2^53",
+      1, true))
   end)
 
   it("samples and shuffles like a list of the same items", function()
     local list = inputs.list(base:collect())
     for seed = 1, 5 do
-      assert.equal(json_of(list:sample(5, { seed = seed })), json_of(base:sample(5, { seed = seed })))
+      assert.equal(json_of(list:sample(5, { seed = seed })),
+        json_of(base:sample(5, { seed = seed })))
       assert.equal(json_of(list:shuffle { seed = seed }), json_of(base:shuffle { seed = seed }))
-      assert.equal(json_of(list:sample(5, { seed = seed, by = "emotion" })), json_of(base:sample(5, { seed = seed, by = "emotion" })))
+      assert.equal(json_of(list:sample(5, { seed = seed, by = "emotion" })),
+        json_of(base:sample(5, { seed = seed, by = "emotion" })))
       local function calm(p) return p.emotion == "calm" end
-      assert.equal(json_of(list:where(calm):sample(2, { seed = seed })), json_of(base:where(calm):sample(2, { seed = seed })))
-      assert.equal(json_of(list:where(calm):shuffle { seed = seed }), json_of(base:where(calm):shuffle { seed = seed }))
+      assert.equal(json_of(list:where(calm):sample(2, { seed = seed })),
+        json_of(base:where(calm):sample(2, { seed = seed })))
+      assert.equal(json_of(list:where(calm):shuffle { seed = seed }),
+        json_of(base:where(calm):shuffle { seed = seed }))
     end
   end)
 
   it("asks where only about items that a sample has room for", function()
     local many, asked = {}, 0
     for i = 1, 1000 do many[i] = i end
-    local picked = sweep({ a = many, b = { 1, 2, 3 } }):where(function() asked = asked + 1 return true end):sample(5)
+    local picked = sweep({ a = many,
+      b = { 1, 2, 3 } }):where(function() asked = asked + 1 return true end):sample(5)
     assert.equal(5, #picked:collect())
     assert.is_true(asked < 200, asked)
   end)
@@ -98,7 +110,8 @@ describe("sweep", function()
   end)
 
   it("zips further values to its items", function()
-    assert.equal('[{"a":1,"s":"x"},{"a":2,"s":"y"}]', json_of(sweep({ a = { 1, 2 } }):zip { s = { "x", "y" } }))
+    assert.equal('[{"a":1,"s":"x"},{"a":2,"s":"y"}]',
+      json_of(sweep({ a = { 1, 2 } }):zip { s = { "x", "y" } }))
   end)
 
   it("reads a file once", function()
@@ -112,9 +125,11 @@ describe("sweep", function()
     { "no axes", {}, "there is no axis" },
     { "an empty list", { a = {} }, 'axis "a" is empty' },
     { "an empty sequence", { a = inputs.list {} }, 'axis "a" is empty' },
-    { "a function", { a = print }, 'axis "a" must be a list, a sequence or one value, not a function' },
+    { "a function", { a = print },
+      'axis "a" must be a list, a sequence or one value, not a function' },
     { "a list with a hole", { a = { 1, nil, 3 } }, 'axis "a" is a list with holes' },
-    { "a list with names", { a = { 1, 2, x = 3 } }, 'axis "a" is a list with holes or names in it' },
+    { "a list with names", { a = { 1, 2, x = 3 } },
+      'axis "a" is a list with holes or names in it' },
     { "other keys in a record", { a = { [true] = 1 } }, 'axis "a" is a list with holes' },
     { "a written axis without values", { { "a" } }, "entry 1 must be an axis such as" },
     { "a written axis without a name", { { { 1 }, { 2 } } }, "entry 1 must be an axis such as" },
@@ -139,13 +154,15 @@ describe("sweep", function()
   it("says for which parameters where failed", function()
     local err = raised(function() return #base:where(function(p) return p.nothing.x end) end)
     assert.equal("script_error", err.kind)
-    assert.truthy(err.message:find('where failed for {"emotion":"calm","persona":{"name":"Ada"},"turns":8}: ', 1, true), err.message)
+    local expected = 'where failed for {"emotion":"calm","persona":{"name":"Ada"},"turns":8}: '
+    assert.truthy(err.message:find(expected, 1, true), err.message)
   end)
 
   it("sweeps real personas over real questions", function()
     local personas, questions = support.shared "personas.jsonl", support.shared "banking77.csv"
     if not personas or not questions then return pending("the shared data is absent") end
-    local made = sweep { persona = inputs.jsonl(personas), question = inputs.csv(questions), emotion = { "calm", "angry" } }
+    local made = sweep { persona = inputs.jsonl(personas), question = inputs.csv(questions),
+      emotion = { "calm", "angry" } }
     assert.equal(1905 * 10003 * 2, #made)
     local first = made:take(1):collect()[1]
     assert.equal("spc-valid-0000", first.persona.id)
