@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "confab/buf.h"
 #include "confab/error.h"
+#include "lua/engine.h"
 #include "lua/json.h"
 #include "lua/scheduler.h"
 #include "lua/state.h"
@@ -264,6 +265,8 @@ static int run(const struct cf_args *args, struct cf_error *err)
     if (numbers.drain_s >= 0)
         cf_scheduler_set_drain(L, (int64_t)(numbers.drain_s * 1000));
     status = run_script(L, args, &script, err);
+    cf_lua_end_runs(L, status == CF_EXIT_INTERRUPTED ? "interrupted" :
+                       status == CF_EXIT_OK || status == CF_EXIT_FAILED_ITEMS ? "done" : "failed");
 done:
     cf_lua_free_state(L);
     cf_buf_done(&script.text);

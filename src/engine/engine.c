@@ -225,3 +225,10 @@ bool cf_run_set_state(struct cf_run *run, const char *state, const char *reason,
     }
     return ok;
 }
+
+void cf_engine_end_runs(struct cf_engine *engine, const char *state)
+{
+    for (struct cf_run *run = engine->runs; run != NULL; run = run->next)
+        if (run->owner != NULL)
+            cf_run_set_state(run, state, NULL, CF_RUN_KEEP, true, NULL);
+}

@@ -29,8 +29,11 @@ struct cf_engine_options {
 bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *models,
                     const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err);
 
-/* Books the state of runs that are still open as `state` ("done", "interrupted", ...), stops the threads
- * in reverse order. Every call must have come back. NULL is fine. */
+/* Books runs that nobody has ended yet as `state` ("done", "interrupted", ...) and gives their locks
+ * back. What cannot be written stays 'running'; the next owner takes it over. */
+void cf_engine_end_runs(struct cf_engine *engine, const char *state);
+
+/* Stops the threads in reverse order. Every call must have come back. NULL is fine. */
 void cf_engine_free(struct cf_engine *engine);
 
 struct cf_store  *cf_engine_store(struct cf_engine *engine);

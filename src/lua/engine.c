@@ -54,6 +54,13 @@ struct cf_engine *cf_lua_check_engine(lua_State *L)
     return engine;
 }
 
+void cf_lua_end_runs(lua_State *L, const char *state)
+{
+    struct cf_engine *engine = cf_lua_engine(L);
+    if (engine != NULL)
+        cf_engine_end_runs(engine, state);
+}
+
 void cf_lua_close_engine(lua_State *L)
 {
     struct lua_engine *self = get_self(L);
