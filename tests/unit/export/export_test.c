@@ -369,6 +369,27 @@ static void a_split_is_stable_and_of_the_right_size(void **state)
     free(now);
 }
 
+static void another_seed_makes_another_split(void **state)
+{
+    (void)state;
+    struct cf_export_options options = ninety_ten();
+    char id[16], *texts[2];
+
+    for (int seed = 0; seed < 2; seed++) {
+        options.seed = (uint64_t)seed;
+        struct cf_export *exporter = must_open(at("o-{split}.jsonl"), CF_EXPORT_SHAREGPT, &options);
+        for (int i = 0; i < 100; i++) {
+            snprintf(id, sizeof id, "id%d", i);
+            must_add(exporter, id, "u:1|a:2");
+        }
+        must_commit(exporter);
+        texts[seed] = read_all(at("o-val.jsonl"));
+    }
+    assert_string_not_equal(texts[0], texts[1]);
+    free(texts[0]);
+    free(texts[1]);
+}
+
 static void records_with_one_key_share_a_split(void **state)
 {
     (void)state;
@@ -593,6 +614,7 @@ int main(void)
         IN_FOLDER(a_json_name_makes_one_array),
         IN_FOLDER(every_line_of_a_large_file_is_whole),
         IN_FOLDER(a_split_is_stable_and_of_the_right_size),
+        IN_FOLDER(another_seed_makes_another_split),
         IN_FOLDER(records_with_one_key_share_a_split),
         IN_FOLDER(a_file_appears_only_when_it_is_whole),
         IN_FOLDER(a_link_stays_a_link),
@@ -603,7 +625,7 @@ int main(void)
         IN_FOLDER(a_read_only_file_is_not_replaced),
         IN_FOLDER(formats_are_found_by_name),
     };
-    size_t count = 14;
+    size_t count = 15;
     ADD_ROWS(format_rows, record_is_written_so);
     ADD_ROWS(split_rows, split_is_read_so);
     ADD_ROWS(target_rows, target_is_refused);
