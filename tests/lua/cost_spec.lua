@@ -9,7 +9,10 @@ local function failure(fn, ...)
   return raised.message
 end
 
-local price = { input = "3", output = 15, cache_write_5m = "3.75", cache_read = "0.3", batch_input = "1.5" }
+local price = {
+  input = "3", output = 15, cache_write_5m = "3.75", cache_read = "0.3", batch_input = "1.5",
+}
+local tiered = { input = 1, output = 1, tiers = { { threshold_prompt_tokens = 1000, input = 2 } } }
 
 describe("confab.cost", function()
   local rows = {
@@ -20,8 +23,8 @@ describe("confab.cost", function()
     { { { input = 10, batch = true }, nil, price }, 15000000 },
     { { { input = 10, us = true }, nil, price }, 33000000 },
     { { 5, 5, "free" }, 0 },
-    { { 1001, 0, { input = 1, output = 1, tiers = { { threshold_prompt_tokens = 1000, input = 2 } } } },
-      2002000000 },
+    { { 1000, 0, tiered }, 1000000000 },
+    { { { input = 1001 }, nil, tiered }, 2002000000 },
   }
   for i, row in ipairs(rows) do
     it("counts exactly, row " .. i, function()
@@ -56,7 +59,8 @@ describe("confab.cost", function()
   end)
 
   local misuse = {
-    { { 1, 1, "claude-haiku-5.5" }, 'unknown model "claude-haiku-5.5"; did you mean "claude-haiku-5-5"?' },
+    { { 1, 1, "claude-haiku-5.5" },
+      'unknown model "claude-haiku-5.5"; did you mean "claude-haiku-5-5"?' },
     { { 1, 1, "zzzzzzzzzzzz" }, "give its price instead of a name" },
     { { 1, 1, nil }, 'confab.cost: a price must be a table or "free", not nil' },
     { { 1, 1, { inptu = 1 } }, 'confab.cost: unknown price "inptu"; did you mean "input"?' },
