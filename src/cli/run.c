@@ -220,6 +220,8 @@ static int run_script(lua_State *L, const struct cf_args *args, const struct scr
     enum cf_script_end end = cf_scheduler_run(L, (int)args->positional_count - 1, err);
     if (end == CF_SCRIPT_RETURNED && cf_scheduler_stop_level(L) == CF_STOP_LEVEL_NONE)
         return failed_items(L) > 0 ? CF_EXIT_FAILED_ITEMS : CF_EXIT_OK;
+    if (end == CF_SCRIPT_ENDED && cf_scheduler_exit_code(L) >= 0)
+        return cf_scheduler_exit_code(L);
     if (end != CF_SCRIPT_FAILED) {
         print_resume_command(args);
         return CF_EXIT_INTERRUPTED;

@@ -34,6 +34,7 @@ struct scheduler {
     lua_State *current;            /* the coroutine that runs; NULL between resumes */
     lua_State *main_thread;        /* anchored in the registry while cf_scheduler_run runs */
     bool main_done, ended;
+    int  exit_code;                /* that the script asked for; -1: none */
     struct cf_error *main_error;   /* borrowed; set when the main chunk failed */
     bool main_failed;
     char *traceback;               /* owned; of the error that ended the main chunk */
@@ -122,6 +123,7 @@ void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_progr
     sched->next_ticket = 1;
     sched->tick_ms = -1;
     sched->drain_ms = -1;
+    sched->exit_code = -1;
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);                            /* */
 }
 
@@ -455,10 +457,6 @@ void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level l
     sched->on_stop_self = self;
 }
 
-void cf_scheduler_end(lua_State *L)
-{
-    get_scheduler(L)->ended = true;
-}
 
 void cf_scheduler_set_drain(lua_State *L, int64_t drain_ms)
 {
@@ -551,6 +549,11 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
     sched->main_thread = NULL;
     lua_pop(L, 1);
     return end;
+}
+
+int cf_scheduler_exit_code(lua_State *L)
+{
+    return get_scheduler(L)->exit_code;
 }
 
 void cf_scheduler_settle(lua_State *L)
@@ -664,6 +667,15 @@ static int scheduler_now(lua_State *L)
     return 1;
 }
 
+static int scheduler_exit(lua_State *L)
+{
+    struct scheduler *sched = get_scheduler(L);
+    lua_Integer code = luaL_checkinteger(L, 1);
+    sched->exit_code = (int)(code & 0xFF);
+    sched->ended = true;
+    return cf_lua_wait_for_ever(L);
+}
+
 static int scheduler_stopping(lua_State *L)
 {
     struct scheduler *sched = get_scheduler(L);
@@ -675,6 +687,7 @@ int cf_lua_open_scheduler(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "spawn", scheduler_spawn },
+        { "exit", scheduler_exit },
         { "now", scheduler_now },
         { "seed", scheduler_seed },
         { "set_tick", scheduler_set_tick },

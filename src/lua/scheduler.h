@@ -72,10 +72,6 @@ void cf_scheduler_set_tick(lua_State *L, int64_t period_ms, void (*on_tick)(void
 /* Called on the script thread when the stop level rises (after a signal). */
 void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self), void *self);
 
-/* Ends the program's script: nothing is resumed any more, cf_scheduler_run returns. The
- * main chunk does not go on. */
-void cf_scheduler_end(lua_State *L);
-
 /* How long a first stop waits for replies before it becomes the second; -1 (the default): for ever. */
 void cf_scheduler_set_drain(lua_State *L, int64_t drain_ms);
 
@@ -87,12 +83,15 @@ enum cf_stop_level cf_scheduler_stop_level(lua_State *L);
 enum cf_script_end {
     CF_SCRIPT_RETURNED,
     CF_SCRIPT_FAILED,           /* an error was not caught; *err has kind and message */
-    CF_SCRIPT_ENDED,            /* cf_scheduler_end, or a stop after which nobody was left to wait for */
+    CF_SCRIPT_ENDED,            /* os.exit, or a stop after which nobody was left to wait for */
 };
 
 /* Calls the function that lies below its nargs arguments at the top of L (all popped) as the main
  * coroutine, and runs it and all that it starts until it ends. The program only. */
 enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *err);
+
+/* The status with which the script ended itself (os.exit); -1 if it did not. */
+int cf_scheduler_exit_code(lua_State *L);
 
 /* Where the error that ended the main chunk came from; NULL if it is not known. Lent. */
 const char *cf_scheduler_traceback(lua_State *L);
@@ -100,13 +99,14 @@ const char *cf_scheduler_traceback(lua_State *L);
 /* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
 void cf_scheduler_catch_signals(lua_State *L);
 
-/* Pushes { spawn, seed, ticket, wait, wake, stopping, set_tick, now }: waiting among coroutines of the Lua side.
+/* Pushes { spawn, seed, ticket, wait, wake, stopping, set_tick, now, exit }: waiting among coroutines of the Lua side.
  *  spawn(f, ...)   starts f in a coroutine of its own, which must catch its own errors
  *  seed(n)         from now on this coroutine has random numbers of its own, from this seed
  *  ticket()        a new ticket, to be stored where others find it
  *  wait(ticket)    waits until wake(ticket, value) is called; returns the value
  *  wake(ticket, v) lets it go on, once, after the caller has waited or ended itself
  *  set_tick(ms, f) calls f (which must not wait) about so often while something is waited for; nil: no more
+ *  exit(code)      ends the script; what is in flight is awaited
  *  now()           monotonic milliseconds
  *  stopping()      whether a stop was asked for: nothing new is to be begun */
 int cf_lua_open_scheduler(lua_State *L);

@@ -66,7 +66,7 @@ static int open_state(lua_State *L)
     cf_scheduler_open(L, cf_clock_system(), true);
     cf_lua_add_modules(L);
     lua_getglobal(L, "require");
-    lua_pushliteral(L, "confab.determinism");
+    lua_pushliteral(L, "confab.program");
     lua_call(L, 1, 0);
     return 0;
 }
