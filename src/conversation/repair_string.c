@@ -137,7 +137,7 @@ static bool ends_string(const struct cf_repairer *repairer, const char *from, bo
     default: break;
     }
     if (in_object)
-        return at > from && is_key_ahead(at, end, is_next_line(from, at));
+        return is_key_ahead(at, end, is_next_line(from, at));
     return cf_repair_quote(at, end, &size) != CF_QUOTE_NONE && is_next_line(from, at);
 }
 
