@@ -25,7 +25,7 @@ local confab = {
   cost = cost.cost, estimate_tokens = cost.estimate_tokens,
   rate_limit_status = settings.rate_limit_status, reset_rate_limiter = settings.reset_rate_limiter,
   store = store,
-  json = { encode = core.json.encode, decode = core.json.decode }, null = core.json.null,
+  json = { encode = core.json.encode, decode = core.json.decode, array = core.json.array }, null = core.json.null,
 }
 
 return confab

@@ -697,6 +697,8 @@ int cf_lua_open_scheduler(lua_State *L)
         { "stopping", scheduler_stopping },
         { NULL, NULL },
     };
+    if (get_scheduler(L) == NULL)                            /* confab.core alone, in a user's interpreter */
+        cf_scheduler_open(L, cf_clock_system(), false);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -97,7 +97,6 @@ void cf_lua_free_state(lua_State *L)
 
 int luaopen_confab(lua_State *L)
 {
-    cf_scheduler_open(L, cf_clock_system(), false);
     cf_lua_add_modules(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "confab.init");
