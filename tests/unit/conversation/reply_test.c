@@ -315,6 +315,47 @@ static void check_row(void **state)
     cf_conversation_done(&conversation);
 }
 
+/* Wherever a reply is cut, its turns are the first of the whole one's, none of them changed. */
+static void check_cut(void **state)
+{
+    const char *text = *state;
+    struct cf_conversation whole, part;
+    size_t most = 0;
+
+    enum cf_outcome outcome = cf_conversation_parse(text, strlen(text), false, &whole, NULL);
+    assert_true(outcome == OK || outcome == REPAIRED);
+    for (size_t len = 0; len < strlen(text); len++) {
+        outcome = cf_conversation_parse(text, len, false, &part, NULL);
+        /* A whole one lacks only what ends the reply; but lines have no end to miss. */
+        if (outcome == OK ||
+            (outcome == REPAIRED && (part.repairs & CF_REPAIR_MESSAGE_LINES) == 0))
+            assert_int_equal(part.turn_count, whole.turn_count);
+        assert_true(part.turn_count >= most && part.turn_count <= whole.turn_count);
+        most = part.turn_count;
+        for (size_t i = 0; i < part.turn_count; i++) {
+            assert_int_equal(part.turns[i].role, whole.turns[i].role);
+            assert_string_equal(part.turns[i].content, whole.turns[i].content);
+        }
+        cf_conversation_done(&part);
+    }
+    assert_int_equal(most, whole.turn_count);
+    cf_conversation_done(&whole);
+}
+
+#define ODD_A                                                                              \
+    "{\"role\": \"assistant\", \"content\": \"\\u00e9 \\ud83d\\ude00 \xE2\x82\xAC \\\"[{x}]\\\", \\n\"}"
+
+static const struct { const char *name, *text; } cuts[] = {
+    { "plain JSON may be cut anywhere", "{\"messages\": [" U ", " ODD_A ", " U ", " A "]}" },
+    { "keys after the turns may be cut",
+      "{\"messages\": [" U ", " A "], \"n\": [1.5, null, \"x\"]}" },
+    { "a fence may be cut anywhere", "Sure:\n\n```json\n[" U ",\n" ODD_A "]\n```\n" },
+    { "single quotes may be cut anywhere",
+      "[{'role': 'user', 'content': 'it\\'s \"x\"'}, {'role': 'bot', 'content': 'ok'}]" },
+    { "comments and trailing commas may be cut", "[ /* a */ " U ", // b\n" ODD_A ",]" },
+    { "message lines may be cut anywhere", U "\n" ODD_A "\n" U "\n" A "\n" },
+};
+
 static void a_second_conversation_is_warned_of(void **state)
 {
     (void)state;
@@ -420,7 +461,7 @@ static struct flood floods[] = {
 
 int main(void)
 {
-    static struct CMUnitTest tests[COUNT(rows) + COUNT(floods) + 10];
+    static struct CMUnitTest tests[COUNT(rows) + COUNT(floods) + COUNT(cuts) + 10];
     static char names[COUNT(floods)][80];
     size_t count = 0;
 
@@ -433,6 +474,9 @@ int main(void)
         tests[count++] = (struct CMUnitTest){ .name = names[i], .test_func = check_flood,
                                               .initial_state = &floods[i] };
     }
+    for (size_t i = 0; i < COUNT(cuts); i++)
+        tests[count++] = (struct CMUnitTest){ .name = cuts[i].name, .test_func = check_cut,
+                                              .initial_state = (void *)(uintptr_t)cuts[i].text };
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(a_second_conversation_is_warned_of);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(a_refusal_is_told_from_a_formatting_error);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(a_reply_over_the_cap_is_refused);
