@@ -72,8 +72,8 @@ void cf_engine_free(struct cf_engine *engine)
     if (engine == NULL)
         return;
     cf_sender_free(engine->sender);
+    cf_reader_free(engine->reader);        /* first: the last one to close tidies the WAL up, and may write */
     cf_store_free(engine->store);
-    cf_reader_free(engine->reader);
     if (engine->simulator != NULL)
         cf_simulator_stop(engine->simulator, NULL);
     while (engine->runs != NULL) {
