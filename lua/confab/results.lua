@@ -110,6 +110,7 @@ function Run:export(path, opts)
   if type(path) ~= "string" then errors.misuse "run:export: a path was expected" end
   opts = options.check(opts, export_specs, "run:export")
   local request = filter_of(self, opts.where, "run:export: where")
+  request.simulated = self.simulated
   request.path = self.simulated and path ~= "-" and simulated_path(path) or path
   request.format, request.split, request.system, request.seed = opts.format, split_text(opts.split), opts.system, opts.seed
   local result = core.export.write(request)
