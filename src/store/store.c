@@ -19,7 +19,7 @@ struct cf_store {
     atomic_bool stopping;
     atomic_uint_fast64_t commits;
     char *path;
-    struct cf_error broken;          /* a sync failed: what the file holds is no longer known */
+    struct cf_error broken;          /* why no more is written: a sync failed, or the file is gone */
 };
 
 /* --- the store thread --- */
@@ -33,6 +33,17 @@ static void note_broken(struct cf_store *store)
         return;
     cf_db_fail(&store->tx.db, &store->broken);
     cf_fail_prefix(&store->broken, "a sync failed, no more is written: ");
+}
+
+/* SQLite would go on writing into a file that nobody can find any more. */
+static bool is_in_place(struct cf_store *store)
+{
+    int moved = 0;
+    if (sqlite3_file_control(store->tx.db.handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+        return true;
+    return cf_fail(&store->broken, CF_ERR_STORAGE,
+                   "%s was moved or deleted while in use, no more is written; put it back and resume",
+                   store->path);
 }
 
 static bool is_locked(const struct cf_store *store)
@@ -85,7 +96,7 @@ static void write_group(struct cf_store *store, struct cf_write *const *group, s
 {
     struct cf_error err;
 
-    if (store->broken.kind != CF_OK) {
+    if (store->broken.kind != CF_OK || !is_in_place(store)) {
         finish_all(group, count, &store->broken);
         return;
     }

@@ -425,6 +425,20 @@ static void a_database_held_by_another_process_cannot_be_opened(void **state)
     fixture_open(f);
 }
 
+static void a_file_that_was_moved_away_is_not_written_any_more(void **state)
+{
+    struct fixture *f = *state;
+    char aside[PATH_MAX + 8];
+    struct probe probe = probe_of(1, NULL);
+
+    snprintf(aside, sizeof aside, "%s.old", f->path);
+    assert_int_equal(rename(f->path, aside), 0);
+    assert_false(cf_store_write(f->store, &probe.write, &f->err));
+    assert_int_equal(f->err.kind, CF_ERR_STORAGE);
+    assert_non_null(strstr(f->err.message, "was moved or deleted while in use"));
+    assert_non_null(strstr(f->err.message, f->path));
+}
+
 /* --- files that cannot be a database --- */
 
 static void make_folder(const char *path) { assert_int_equal(mkdir(path, 0777), 0); }
@@ -608,11 +622,12 @@ int main(void)
         WITH_STORE(a_database_locked_too_long_fails_all_that_waits_at_once),
         WITH_STORE(a_lock_that_goes_away_in_time_is_waited_for),
         WITH_STORE(a_database_held_by_another_process_cannot_be_opened),
+        WITH_STORE(a_file_that_was_moved_away_is_not_written_any_more),
         WITH_STORE(a_read_only_file_is_refused_for_writing),
         WITH_STORE(a_read_only_folder_is_refused_for_a_new_file),
         WITH_STORE(a_closed_file_in_a_read_only_folder_can_be_read),
     };
-    size_t count = 15;
+    size_t count = 16;
     for (size_t i = 0; i < sizeof unfit_rows / sizeof unfit_rows[0]; i++)
         tests[count++] = (struct CMUnitTest){ .name = unfit_rows[i].name, .test_func = unfit_file_is_refused,
                                               .initial_state = &unfit_rows[i] };
