@@ -73,7 +73,7 @@ def test_a_public_header_of_plain_types_stands_with_base(tmp_path):
 
 
 def test_a_public_header_of_two_areas_is_caught(tmp_path):
-    make_tree(tmp_path, SOUND | {"include/confab/twin.h": "", "src/http/twin.c": "",
+    make_tree(tmp_path, SOUND | {"include/confab/twin.h": "", "src/http/twin.c": '#include "confab/twin.h"\n',
                                  "src/engine/twin.c": '#include "confab/twin.h"\n'})
     result = check(tmp_path)
     assert result.returncode == 1
@@ -90,6 +90,15 @@ def test_a_public_header_belongs_to_the_file_that_includes_it_first(tmp_path):
     assert result.returncode == 1
     assert result.stdout.splitlines() == [
         "src/retry/retry.c:2: retry (rank 1) includes limit (rank 1), which stands beside it"]
+
+
+def test_a_file_of_the_same_name_elsewhere_does_not_own_the_public_header(tmp_path):
+    make_tree(tmp_path, SOUND | {
+        "src/limit/limiter.c": '#include "confab/limiter.h"\n',
+        "src/lua/limiter.h": "",
+        "src/lua/limiter.c": '#include "lua/limiter.h"\n#include "confab/limiter.h"\n'})
+    result = check(tmp_path)
+    assert (result.returncode, result.stdout) == (0, "")
 
 
 def test_a_folder_without_sources_is_wrong_use(tmp_path):
