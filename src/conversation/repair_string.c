@@ -78,6 +78,8 @@ static bool is_key_ahead(const char *at, const char *end, bool may_be_bare)
             at++;
     } else {
         at += size;
+        if (at < end && !is_word(*at) && (unsigned char)*at < 0x80)
+            return false;
         while (at < limit && *at != '\n' && cf_repair_quote(at, end, &size) == CF_QUOTE_NONE)
             at++;
         if (at < limit && *at == '\n')
