@@ -2,165 +2,48 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "cli/command.h"
 #include "confab/buf.h"
 #include "confab/error.h"
 #include "simulator/simulator.h"
 
-#define SPEC_MAX 8192
+#define SPEC_MAX     8192
+#define COUNTERS_MAX 65536
+#define FIRST_FIELD  4      /* rows before it are the command's own, later ones fields of the spec */
 
-struct choices {
-    struct cf_simulator_options options;
-    struct cf_buf spec;
-    bool is_json, wants_help;
+static const struct cf_option options[] = {
+    { "port", 'p', "N", false, "port on 127.0.0.1; 0, the default, takes a free one" },
+    { "log", 0, "FILE", false, "append a line of JSON for each arrival and each end" },
+    { "api-key", 0, "KEY", false, "answer 401 to any other key (default: any key will do)" },
+    { "json", 0, NULL, false, "print the counters as JSON" },
+    { "rpm", 0, "N", false, "requests a minute (default: no limit)" },
+    { "itpm", 0, "N", false, "input tokens a minute, cache writes included" },
+    { "otpm", 0, "N", false, "output tokens a minute" },
+    { "enforce", 0, "HOW", false, "minute: a bucket of a minute's worth; second: of 1/60 of it" },
+    { "window", 0, "TIME", false, "how long that minute is (default 60s)" },
+    { "latency", 0, "L", false, "fixed:MS, uniform:LOW:HIGH or lognormal:MEDIAN:SIGMA" },
+    { "seed", 0, "N", false, "other replies, faults and latencies (default 1)" },
+    { "faults", 0, "F;F;...", false, "KIND:SHARE%, KIND@N, KIND@N-M, KIND@10s-40s or KIND" },
+    { "usage", 0, "HOW", false, "plain, or varied: cache, thinking, null and absent fields" },
+    { "reply-bytes", 0, "N", false, "length of a conversation to aim at" },
+    { "quality", 0, "Q", false, "default, low or mixed: whether the default rules are passed" },
+    { "headers", 0, "on|off", false, "whether limit headers are sent" },
+    { "orgs", 0, "one|key", false, "whether each key is an organisation with limits of its own" },
+    { "trickle", 0, "TIME", false, "how long a trickled body takes (default 5s)" },
+    { NULL, 0, NULL, false, NULL },
 };
 
-/* One row an option; those without a `set` are fields of the spec. */
-static const struct option {
-    const char *name, *value;      /* value: NULL for a flag */
-    bool (*set)(struct choices *choices, const char *value, struct cf_error *err);
-    const char *help;
-} options[];
-
-static struct cf_simulator *volatile serving;    /* for the signal handler */
+static struct cf_simulator *serving;    /* what the signal handler ends; set before it is installed */
 
 static void on_signal(int number)
 {
     (void)number;
     cf_simulator_interrupt(serving);
-}
-
-static bool set_port(struct choices *choices, const char *value, struct cf_error *err)
-{
-    char *end;
-    unsigned long port = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || port > 65535)
-        return cf_fail(err, CF_ERR_CONFIG, "--port: \"%s\" is not a number from 0 to 65535", value);
-    choices->options.port = (uint16_t)port;
-    return true;
-}
-
-static bool set_log(struct choices *choices, const char *value, struct cf_error *err)
-{
-    (void)err;
-    choices->options.log_path = value;
-    return true;
-}
-
-static bool set_key(struct choices *choices, const char *value, struct cf_error *err)
-{
-    if (value[0] == '\0')
-        return cf_fail(err, CF_ERR_CONFIG, "--api-key: is empty");
-    choices->options.api_key = value;
-    return true;
-}
-
-static bool set_json(struct choices *choices, const char *value, struct cf_error *err)
-{
-    (void)value, (void)err;
-    choices->is_json = true;
-    return true;
-}
-
-static bool set_help(struct choices *choices, const char *value, struct cf_error *err)
-{
-    (void)value, (void)err;
-    choices->wants_help = true;
-    return true;
-}
-
-static const struct option options[] = {
-    { "port", "N", set_port, "port on 127.0.0.1; 0, the default, takes a free one" },
-    { "log", "FILE", set_log, "append a line of JSON for each arrival and each end" },
-    { "api-key", "KEY", set_key, "answer 401 to any other key" },
-    { "json", NULL, set_json, "print the counters as JSON" },
-    { "help", NULL, set_help, "print this" },
-    { "rpm", "N", NULL, "requests a minute; 0, the default: no limit" },
-    { "itpm", "N", NULL, "input tokens a minute" },
-    { "otpm", "N", NULL, "output tokens a minute" },
-    { "enforce", "HOW", NULL, "minute (a bucket of a minute's worth) or second" },
-    { "window", "TIME", NULL, "length of that minute, such as 5s" },
-    { "latency", "L", NULL, "fixed:MS, uniform:LOW:HIGH or lognormal:MEDIAN:SIGMA" },
-    { "seed", "N", NULL, "other replies and faults (default 1)" },
-    { "faults", "F;F...", NULL, "KIND:SHARE%, KIND@N, KIND@N-M, KIND@10s-40s or KIND" },
-    { "usage", "HOW", NULL, "plain or varied token counts" },
-    { "reply_bytes", "N", NULL, "length of a conversation to aim at" },
-    { "quality", "Q", NULL, "default, low or mixed" },
-    { "headers", "on|off", NULL, "whether limit headers are sent" },
-    { "orgs", "one|key", NULL, "whether each key is an organisation of its own" },
-    { "trickle", "TIME", NULL, "how long a trickled body takes" },
-    { NULL, NULL, NULL, NULL },
-};
-
-static void print_help(void)
-{
-    printf("Serves the Messages API on loopback, with made-up replies, limits and faults.\n\n"
-           "  confab mock --port 8080 rpm=1000,latency=uniform:100:300,faults='500:5%%;reset:2%%'\n\n"
-           "usage: confab mock [OPTIONS] [SPEC...]\n\n"
-           "SPEC is key=value pairs separated by commas; each key is also an option:\n\n");
-    for (const struct option *option = options; option->name != NULL; option++) {
-        char left[40];
-        snprintf(left, sizeof left, "--%s %s", option->name, option->value ? option->value : "");
-        printf("  %-22s %s\n", left, option->help);
-    }
-    printf("\nFault kinds:");
-    for (unsigned i = 0; cf_simulator_fault_name(i) != NULL; i++)
-        printf("%s%s", i % 12 == 0 ? "\n  " : " ", cf_simulator_fault_name(i));
-    printf("\nThe address is printed on one line. SIGINT or SIGTERM ends it and prints the counters.\n");
-}
-
-static bool set_option(struct choices *choices, const char *name, size_t len, const char *value,
-                       bool *took_next, const char *next, struct cf_error *err)
-{
-    const struct option *option = options;
-    while (option->name != NULL && (strlen(option->name) != len || memcmp(option->name, name, len) != 0))
-        option++;
-    if (option->name == NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "mock: no option --%.*s; see confab mock --help",
-                       (int)len, name);
-    if (option->value == NULL) {
-        if (value != NULL)
-            return cf_fail(err, CF_ERR_CONFIG, "mock: --%s takes no value", option->name);
-        return option->set(choices, NULL, err);
-    }
-    if (value == NULL) {
-        if (next == NULL)
-            return cf_fail(err, CF_ERR_CONFIG, "mock: --%s needs a value", option->name);
-        value = next;
-        *took_next = true;
-    }
-    if (option->set != NULL)
-        return option->set(choices, value, err);
-    if (strchr(value, ',') != NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "mock: --%s: a comma belongs in SPEC", option->name);
-    cf_buf_addf(&choices->spec, ",%s=%s", option->name, value);
-    return true;
-}
-
-static bool parse(int argc, char **argv, struct choices *choices, struct cf_error *err)
-{
-    cf_buf_init(&choices->spec, SPEC_MAX);
-    for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--", 2) != 0) {
-            cf_buf_addf(&choices->spec, ",%s", argv[i]);
-            continue;
-        }
-        const char *name = argv[i] + 2, *equals = strchr(name, '=');
-        bool took_next = false;
-        if (!set_option(choices, name, equals != NULL ? (size_t)(equals - name) : strlen(name),
-                        equals != NULL ? equals + 1 : NULL, &took_next,
-                        i + 1 < argc ? argv[i + 1] : NULL, err))
-            return false;
-        i += took_next;
-    }
-    if (!cf_buf_ok(&choices->spec))
-        return cf_fail(err, CF_ERR_CONFIG, "mock: SPEC is over %d bytes", SPEC_MAX);
-    choices->options.spec = cf_buf_str(&choices->spec);
-    return true;
 }
 
 /* Each connection takes a descriptor, and a benchmark opens thousands. */
@@ -173,12 +56,33 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* Joins the specs given as words and as options; an option wins over a word. */
+static bool make_spec(const struct cf_args *args, struct cf_buf *out, struct cf_error *err)
+{
+    for (size_t i = 0; i < args->positional_count; i++)
+        cf_buf_addf(out, ",%s", args->positionals[i]);
+    for (const struct cf_option *option = options + FIRST_FIELD; option->name != NULL; option++) {
+        const char *value = cf_args_get(args, option->name);
+        if (value == NULL)
+            continue;
+        if (strchr(value, ',') != NULL)
+            return cf_fail(err, CF_ERR_CONFIG, "--%s: a comma belongs in SPEC", option->name);
+        cf_buf_addc(out, ',');
+        for (const char *at = option->name; *at != '\0'; at++)
+            cf_buf_addc(out, *at == '-' ? '_' : *at);
+        cf_buf_addf(out, "=%s", value);
+    }
+    if (!cf_buf_ok(out))
+        return cf_fail(err, CF_ERR_CONFIG, "SPEC is longer than %d bytes", SPEC_MAX);
+    return true;
+}
+
 static void print_counters(const struct cf_simulator *sim, bool is_json)
 {
     struct cf_simulator_counters counters;
     struct cf_buf text;
+    cf_buf_init(&text, COUNTERS_MAX);
     cf_simulator_counters(sim, &counters);
-    cf_buf_init(&text, 1 << 16);
     if (is_json)
         cf_simulator_format_json(&counters, &text);
     else
@@ -188,44 +92,70 @@ static void print_counters(const struct cf_simulator *sim, bool is_json)
     cf_buf_done(&text);
 }
 
-int cf_cmd_mock(int argc, char **argv)
+static void serve(struct cf_simulator *sim)
 {
-    struct choices choices = { .is_json = false };
-    struct cf_simulator *sim = NULL;
-    struct cf_error err;
-    int status = 2;
-
-    if (!parse(argc, argv, &choices, &err))
-        goto failed;
-    if (choices.wants_help) {
-        print_help();
-        status = 0;
-        goto done;
-    }
-    raise_descriptor_limit();
-    if (!cf_simulator_open(&choices.options, &sim, &err))
-        goto failed;
-
-    serving = sim;
-    struct sigaction action = { .sa_handler = on_signal };
+    struct sigaction action = { .sa_handler = on_signal }, old_int, old_term;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    serving = sim;
+    sigaction(SIGINT, &action, &old_int);
+    sigaction(SIGTERM, &action, &old_term);
+
     printf("listening on http://127.0.0.1:%u\n", cf_simulator_port(sim));
     fflush(stdout);
-
     cf_simulator_run(sim);
-    print_counters(sim, choices.is_json);
-    status = 0;
-    goto done;
 
-failed:
-    fprintf(stderr, "confab: %s\n", err.message);
+    sigaction(SIGINT, &old_int, NULL);
+    sigaction(SIGTERM, &old_term, NULL);
+}
+
+static int run(const struct cf_args *args, struct cf_error *err)
+{
+    struct cf_simulator_options choices = { .log_path = cf_args_get(args, "log"),
+                                            .api_key = cf_args_get(args, "api-key") };
+    struct cf_simulator *sim = NULL;
+    struct cf_buf spec;
+    int64_t port = 0;
+    int status = -1;
+
+    cf_buf_init(&spec, SPEC_MAX);
+    if (!cf_args_int(args, "port", 0, 65535, &port, err) || !make_spec(args, &spec, err))
+        goto done;
+    if (choices.api_key != NULL && choices.api_key[0] == '\0') {
+        cf_fail(err, CF_ERR_CONFIG, "--api-key: an empty key cannot be sent");
+        goto done;
+    }
+    choices.port = (uint16_t)port;
+    choices.spec = cf_buf_str(&spec);
+    raise_descriptor_limit();
+    if (!cf_simulator_open(&choices, &sim, err))
+        goto done;
+
+    serve(sim);
+    print_counters(sim, cf_args_has(args, "json"));
+    status = CF_EXIT_OK;
 done:
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
     cf_simulator_free(sim);
-    cf_buf_done(&choices.spec);
+    cf_buf_done(&spec);
     return status;
 }
+
+const struct cf_command cf_command_mock = {
+    .name = "mock",
+    .synopsis = "[SPEC...]",
+    .summary = "Serve the Messages API on loopback, with made-up replies, limits and faults",
+    .example = "confab mock --port 8080 --rpm 1000 --latency uniform:100:300 'faults=500:5%;reset:2%'",
+    .details =
+        "SPEC is KEY=VALUE pairs separated by commas; each option below --json is such a key, with '_' for\n"
+        "'-'. The same SPEC goes with --simulate. TIME is a number with ms, s, m or h. rpm@TIME=N changes\n"
+        "a limit that long after the start, itpm and otpm likewise.\n\n"
+        "Kinds of faults, by chance (500:5%), number of arrival (reset@3-9) or time (529@10s-40s):\n"
+        "  400 401 402 403 404 408 413 429 500 502 503 504 529 spend_cap    error replies\n"
+        "  reset reset_body cut trickle silent                              the connection\n"
+        "  bad_envelope stream_error empty refusal max_tokens               odd replies with a 200\n"
+        "  malformed malformed:WAY                                          text a model gets wrong\n\n"
+        "The address is printed on one line. SIGINT or SIGTERM ends it and prints the counters; GET\n"
+        "/__stats shows them meanwhile.",
+    .options = options,
+    .max_positionals = -1,
+    .run = run,
+};

@@ -2,7 +2,7 @@
 #ifndef CONFAB_CLI_MOCK_H
 #define CONFAB_CLI_MOCK_H
 
-/* argv[0] is "mock". Serves until SIGINT or SIGTERM, then prints the counters.
- * Returns the exit status: 0, or 2 for wrong use or a port or file that cannot be opened. */
-int cf_cmd_mock(int argc, char **argv);
+struct cf_command;
+
+extern const struct cf_command cf_command_mock;
 #endif
