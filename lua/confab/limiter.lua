@@ -5,7 +5,8 @@ local options = require "confab.options"
 local limiter = {}
 
 local count = { type = "integer", min = 0 }
-local specs = {
+--- The checks of `limits` wherever they may be given.
+limiter.specs = {
   max_requests = { type = "integer", min = 1 }, max_input_tokens = count,
   max_output_tokens = count, window_ms = { type = "integer", min = 1 }, concurrency = count,
   enable_queue = { type = "boolean" }, pause_threshold = { type = "number", above = 0, max = 1 },
@@ -17,7 +18,7 @@ local specs = {
 ---@param opts? confab.Limits
 ---@return confab.Limiter
 function limiter.new(opts)
-  return core.limiter.new(options.check(opts, specs, "confab.limiter"))
+  return core.limiter.new(options.check(opts, limiter.specs, "confab.limiter"))
 end
 
 setmetatable(limiter, { __call = function(_, opts) return limiter.new(opts) end })

@@ -8,10 +8,14 @@ local retry = {}
 ---@field seed? integer  For the jitter (default: math.random's generator).
 
 local count = { type = "integer", min = 0 }
-local specs = {
+--- The checks of `retry` wherever it may be given.
+retry.specs = {
   max_attempts = { type = "integer", min = 1, max = 1000 }, base_delay_ms = count,
-  max_delay_ms = count, jitter_ms = count, seed = { type = "integer" },
+  max_delay_ms = count, jitter_ms = count,
 }
+
+local specs = { seed = { type = "integer" } }
+for name, spec in next, retry.specs do specs[name] = spec end
 
 --- A retry for one call: says after each failure whether to try again, and after how long.
 --- Example: `local again = confab.retry { max_attempts = 5 }; local delay_ms = again:next(err)`

@@ -1,9 +1,12 @@
 --- The settings of a script: flags, `confab.setup`, environment, `.env`, defaults; and the engine
 --- that is opened with them at the first run or call.
 local core = require "confab.core"
+local cost = require "confab.cost"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
+local limiter = require "confab.limiter"
 local options = require "confab.options"
+local retry = require "confab.retry"
 
 local settings = {}
 
@@ -50,17 +53,6 @@ local settings = {}
 
 settings.default_model = "claude-sonnet-5-5"
 
-local count = { type = "integer", min = 0 }
-local limit_specs = {
-  max_requests = { type = "integer", min = 1 }, max_input_tokens = count, max_output_tokens = count,
-  window_ms = { type = "integer", min = 1 }, concurrency = count, enable_queue = { type = "boolean" },
-  pause_threshold = { type = "number", above = 0, max = 1 },
-  pacing = { type = "string", one_of = { "auto", "smooth", "burst" } },
-}
-local retry_specs = {
-  max_attempts = { type = "integer", min = 1, max = 1000 }, base_delay_ms = count, max_delay_ms = count,
-  jitter_ms = count,
-}
 local milliseconds = { type = "integer", min = 1 }
 local timeout_specs = {
   connect_ms = milliseconds, first_byte_ms = milliseconds, idle_ms = milliseconds, total_ms = milliseconds,
@@ -112,7 +104,7 @@ local function check_key(key, i)
   if (checked.value == nil) == (checked.env == nil) then
     errors.misuse(("confab.setup: keys[%d] needs either value or env"):format(i))
   end
-  if checked.limits then checked.limits = options.check(checked.limits, limit_specs, ("keys[%d].limits"):format(i)) end
+  if checked.limits then checked.limits = options.check(checked.limits, limiter.specs, ("keys[%d].limits"):format(i)) end
   return checked
 end
 
@@ -124,10 +116,11 @@ function settings.setup(opts)
   if core.engine.is_open() then
     errors.misuse("confab.setup must come before the first run or call")
   end
-  if checked.limits then checked.limits = options.check(checked.limits, limit_specs, "confab.setup: limits") end
-  if checked.retry then checked.retry = options.check(checked.retry, retry_specs, "confab.setup: retry") end
+  if checked.limits then checked.limits = options.check(checked.limits, limiter.specs, "confab.setup: limits") end
+  if checked.retry then checked.retry = options.check(checked.retry, retry.specs, "confab.setup: retry") end
   if checked.timeouts then checked.timeouts = options.check(checked.timeouts, timeout_specs, "confab.setup: timeouts") end
   for i, key in ipairs(checked.keys or {}) do checked.keys[i] = check_key(key, i) end
+  if checked.models then cost.add_models(checked.models) end
   for name, value in pairs(checked) do given[name] = value end
 end
 

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/models.h"
 #include "engine/sender.h"
+#include "lua/limiter.h"
 #include "lua/models.h"
 #include "lua/raise.h"
 #include "lua/read.h"
@@ -211,17 +212,7 @@ static int engine_limits(lua_State *L)
     struct cf_limit_status status;
     if (!cf_sender_limits(cf_engine_sender(cf_lua_check_engine(L)), key, limit_class, &status))
         return 0;
-    lua_createtable(L, 0, 10);
-    set_int(L, "used", status.used);
-    set_int(L, "remaining", status.remaining);
-    set_int(L, "limit", status.limit);
-    set_int(L, "reset_ms", status.reset_ms);
-    set_int(L, "wait_ms", status.wait_ms);
-    set_int(L, "queued", status.queued);
-    set_int(L, "in_flight", status.in_flight);
-    set_int(L, "paused_until", status.paused_until_ms);
-    lua_pushstring(L, status.source);
-    lua_setfield(L, -2, "source");
+    cf_lua_push_limit_status(L, &status, cf_clock_system());
     return 1;
 }
 

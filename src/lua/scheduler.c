@@ -12,6 +12,7 @@
 #include "confab/error.h"
 #include "confab/rng.h"
 #include "engine/completion.h"
+#include "lua/limiter.h"
 #include "lua/raise.h"
 #include "lua/random.h"
 
@@ -471,6 +472,7 @@ void cf_scheduler_stop(lua_State *L, enum cf_stop_level level)
     sched->level = level;
     if (sched->stopped_at_ms == 0)
         sched->stopped_at_ms = cf_now_ms(sched->clock);
+    cf_lua_close_limiters(L);
     if (sched->on_stop != NULL)
         sched->on_stop(level, sched->on_stop_self);
 }
@@ -544,6 +546,7 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
                              sched->main_done && !sched->ended ? CF_SCRIPT_RETURNED : CF_SCRIPT_ENDED;
     /* Answers that are still owed are waited for, so that nothing points to what is freed next. */
     sched->ended = true;
+    cf_lua_close_limiters(L);
     while (sched->outstanding > 0)
         turn(L, sched);
     sched->main_thread = NULL;
