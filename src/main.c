@@ -57,7 +57,7 @@ static int run_command(const struct cf_command *command, int argc, char **argv, 
     if (args.wants_help) {
         struct cf_buf text;
         cf_buf_init(&text, HELP_MAX);
-        cf_command_help(command, &text);
+        cf_command_format_help(command, &text);
         fputs(cf_buf_str(&text), stdout);
         cf_buf_done(&text);
     } else {

@@ -264,7 +264,7 @@ static void add_option_help(const struct cf_option *row, struct cf_buf *out)
     cf_buf_done(&text);
 }
 
-void cf_command_help(const struct cf_command *command, struct cf_buf *out)
+void cf_command_format_help(const struct cf_command *command, struct cf_buf *out)
 {
     cf_buf_addf(out, "%s.\n\n", command->summary);
     for (const char *line = command->example; line != NULL && *line != '\0';) {

@@ -80,7 +80,7 @@ bool cf_args_number(const struct cf_args *args, const char *name, double low, do
                     double *out, struct cf_error *err);
 
 /* Appends the help of a command: summary, example, usage, options, details. */
-void cf_command_help(const struct cf_command *command, struct cf_buf *out);
+void cf_command_format_help(const struct cf_command *command, struct cf_buf *out);
 
 /* All commands, ended by NULL, in the order in which help lists them; and one by name or NULL. */
 extern const struct cf_command *const cf_commands[];

@@ -5,10 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct cf_args;
+#include "cli/command.h"
+
 struct cf_env;
-struct cf_error;
-struct cf_option;
 struct cf_reader;
 struct cf_run_row;
 struct sqlite3_stmt;

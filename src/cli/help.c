@@ -47,7 +47,7 @@ static int help(const struct cf_args *args, struct cf_error *err)
         const struct cf_command *command;
         if (!cf_command_get(args->positionals[0], &command, err))
             return -1;
-        cf_command_help(command, &text);
+        cf_command_format_help(command, &text);
     }
     fputs(cf_buf_str(&text), stdout);
     cf_buf_done(&text);
