@@ -208,6 +208,7 @@ static void deliver_retry(struct cf_completion *completion, void *context)
     (void)context;
     struct retry_event *event = (struct retry_event *)completion;
     lua_State *L = event->L;
+    int top = lua_gettop(L);         /* whoever turns the scheduler has values below */
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &on_retry_key) == LUA_TFUNCTION) {
         lua_pushinteger(L, event->attempt);
         cf_lua_push_error(L, &event->error);
@@ -215,7 +216,7 @@ static void deliver_retry(struct cf_completion *completion, void *context)
         if (lua_pcall(L, 3, 0, 0) != LUA_OK)
             cf_log(CF_LOG_WARN, "on_retry: %s", luaL_tolstring(L, -1, NULL));
     }
-    lua_settop(L, 0);
+    lua_settop(L, top);
     free(event);
 }
 
