@@ -176,11 +176,13 @@ const char cf_schema_v1[] =
     "  PRIMARY KEY (conversation, turn_index)"
     ") STRICT, WITHOUT ROWID;"
 
-    "CREATE TABLE turn_calls ("                     /* turns first_turn..last_turn came from this call */
+    /* Turns first_turn..last_turn came from this call. The key's columns come first: else SQLite 3.40
+     * reports "NULL value in turn_calls.last_turn" in its integrity check of a sound file. */
+    "CREATE TABLE turn_calls ("
     "  conversation INTEGER NOT NULL REFERENCES conversations(id),"
     "  first_turn INTEGER NOT NULL,"
-    "  last_turn INTEGER NOT NULL,"
     "  call INTEGER NOT NULL REFERENCES calls(id),"
+    "  last_turn INTEGER NOT NULL,"
     "  PRIMARY KEY (conversation, first_turn, call)"
     ") STRICT, WITHOUT ROWID;"
 
