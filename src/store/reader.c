@@ -129,6 +129,16 @@ int64_t cf_reader_data_version(struct cf_reader *reader)
     return cf_db_int(&reader->db, "PRAGMA data_version", &version, NULL) ? version : -1;
 }
 
+bool cf_reader_check(struct cf_reader *reader, char out[CF_READER_CHECK_MAX], struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(&reader->db, "PRAGMA quick_check(1)");
+    int next = cf_query_next(&query, err);
+    if (next > 0)
+        cf_column_copy(&query, 0, out, CF_READER_CHECK_MAX);
+    cf_query_end(&query);
+    return next > 0;
+}
+
 /* --- ids that people type --- */
 
 #define PREFIX_MIN 4

@@ -13,6 +13,8 @@
 struct cf_buf;
 struct cf_reader;
 
+#define CF_READER_CHECK_MAX 256
+
 /* Opens an existing database. config_error: missing, a folder, of another program, other
  * schema. storage_error: unreadable, damaged, locked beyond busy_ms (0: CF_STORE_CMD_BUSY_MS). */
 bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader, struct cf_error *err);
@@ -20,6 +22,10 @@ void cf_reader_free(struct cf_reader *reader);
 
 /* A number that changes when another connection has committed; -1 if it cannot be told. */
 int64_t cf_reader_data_version(struct cf_reader *reader);
+
+/* Looks through the whole file. Gives "ok" or the first thing that is wrong with it. False if it
+ * cannot be read. */
+bool cf_reader_check(struct cf_reader *reader, char out[CF_READER_CHECK_MAX], struct cf_error *err);
 
 /* --- runs --- */
 
