@@ -8,7 +8,6 @@
 #include <sys/statvfs.h>
 
 #include <lauxlib.h>
-#include <sqlite3.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -204,24 +203,12 @@ static void check_clock(struct doctor *doctor)
 
 /* --- this machine --- */
 
-/* "ok", or the first thing that SQLite finds wrong. */
-static bool quick_check(struct cf_reader *reader, char out[256], struct cf_error *err)
-{
-    sqlite3_stmt *stmt;
-    if (!cf_database_query(reader, "SELECT quick_check FROM pragma_quick_check(1)", 0, &stmt, err))
-        return false;
-    int next = cf_database_step(stmt, err);
-    snprintf(out, 256, "%s", next > 0 ? (const char *)sqlite3_column_text(stmt, 0) : "");
-    sqlite3_finalize(stmt);
-    return next > 0;
-}
-
 static void check_database(struct doctor *doctor)
 {
     struct cf_reader *reader;
     struct cf_error err;
     struct stat st;
-    char found[256], size[CF_NUMBER_TEXT_MAX];
+    char found[CF_READER_CHECK_MAX], size[CF_NUMBER_TEXT_MAX];
     if (stat(doctor->database, &st) != 0 && errno == ENOENT) {
         book(doctor, "database", true, 0, "%s is not there yet; the first run makes it", doctor->database);
         return;
@@ -231,7 +218,7 @@ static void check_database(struct doctor *doctor)
              err.message);
         return;
     }
-    if (!quick_check(reader, found, &err))
+    if (!cf_reader_check(reader, found, &err))
         book(doctor, "database", false, CF_EXIT_RESUMABLE, "%s: %s", doctor->database, err.message);
     else if (strcmp(found, "ok") != 0)
         book(doctor, "database", false, CF_EXIT_RESUMABLE, "%s is damaged: %s; keep a copy and try sqlite3's .recover",

@@ -135,7 +135,7 @@ const struct cf_command cf_command_export = {
     .synopsis = "[RUN] -o FILE",
     .summary = "Write a run's conversations as dataset files for a trainer",
     .example = "confab export support-v1 --include-simulated -o support.jsonl --where min_score=6\n"
-               "confab export --include-simulated -o 'data/{split}.jsonl' --split train=0.9,validation=0.1",
+               "confab export --include-simulated -o 'support-{split}.jsonl' --split train=0.9,validation=0.1",
     .details =
         "RUN is a name or the start of an id; without it the newest run is meant.\n\n"
         "What counts and is usable is written: conversations that are generated or approved, not cut off, not\n"

@@ -28,9 +28,9 @@ static void add_account(struct cf_buf *out, const struct cf_run_account *account
     cf_object_count(out, "thinking_tokens", account->tokens.thinking);
 }
 
-void cf_run_object(struct cf_buf *out, const struct cf_run_row *row)
+void cf_run_object(struct cf_buf *out, const char *name, const struct cf_run_row *row)
 {
-    cf_object_open(out, NULL);
+    cf_object_open(out, name);
     cf_object_str(out, "id", row->uuid);
     cf_object_str(out, "name", row->name);
     cf_object_int(out, "generation", row->generation);

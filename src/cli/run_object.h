@@ -6,5 +6,6 @@
 
 struct cf_run_row;
 
-void cf_run_object(struct cf_buf *out, const struct cf_run_row *row);
+/* Under that name in the open object; NULL: on its own. */
+void cf_run_object(struct cf_buf *out, const char *name, const struct cf_run_row *row);
 #endif

@@ -69,7 +69,7 @@ static bool print_json(struct cf_run_cursor *cursor, struct cf_error *err)
     cf_buf_init(&object, CF_OBJECT_MAX);
     cf_object_list_begin(&list);
     while ((next = cf_runs_next(cursor, &row, err)) > 0) {
-        cf_run_object(&object, row);
+        cf_run_object(&object, NULL, row);
         if (!cf_object_list_add(&list, &object, err)) {
             next = -1;
             break;

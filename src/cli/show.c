@@ -137,8 +137,7 @@ bool cf_show_run(struct cf_reader *reader, int64_t id, bool as_json, struct cf_e
     cf_buf_init(&out, CF_OBJECT_MAX);
     cf_object_open(&out, NULL);
     cf_object_str(&out, "kind", "run");
-    cf_buf_adds(&out, ",\"run\":");
-    cf_run_object(&out, row);
+    cf_run_object(&out, "run", row);
     bool ok = add_failures(reader, id, &out, err);
     cf_object_close(&out);
     ok = ok && cf_object_print(&out, err);

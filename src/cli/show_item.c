@@ -29,9 +29,10 @@ static int64_t column_count(sqlite3_stmt *row, int column)
     return sqlite3_column_type(row, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(row, column);
 }
 
+/* But for the first, which is in the heading. */
 static void print_columns(const struct column *columns, sqlite3_stmt *row)
 {
-    for (int i = 0; columns[i].label != NULL; i++) {
+    for (int i = 1; columns[i].label != NULL; i++) {
         if (sqlite3_column_type(row, i) == SQLITE_NULL)
             continue;
         if (columns[i].kind == COUNT)

@@ -131,8 +131,7 @@ static bool print_json(struct cf_reader *reader, const struct cf_run_row *run, s
     struct cf_buf out;
     cf_buf_init(&out, CF_OBJECT_MAX);
     cf_object_open(&out, NULL);
-    cf_buf_adds(&out, "\"run\":");
-    cf_run_object(&out, run);
+    cf_run_object(&out, "run", run);
     bool ok = add_list(reader, "statuses", statuses_sql, run->run, add_status, &out, err) &&
               add_list(reader, "scores", scores_sql, run->run, add_score, &out, err) &&
               add_list(reader, "models", models_sql, run->run, add_group, &out, err) &&
