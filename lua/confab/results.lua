@@ -2,6 +2,7 @@
 local core = require "confab.core"
 local errors = require "confab.errors"
 local options = require "confab.options"
+local store = require "confab.store"
 
 local results = {}
 
@@ -55,17 +56,14 @@ function results.new(row)
   return setmetatable({ row = row }, metatable)
 end
 
-local where_specs = {
-  status = { type = { "string", "list" } }, min_score = { type = "number", min = 0, max = 10 },
-  tier = { type = "string" }, tag = { type = "string" }, persona = { type = "string" },
-}
+local where_specs = {}
+for name, spec in next, store.where_specs do where_specs[name] = spec end
+where_specs.run = nil
 
 local function filter_of(self, where, what)
-  where = options.check(where, where_specs, what)
-  return {
-    run = self.row, statuses = type(where.status) == "string" and { where.status } or where.status,
-    min_score = where.min_score, tier = where.tier, tag = where.tag, persona = where.persona,
-  }
+  local filter = store.filter(where, what, where_specs)
+  filter.run = self.row
+  return filter
 end
 
 --- The conversations of the run, in the order of its items: `for conv in run:results() do ... end`.
@@ -85,14 +83,8 @@ local export_specs = {
   format = { type = "string", one_of = { "messages", "sharegpt", "alpaca", "jsonl" }, default = "messages" },
   where = { type = "table" }, split = { type = { "table", "string" } },
   system = { type = "string", one_of = { "fold", "keep" } }, seed = { type = "integer" },
+  truncated = { type = "boolean" },
 }
-
-local function split_text(split)
-  if type(split) ~= "table" then return split end
-  local parts = {}
-  for name, share in pairs(split) do parts[#parts + 1] = ("%s=%.17g"):format(name, share) end
-  return table.concat(parts, ",")
-end
 
 --- "data.jsonl" -> "data.simulated.jsonl"
 local function simulated_path(path)
@@ -101,21 +93,22 @@ local function simulated_path(path)
 end
 
 --- Writes the conversations to a dataset file; the file appears when it is whole. A simulated run
---- writes NAME.simulated.jsonl.
+--- writes NAME.simulated.jsonl. Written is what is generated or approved and not cut off, unless
+--- `where.status` or `truncated` says otherwise.
 --- Example: `run:export("support.jsonl", { format = "messages", where = { min_score = 6 } })`
 ---@param path string  "data-{split}.jsonl" gives a file for each split.
----@param opts? { format?: "messages"|"sharegpt"|"alpaca"|"jsonl", where?: table, split?: table|string, system?: "fold"|"keep", seed?: integer }
----@return { written: integer, skipped: integer, files: string[] }
+---@param opts? { format?: "messages"|"sharegpt"|"alpaca"|"jsonl", where?: table, split?: table|string, system?: "fold"|"keep", seed?: integer, truncated?: boolean }
+---@return { written: integer, skipped: integer, skipped_by: table<string, integer>, trimmed: integer, folded: integer, held_back: table<string, integer>, files: string[], written_to: integer[], summary: string }
 function Run:export(path, opts)
   if type(path) ~= "string" then errors.misuse "run:export: a path was expected" end
   opts = options.check(opts, export_specs, "run:export")
   local request = filter_of(self, opts.where, "run:export: where")
   request.simulated = self.simulated
   request.path = self.simulated and path ~= "-" and simulated_path(path) or path
-  request.format, request.split, request.system, request.seed = opts.format, split_text(opts.split), opts.system, opts.seed
+  request.format, request.split, request.system, request.seed = opts.format, opts.split, opts.system, opts.seed
+  request.truncated = opts.truncated
   local result = core.export.write(request)
-  core.progress.say(("%d conversations written to %s%s"):format(result.written, table.concat(result.files, ", "),
-    result.skipped > 0 and (", %d left out"):format(result.skipped) or ""))
+  core.progress.say(("%s: %s"):format(table.concat(result.files, ", "), result.summary))
   return result
 end
 
