@@ -82,6 +82,18 @@ function errors.is(value, kind)
   return kind == nil or value.kind == kind
 end
 
+--- The frames of a traceback that are the script's own; nothing if there are none.
+---@param traceback string
+---@return string frames  With a newline in front.
+function errors.script_frames(traceback)
+  local frames = {}
+  for line in traceback:gmatch "[^\n]+" do
+    local is_ours = line:find "^%s*confab/" or line:find("[C]", 1, true) or line:find "^%s*%(%.%.%."
+    if line:find "^%s" and not is_ours then frames[#frames + 1] = "\n" .. line end
+  end
+  return table.concat(frames)
+end
+
 --- A value as short JSON for a message; what is not JSON as tostring has it.
 ---@param value any
 ---@param max_bytes? integer  Default: 200.

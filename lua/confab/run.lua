@@ -159,7 +159,11 @@ end
 --- --- the workers ---
 
 local function with_traceback(raised)
-  if errors.is(raised) then return raised end
+  if errors.is(raised) then
+    local is_mistake = raised.kind == "config_error" or raised.kind == "script_error"
+    if is_mistake and not raised.traceback then raised.traceback = debug.traceback(nil, 2) end
+    return raised
+  end
   local message = type(raised) == "string" and raised or errors.show(raised)
   return errors.new("script_error", message, { traceback = debug.traceback(nil, 2) })
 end
@@ -206,10 +210,13 @@ local function attempt(state, ctx, entry)
   return { state = "failed", error = result, convs = {} }
 end
 
-local function tell_first(state, failure)
-  if failure.kind ~= "script_error" or state.told then return end
+--- A mistake in the script, or in its settings, is most often one that every item meets.
+local function tell_first(state, entry, failure)
+  local is_mistake = failure.kind == "config_error" or failure.kind == "script_error"
+  if not is_mistake or state.told then return end
   state.told = true
-  core.progress.say(("warning: an item failed: %s%s"):format(failure.message, failure.traceback and "\n" .. failure.traceback or ""))
+  core.progress.warn(("item %s failed: %s%s"):format(errors.show(entry.params, 80), failure.message,
+    errors.script_frames(failure.traceback or "")))
 end
 
 local function count(state, outcome)
@@ -245,10 +252,10 @@ end
 
 local function tell_script(state, entry, outcome)
   if not state.opts.on_item then return end
-  local ok, raised = pcall(state.opts.on_item, {
+  local ok, raised = xpcall(state.opts.on_item, with_traceback, {
     item = entry.params, key = entry.key, state = outcome.state, conversations = outcome.convs, error = outcome.error,
   })
-  if not ok then halt(state, with_traceback(raised)) end
+  if not ok then halt(state, raised) end
 end
 
 local function finish(state, entry, outcome)
@@ -258,7 +265,7 @@ local function finish(state, entry, outcome)
     return
   end
   count(state, outcome)
-  if outcome.error then tell_first(state, outcome.error) end
+  if outcome.error then tell_first(state, entry, outcome.error) end
   tell_script(state, entry, outcome)
   if outcome.state == "failed" and state.opts.stop_on_error then halt(state, outcome.error) end
 end
@@ -347,6 +354,17 @@ local function check(opts)
   return opts
 end
 
+--- What can be known of the template's calls before anything is sent.
+local function check_template(tmpl)
+  if type(tmpl.model) == "function" then return end
+  local model = settings.check_model(settings.model(tmpl.model))
+  local room = tmpl.max_tokens
+  if type(room) == "number" and model.max_output > 0 and room > model.max_output then
+    errors.misuse(("template %q: max_tokens is %d: %s takes at most %d"):format(tmpl.name, room, model.name,
+      model.max_output))
+  end
+end
+
 --- Works through the items: each is asked for, validated, scored and stored; returns when all are done.
 --- Run again, it goes on where it was: what is finished is not asked for again.
 --- Example: `local run = confab.run { items = items, template = support, score = confab.scoring.default }`
@@ -355,9 +373,7 @@ end
 function run.run(opts)
   opts = check(opts)
   local items = as_items(opts.items)
-  if opts.template and type(opts.template.model) ~= "function" then
-    settings.check_model(settings.model(opts.template.model))
-  end
+  if opts.template then check_template(opts.template) end
   settings.open()
 
   local wanted = flags.concurrency or opts.concurrency
@@ -390,6 +406,10 @@ function run.conclude(state)
   state.core:set_state(state_name, why and why.message or nil, state.counts.planned, true)
   local failed = core.store.run(state.core.id).account.failed
   flags.failed_items = (flags.failed_items or 0) + failed
+  if failed > 0 and not why then
+    core.progress.warn(("run %q: %d of %d items failed; \"confab show %s\" tells why"):format(state.core.name, failed,
+      state.counts.planned, state.core.name))
+  end
   local made = require "confab.results".new(state.core.id)
   if why and not stopped_by_item then
     core.progress.say(tostring(made.summary))

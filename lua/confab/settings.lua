@@ -131,7 +131,9 @@ function settings.given(name) return given[name] end
 
 ---@return string path
 function settings.db()
-  return flags.db or given.db or settings.env "CONFAB_DB" or "confab.db"
+  local path = flags.db or given.db or settings.env "CONFAB_DB" or "confab.db"
+  if path == "" then error(errors.new("config_error", "the name of the database is empty", { traceback = "" }), 0) end
+  return path
 end
 
 --- The model of a call: flag, template, setup, environment, default.
@@ -154,7 +156,8 @@ local function find_keys()
     for i, key in ipairs(given.keys) do
       local value = key.value or settings.env(key.env)
       if not value then
-        error(errors.new("config_error", ("AI service not configured: key %q needs the environment variable %s"):format(key.name, key.env)), 0)
+        error(errors.new("config_error", ("AI service not configured: key %q needs the environment variable %s")
+          :format(key.name, key.env), { traceback = "" }), 0)
       end
       keys[i] = { name = key.name, value = value, limits = key.limits }
     end
@@ -163,7 +166,7 @@ local function find_keys()
   local value = settings.env "ANTHROPIC_API_KEY"
   if not value then
     error(errors.new("config_error", "AI service not configured: set ANTHROPIC_API_KEY (in the environment or in a .env " ..
-      "file here), or add --simulate to try without a key"), 0)
+      "file here), or add --simulate to try without a key", { traceback = "" }), 0)
   end
   return { { name = "ANTHROPIC_API_KEY", value = value } }
 end

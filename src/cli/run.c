@@ -169,10 +169,15 @@ static int exit_status_of(enum cf_error_kind kind)
 /* The frames of the script itself; ours in between would only hide them. */
 static void print_traceback(const char *traceback)
 {
+    bool is_begun = false;
     for (const char *line = traceback; line != NULL && *line != '\0';) {
         size_t len = strcspn(line, "\n");
-        bool is_ours = memmem(line, len, "confab/", 7) != NULL || memmem(line, len, "[C]", 3) != NULL;
-        if (!is_ours)
+        bool is_frame = line[0] == '\t' && strncmp(line + 1, "confab/", 7) != 0 &&
+                        memmem(line, len, "[C]", 3) == NULL && memmem(line, len, "(...", 4) == NULL;
+        if (is_frame && !is_begun)
+            fputs("stack traceback:\n", stderr);
+        is_begun = is_begun || is_frame;
+        if (is_frame)
             fprintf(stderr, "%.*s\n", (int)len, line);
         line += len + (line[len] == '\n');
     }

@@ -94,6 +94,12 @@ static int progress_say(lua_State *L)
     return 0;
 }
 
+static int progress_warn(lua_State *L)
+{
+    cf_log(CF_LOG_WARN, "%s", luaL_checkstring(L, 1));
+    return 0;
+}
+
 int cf_lua_open_progress(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -101,6 +107,7 @@ int cf_lua_open_progress(lua_State *L)
         { "draw", progress_draw },
         { "clear", progress_clear },
         { "say", progress_say },
+        { "warn", progress_warn },
         { NULL, NULL },
     };
     luaL_newlib(L, functions);

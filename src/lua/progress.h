@@ -6,10 +6,11 @@
 
 #include <lua.h>
 
-/* Pushes { width, draw, clear, say }.
+/* Pushes { width, draw, clear, say, warn }.
  *  width()     columns of the terminal on standard error; nil if it is none
  *  draw(text)  puts the line there, cut to the width; it comes back after each log line
  *  clear()     takes it off
- *  say(text)   a line through the log (so --quiet silences it) */
+ *  say(text)   a line through the log (so --quiet silences it)
+ *  warn(text)  the same, as a warning, which is shown even so */
 int cf_lua_open_progress(lua_State *L);
 #endif
