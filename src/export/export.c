@@ -22,9 +22,11 @@ struct cf_export {
     struct cf_export_result result;
 };
 
-static const char *const format_names[CF_EXPORT_FORMATS] = { "messages", "sharegpt", "alpaca", "jsonl" };
+static const char *const format_names[CF_EXPORT_FORMATS] = { "messages", "sharegpt", "alpaca",
+                                                             "jsonl" };
 
-bool cf_export_format_parse(const char *name, enum cf_export_format *out_format, struct cf_error *err)
+bool cf_export_format_parse(const char *name, enum cf_export_format *out_format,
+                            struct cf_error *err)
 {
     for (int i = 0; i < CF_EXPORT_FORMATS; i++) {
         if (strcmp(name, format_names[i]) == 0) {
@@ -32,8 +34,8 @@ bool cf_export_format_parse(const char *name, enum cf_export_format *out_format,
             return true;
         }
     }
-    return cf_fail(err, CF_ERR_CONFIG, "unknown format \"%s\"; there are messages, sharegpt, alpaca, jsonl",
-                   name);
+    return cf_fail(err, CF_ERR_CONFIG,
+                   "unknown format \"%s\"; there are messages, sharegpt, alpaca, jsonl", name);
 }
 
 const char *cf_export_format_name(enum cf_export_format format)
@@ -88,14 +90,17 @@ static bool open_targets(struct cf_export *exporter, const char *path, struct cf
     const struct cf_export_splits *splits = &exporter->options.splits;
 
     if (splits->count == 0 && strstr(path, MARK) != NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "%s: " MARK " needs a split such as train=0.9,val=0.1", path);
+        return cf_fail(err, CF_ERR_CONFIG, "%s: " MARK " needs a split such as train=0.9,val=0.1",
+                       path);
     if (splits->count > 0 && strcmp(path, "-") == 0)
-        return cf_fail(err, CF_ERR_CONFIG, "a split makes several files and cannot go to standard output");
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "a split makes several files and cannot go to standard output");
 
     exporter->target_count = splits->count == 0 ? 1 : splits->count;
     for (size_t i = 0; i < exporter->target_count; i++) {
         struct cf_export_target *target = &exporter->targets[i];
-        exporter->paths[i] = splits->count == 0 ? cf_strdup(path) : path_of_split(path, splits->names[i]);
+        exporter->paths[i] =
+            splits->count == 0 ? cf_strdup(path) : path_of_split(path, splits->names[i]);
         if (!cf_export_target_open(target, exporter->paths[i], err))
             return false;
         if (exporter->is_array)
@@ -104,8 +109,9 @@ static bool open_targets(struct cf_export *exporter, const char *path, struct cf
     return true;
 }
 
-bool cf_export_open(const char *path, enum cf_export_format format, const struct cf_export_options *options,
-                    struct cf_export **out_exporter, struct cf_error *err)
+bool cf_export_open(const char *path, enum cf_export_format format,
+                    const struct cf_export_options *options, struct cf_export **out_exporter,
+                    struct cf_error *err)
 {
     struct cf_export *exporter = cf_calloc(1, sizeof *exporter);
     for (size_t i = 0; i < CF_EXPORT_SPLIT_MAX; i++)
@@ -145,8 +151,8 @@ static size_t split_of(const struct cf_export *exporter, const struct cf_export_
     return splits->count == 0 ? 0 : splits->count - 1;
 }
 
-static void add_record(struct cf_export *exporter, struct cf_buf *buf, const struct cf_export_record *record,
-                       const struct cf_export_shape *shape)
+static void add_record(struct cf_export *exporter, struct cf_buf *buf,
+                       const struct cf_export_record *record, const struct cf_export_shape *shape)
 {
     switch (exporter->format) {
     case CF_EXPORT_MESSAGES:
@@ -165,7 +171,8 @@ static void add_record(struct cf_export *exporter, struct cf_buf *buf, const str
     }
 }
 
-bool cf_export_add(struct cf_export *exporter, const struct cf_export_record *record, struct cf_error *err)
+bool cf_export_add(struct cf_export *exporter, const struct cf_export_record *record,
+                   struct cf_error *err)
 {
     struct cf_export_result *result = &exporter->result;
     struct cf_export_shape shape = { .count = 0 };

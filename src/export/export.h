@@ -14,21 +14,22 @@ struct cf_error;
 struct cf_export;
 
 enum cf_export_format {
-    CF_EXPORT_MESSAGES,      /* {"messages":[{"role","content"}...]}: OpenAI, TRL, Axolotl, LLaMA-Factory */
-    CF_EXPORT_SHAREGPT,      /* {"id","conversations":[{"from","value"}...]} */
-    CF_EXPORT_ALPACA,        /* {"instruction","input","output","system","history"} */
-    CF_EXPORT_JSONL,         /* everything that is known of a conversation */
+    CF_EXPORT_MESSAGES, /* {"messages":[{"role","content"}]}: OpenAI, TRL, Axolotl, LLaMA-Factory */
+    CF_EXPORT_SHAREGPT, /* {"id","conversations":[{"from","value"}...]} */
+    CF_EXPORT_ALPACA,   /* {"instruction","input","output","system","history"} */
+    CF_EXPORT_JSONL,    /* everything that is known of a conversation */
     CF_EXPORT_FORMATS
 };
 
 /* The format of a name ("messages", ...); config_error that lists them if there is none. */
-bool cf_export_format_parse(const char *name, enum cf_export_format *out_format, struct cf_error *err);
+bool cf_export_format_parse(const char *name, enum cf_export_format *out_format,
+                            struct cf_error *err);
 const char *cf_export_format_name(enum cf_export_format format);
 
 /* What a sharegpt file does with a leading system turn (the other formats have a place for it). */
 enum cf_export_system {
-    CF_EXPORT_SYSTEM_FOLD,   /* system text, blank line, first user text: FastChat refuses a system turn */
-    CF_EXPORT_SYSTEM_KEEP,   /* {"from":"system"}, as LLaMA-Factory and Axolotl read it */
+    CF_EXPORT_SYSTEM_FOLD, /* system text, blank line, first user text: FastChat takes no other */
+    CF_EXPORT_SYSTEM_KEEP, /* {"from":"system"}, as LLaMA-Factory and Axolotl read it */
 };
 
 #define CF_EXPORT_SPLIT_MAX      8
@@ -42,7 +43,8 @@ struct cf_export_splits {
 
 /* Reads "train=0.9,val=0.1". Names are letters, digits and underscores (what the Hub takes), shares
  * are above 0 and add up to 1; config_error otherwise. */
-bool cf_export_splits_parse(const char *text, struct cf_export_splits *out_splits, struct cf_error *err);
+bool cf_export_splits_parse(const char *text, struct cf_export_splits *out_splits,
+                            struct cf_error *err);
 
 struct cf_export_options {
     enum cf_export_system system;
@@ -61,11 +63,11 @@ struct cf_export_turn {
     struct cf_export_text content;
 };
 
-/* One conversation, all borrowed for the call. messages and alpaca use the turns only, sharegpt also the id;
- * jsonl writes every field. */
+/* One conversation, all borrowed for the call. messages and alpaca use the turns only, sharegpt
+ * also the id; jsonl writes every field. */
 struct cf_export_record {
     const char *id;
-    struct cf_export_text split_key;                 /* stable identity; records with the same one share a split */
+    struct cf_export_text split_key; /* stable identity; records with the same one share a split */
     const struct cf_export_turn *turns;
     size_t turn_count;
 
@@ -74,7 +76,8 @@ struct cf_export_record {
     struct cf_export_text item;                      /* key */
     int64_t ordinal, part, version;
     struct cf_export_text persona, emotion, topic, tier, document_id, chunk_id;
-    struct cf_export_text parameters, quality_breakdown, tags;   /* JSON texts; stay strings in the file */
+    struct cf_export_text parameters, quality_breakdown,
+        tags; /* JSON texts; stay strings in the file */
     const char *status;
     double quality_score;                            /* NaN: not scored */
     int64_t cost_pico;                               /* CF_COST_UNKNOWN */
@@ -103,16 +106,19 @@ struct cf_export_result {
     int64_t written_to[CF_EXPORT_SPLIT_MAX];   /* by split; [0] without one */
 };
 
-/* Starts an export to a path. "-" is standard output. A name that ends in ".json" becomes one JSON array, any
- * other one object a line. With splits "{split}" in the path is replaced by the split's
- * name; without it "-NAME" goes before the extension. A pipe or device is written directly.
- * config_error: a folder, a missing folder, "-" with splits, "{split}" without; storage_error: cannot be made. */
-bool cf_export_open(const char *path, enum cf_export_format format, const struct cf_export_options *options,
-                    struct cf_export **out_exporter, struct cf_error *err);
+/* Starts an export to a path. "-" is standard output. A name that ends in ".json" becomes one
+ * JSON array, any other one object a line. With splits "{split}" in the path is replaced by the
+ * split's name; without it "-NAME" goes before the extension. A pipe or device is written
+ * directly. config_error: a folder, a missing folder, "-" with splits, "{split}" without;
+ * storage_error: cannot be made. */
+bool cf_export_open(const char *path, enum cf_export_format format,
+                    const struct cf_export_options *options, struct cf_export **out_exporter,
+                    struct cf_error *err);
 
 /* Writes one record, or counts why the format cannot carry it; both are true. storage_error if the
  * file cannot be written (full disk); the exporter is then only good for free. */
-bool cf_export_add(struct cf_export *exporter, const struct cf_export_record *record, struct cf_error *err);
+bool cf_export_add(struct cf_export *exporter, const struct cf_export_record *record,
+                   struct cf_error *err);
 
 /* Ends the files, syncs them and gives them their names. On failure no name has changed unless
  * one of several renames failed, which the message tells. */

@@ -63,7 +63,8 @@ static void add_saying(struct cf_buf *buf, const char *from, struct cf_export_te
 }
 
 /* The system text, a blank line, the first user text. */
-static void add_folded(struct cf_buf *buf, struct cf_export_text system, struct cf_export_text first)
+static void add_folded(struct cf_buf *buf, struct cf_export_text system,
+                       struct cf_export_text first)
 {
     struct cf_buf both = { .max = SIZE_MAX };
     cf_buf_add(&both, system.data, system.len);
@@ -146,7 +147,8 @@ static void add_bool_field(struct cf_buf *buf, const char *key, bool value)
     cf_buf_adds(buf, value ? "true" : "false");
 }
 
-/* Always with a point: a loader that sees only whole numbers at first takes the column for integers. */
+/* Always with a point: a loader that sees only whole numbers at first takes the column for
+ * integers. */
 static void end_real(struct cf_buf *buf, size_t start)
 {
     if (buf->data != NULL && strpbrk(buf->data + start, ".eE") == NULL)

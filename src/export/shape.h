@@ -6,7 +6,8 @@
 
 struct cf_export_shape {
     struct cf_export_text system;        /* data NULL: none */
-    const struct cf_export_turn *turns;  /* user, assistant, user, assistant ...; lent from the record */
+    const struct cf_export_turn
+        *turns; /* user, assistant, user, assistant ...; lent from the record */
     size_t count;                        /* even, at least 2 */
     bool trimmed;                        /* a last user turn without an answer was left out */
 };

@@ -19,8 +19,9 @@
 static bool fail_io(const struct cf_export_target *target, const char *doing, struct cf_error *err)
 {
     int why = errno;
-    return cf_fail(err, CF_ERR_STORAGE, "%s: cannot %s: %s%s", target->name, doing, strerror(why),
-                   why == ENOSPC || why == EDQUOT || why == EFBIG ? "; free some space and export again" : "");
+    return cf_fail(
+        err, CF_ERR_STORAGE, "%s: cannot %s: %s%s", target->name, doing, strerror(why),
+        why == ENOSPC || why == EDQUOT || why == EFBIG ? "; free some space and export again" : "");
 }
 
 /* The folder that holds path, as a new string. */
@@ -32,7 +33,8 @@ static char *folder_of(const char *path)
     return cf_memdup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-static bool open_temp(struct cf_export_target *target, mode_t mode, bool keep_mode, struct cf_error *err)
+static bool open_temp(struct cf_export_target *target, mode_t mode, bool keep_mode,
+                      struct cf_error *err)
 {
     struct cf_buf name = { .max = PATH_MAX + 64 };
 
@@ -103,7 +105,8 @@ bool cf_export_target_open(struct cf_export_target *target, const char *path, st
 bool cf_export_target_flush(struct cf_export_target *target, bool all, struct cf_error *err)
 {
     if (!cf_buf_ok(&target->buf))
-        return cf_fail(err, CF_ERR_STORAGE, "%s: a record is over %zu bytes", target->name, target->buf.max);
+        return cf_fail(err, CF_ERR_STORAGE, "%s: a record is over %zu bytes", target->name,
+                       target->buf.max);
     if (!all && target->buf.len < FLUSH_BYTES)
         return true;
 

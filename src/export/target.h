@@ -20,7 +20,8 @@ struct cf_export_target {
     struct cf_buf buf;     /* not yet written */
 };
 
-/* "-" is standard output. config_error: a folder, a missing folder; storage_error: cannot be made. */
+/* "-" is standard output. config_error: a folder, a missing folder; storage_error: cannot be
+ * made. */
 bool cf_export_target_open(struct cf_export_target *target, const char *path, struct cf_error *err);
 
 /* Writes the buffer out if it is large, or at any size with `all`. */

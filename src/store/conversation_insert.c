@@ -9,7 +9,8 @@ bool cf_status_is_accepted(const char *status)
     return strcmp(status, "generated") == 0 || strcmp(status, "approved") == 0;
 }
 
-bool cf_run_is_simulated(struct cf_store_tx *tx, int64_t run, bool *out_simulated, struct cf_error *err)
+bool cf_run_is_simulated(struct cf_store_tx *tx, int64_t run, bool *out_simulated,
+                         struct cf_error *err)
 {
     struct cf_query query = cf_db_query(&tx->db, "SELECT simulated FROM runs WHERE id = ?");
     cf_query_int(&query, run);
@@ -49,10 +50,11 @@ static bool insert_row(struct cf_store_tx *tx, int64_t item, bool simulated,
 
     cf_uuid_new(tx->unix_ms, conversation->uuid);
     struct cf_query query = cf_db_query(
-        &tx->db, "INSERT INTO conversations (uuid, item, part, version, branch_of, branch_turn, template,"
-                 " persona, emotion, topic, tier, parameters, status, quality_score, quality_breakdown,"
-                 " turn_count, cost_pico, model, document_id, chunk_id, truncated, simulated, created_at)"
-                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        &tx->db,
+        "INSERT INTO conversations (uuid, item, part, version, branch_of, branch_turn, template,"
+        " persona, emotion, topic, tier, parameters, status, quality_score, quality_breakdown,"
+        " turn_count, cost_pico, model, document_id, chunk_id, truncated, simulated, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     cf_query_str(&query, conversation->uuid);
     cf_query_int(&query, item);
     cf_query_int(&query, conversation->part);
@@ -99,8 +101,9 @@ bool cf_conversation_insert(struct cf_store_tx *tx, int64_t item, bool simulated
 
     for (size_t i = 0; i < conversation->call_count; i++) {
         const struct cf_turn_call *call = &conversation->calls[i];
-        struct cf_query query = cf_db_query(
-            &tx->db, "INSERT INTO turn_calls (conversation, first_turn, last_turn, call) VALUES (?, ?, ?, ?)");
+        struct cf_query query =
+            cf_db_query(&tx->db, "INSERT INTO turn_calls (conversation, first_turn, last_turn, "
+                                 "call) VALUES (?, ?, ?, ?)");
         cf_query_int(&query, conversation->conversation);
         cf_query_int(&query, call->first_turn);
         cf_query_int(&query, call->last_turn);

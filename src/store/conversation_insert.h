@@ -17,5 +17,6 @@ bool cf_tag_set(struct cf_store_tx *tx, int64_t conversation, const struct cf_ta
 /* Whether a conversation of this status counts as accepted: generated or approved. */
 bool cf_status_is_accepted(const char *status);
 
-bool cf_run_is_simulated(struct cf_store_tx *tx, int64_t run, bool *out_simulated, struct cf_error *err);
+bool cf_run_is_simulated(struct cf_store_tx *tx, int64_t run, bool *out_simulated,
+                         struct cf_error *err);
 #endif

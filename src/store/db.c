@@ -22,13 +22,14 @@ static bool check_path(const char *path, int flags, struct cf_error *err)
     struct stat st;
     if (stat(path, &st) == 0) {
         if (S_ISDIR(st.st_mode))
-            return cf_fail(err, CF_ERR_CONFIG, "%s is a folder; name a database file with --db", path);
-        if (!S_ISREG(st.st_mode))
-            return cf_fail(err, CF_ERR_CONFIG, "%s is not a regular file; name a database file with --db",
+            return cf_fail(err, CF_ERR_CONFIG, "%s is a folder; name a database file with --db",
                            path);
+        if (!S_ISREG(st.st_mode))
+            return cf_fail(err, CF_ERR_CONFIG,
+                           "%s is not a regular file; name a database file with --db", path);
         if (access(path, R_OK) != 0)
-            return cf_fail(err, CF_ERR_STORAGE, "%s cannot be read: %s; check its permissions", path,
-                           strerror(errno));
+            return cf_fail(err, CF_ERR_STORAGE, "%s cannot be read: %s; check its permissions",
+                           path, strerror(errno));
         if ((flags & SQLITE_OPEN_READWRITE) && access(path, W_OK) != 0)
             return cf_fail(err, CF_ERR_STORAGE,
                            "%s is read-only (%s); make it writable or name another with --db", path,
@@ -39,18 +40,19 @@ static bool check_path(const char *path, int flags, struct cf_error *err)
         return cf_fail(err, CF_ERR_STORAGE, "%s cannot be opened: %s", path, strerror(errno));
     if (!(flags & SQLITE_OPEN_CREATE))
         return cf_fail(err, CF_ERR_CONFIG,
-                       "there is no database at %s; run a pipeline first, or name one with --db", path);
+                       "there is no database at %s; run a pipeline first, or name one with --db",
+                       path);
 
     const char *slash = strrchr(path, '/');
     char *parent = slash == NULL ? cf_strdup(".")
                                  : cf_memdup(path, slash == path ? 1 : (size_t)(slash - path));
     bool ok = true;
     if (stat(parent, &st) != 0 || !S_ISDIR(st.st_mode))
-        ok = cf_fail(err, CF_ERR_CONFIG, "%s cannot be created: there is no folder %s; make it first", path,
-                     parent);
+        ok = cf_fail(err, CF_ERR_CONFIG,
+                     "%s cannot be created: there is no folder %s; make it first", path, parent);
     else if (access(parent, W_OK | X_OK) != 0)
-        ok = cf_fail(err, CF_ERR_STORAGE, "%s cannot be created: folder %s cannot be written: %s", path,
-                     parent, strerror(errno));
+        ok = cf_fail(err, CF_ERR_STORAGE, "%s cannot be created: folder %s cannot be written: %s",
+                     path, parent, strerror(errno));
     free(parent);
     return ok;
 }
@@ -73,7 +75,8 @@ bool cf_db_open(struct cf_db *db, const char *path, int flags, int busy_ms, stru
 
     db->path = cf_strdup(path);
     db->busy_ms = busy_ms;
-    int rc = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                             NULL);
     if (rc != SQLITE_OK) {
         cf_db_fail(db, err);
         cf_db_close(db);
@@ -103,29 +106,33 @@ bool cf_db_fail(struct cf_db *db, struct cf_error *err)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         cf_fail(err, CF_ERR_STORAGE,
-                "%s: %s: another process has held it for %g s; end that process or try again", path, words,
-                db->busy_ms / 1000.0);
+                "%s: %s: another process has held it for %g s; end that process or try again", path,
+                words, db->busy_ms / 1000.0);
         if (err != NULL)
             err->retryable = true;
         return false;
     case SQLITE_FULL:
         return cf_fail(err, CF_ERR_STORAGE, "%s: %s: free some space and resume", path, words);
     case SQLITE_READONLY:
-        return cf_fail(err, CF_ERR_STORAGE, "%s: %s: make the file and its folder writable", path, words);
-    case SQLITE_NOTADB:
-        return cf_fail(err, CF_ERR_CONFIG, "%s is not a confab database (%s); name another with --db", path,
+        return cf_fail(err, CF_ERR_STORAGE, "%s: %s: make the file and its folder writable", path,
                        words);
+    case SQLITE_NOTADB:
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "%s is not a confab database (%s); name another with --db", path, words);
     case SQLITE_CORRUPT:
         return cf_fail(err, CF_ERR_STORAGE,
-                       "%s is damaged: %s: keep a copy and try `sqlite3 FILE .recover`", path, words);
+                       "%s is damaged: %s: keep a copy and try `sqlite3 FILE .recover`", path,
+                       words);
     case SQLITE_IOERR:
         if (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG)
-            return cf_fail(err, CF_ERR_STORAGE, "%s: %s (%s): free some space and resume", path, words,
-                           strerror(system_errno));
+            return cf_fail(err, CF_ERR_STORAGE, "%s: %s (%s): free some space and resume", path,
+                           words, strerror(system_errno));
         return cf_fail(err, CF_ERR_STORAGE, "%s: %s%s%s: check the disk, then resume", path, words,
-                       system_errno != 0 ? ": " : "", system_errno != 0 ? strerror(system_errno) : "");
+                       system_errno != 0 ? ": " : "",
+                       system_errno != 0 ? strerror(system_errno) : "");
     default:
-        return cf_fail(err, CF_ERR_STORAGE, "%s: %s%s%s", path, words, system_errno != 0 ? ": " : "",
+        return cf_fail(err, CF_ERR_STORAGE, "%s: %s%s%s", path, words,
+                       system_errno != 0 ? ": " : "",
                        system_errno != 0 ? strerror(system_errno) : "");
     }
 }
@@ -159,8 +166,8 @@ struct cf_query cf_db_query(struct cf_db *db, const char *sql)
             return query;
         }
         if (db->cache[slot].sql == NULL) {
-            if (sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &query.stmt, NULL) ==
-                SQLITE_OK) {
+            if (sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &query.stmt,
+                                   NULL) == SQLITE_OK) {
                 db->cache[slot].sql = sql;
                 db->cache[slot].stmt = query.stmt;
             }
@@ -211,7 +218,8 @@ void cf_query_str(struct cf_query *query, const char *text)
 
 void cf_query_text(struct cf_query *query, struct cf_text text)
 {
-    sqlite3_bind_text64(query->stmt, ++query->bound, text.data, text.len, SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_text64(query->stmt, ++query->bound, text.data, text.len, SQLITE_STATIC,
+                        SQLITE_UTF8);
 }
 
 void cf_query_blob(struct cf_query *query, const void *bytes, size_t len)
@@ -266,8 +274,9 @@ int64_t cf_column_int(const struct cf_query *query, int column)
 
 int64_t cf_column_count(const struct cf_query *query, int column)
 {
-    return sqlite3_column_type(query->stmt, column) == SQLITE_NULL ? -1
-                                                                   : sqlite3_column_int64(query->stmt, column);
+    return sqlite3_column_type(query->stmt, column) == SQLITE_NULL
+               ? -1
+               : sqlite3_column_int64(query->stmt, column);
 }
 
 double cf_column_real(const struct cf_query *query, int column)
@@ -285,7 +294,8 @@ const char *cf_column_str(const struct cf_query *query, int column)
 struct cf_text cf_column_text(const struct cf_query *query, int column)
 {
     const char *data = cf_column_str(query, column);
-    return (struct cf_text){ data, data == NULL ? 0 : (size_t)sqlite3_column_bytes(query->stmt, column) };
+    return (struct cf_text){ data,
+                             data == NULL ? 0 : (size_t)sqlite3_column_bytes(query->stmt, column) };
 }
 
 void cf_column_copy(const struct cf_query *query, int column, char *field, size_t size)

@@ -52,7 +52,8 @@ void cf_query_int(struct cf_query *query, int64_t value);
 void cf_query_id(struct cf_query *query, int64_t id);             /* 0 is NULL */
 void cf_query_count(struct cf_query *query, int64_t value);       /* negative is NULL */
 void cf_query_real(struct cf_query *query, double value);         /* NaN is NULL */
-void cf_query_str(struct cf_query *query, const char *text);      /* NULL is NULL; borrowed until the step */
+void cf_query_str(struct cf_query *query,
+                  const char *text); /* NULL is NULL; borrowed until the step */
 void cf_query_text(struct cf_query *query, struct cf_text text);  /* likewise */
 void cf_query_blob(struct cf_query *query, const void *bytes, size_t len);
 
@@ -71,7 +72,8 @@ void cf_query_end(struct cf_query *query);
 int64_t        cf_column_int(const struct cf_query *query, int column);
 int64_t        cf_column_count(const struct cf_query *query, int column);   /* NULL is -1 */
 double         cf_column_real(const struct cf_query *query, int column);    /* NULL is NaN */
-const char    *cf_column_str(const struct cf_query *query, int column);     /* NULL is NULL; lent until the next step */
+const char *cf_column_str(const struct cf_query *query,
+                          int column); /* NULL is NULL; lent until the next step */
 struct cf_text cf_column_text(const struct cf_query *query, int column);    /* likewise */
 
 /* Copies a text column into a field, cut to its size; NULL is "". */

@@ -28,11 +28,13 @@ static struct flock lock_of(int64_t run)
     return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = run, .l_len = 1 };
 }
 
-bool cf_owner_open(const char *db_path, int64_t run, struct cf_owner **out_owner, struct cf_error *err)
+bool cf_owner_open(const char *db_path, int64_t run, struct cf_owner **out_owner,
+                   struct cf_error *err)
 {
     int fd = open_side_file(db_path, O_RDWR | O_CREAT);
     if (fd < 0)
-        return cf_fail(err, CF_ERR_STORAGE, "%s-lock cannot be opened: %s", db_path, strerror(errno));
+        return cf_fail(err, CF_ERR_STORAGE, "%s-lock cannot be opened: %s", db_path,
+                       strerror(errno));
 
     struct flock lock = lock_of(run);
     if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {

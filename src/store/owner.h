@@ -14,7 +14,8 @@ struct cf_owner;
 /* Takes the lock of a run. config_error if another process (or an earlier open of this one)
  * holds it; the caller adds who that is (cf_reader_run has host, pid and start).
  * storage_error if the side file cannot be made. */
-bool cf_owner_open(const char *db_path, int64_t run, struct cf_owner **out_owner, struct cf_error *err);
+bool cf_owner_open(const char *db_path, int64_t run, struct cf_owner **out_owner,
+                   struct cf_error *err);
 
 /* Frees the lock. NULL is fine. */
 void cf_owner_free(struct cf_owner *owner);

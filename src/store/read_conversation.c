@@ -40,7 +40,8 @@ static void add_filter(struct cf_buf *sql, const struct cf_conversation_filter *
     if (filter->persona != NULL)
         cf_buf_adds(sql, " AND c.persona = ?6");
     if (filter->tag != NULL)
-        cf_buf_adds(sql, " AND EXISTS (SELECT 1 FROM tags g WHERE g.conversation = c.id AND g.name = ?7)");
+        cf_buf_adds(
+            sql, " AND EXISTS (SELECT 1 FROM tags g WHERE g.conversation = c.id AND g.name = ?7)");
     if (filter->simulated != 0)
         cf_buf_adds(sql, filter->simulated > 0 ? " AND c.simulated" : " AND NOT c.simulated");
     if (filter->statuses != NULL) {
@@ -73,18 +74,21 @@ bool cf_conversations_open(struct cf_reader *reader, const struct cf_conversatio
     struct cf_query query;
     /* The outer loop walks items in order of the plan, so that only the parts of one item are
      * sorted: CROSS JOIN is SQLite's way to fix that. */
-    const char *items = filter->conversation != 0 || filter->item != 0
-                            ? "conversations c CROSS JOIN items i ON i.id = c.item"
-                            : "items i INDEXED BY items_ordinal CROSS JOIN conversations c ON c.item = i.id";
+    const char *items =
+        filter->conversation != 0 || filter->item != 0
+            ? "conversations c CROSS JOIN items i ON i.id = c.item"
+            : "items i INDEXED BY items_ordinal CROSS JOIN conversations c ON c.item = i.id";
 
-    cf_buf_addf(&sql,
-                "SELECT c.id, i.run, i.id, i.ordinal, c.part, c.version, c.superseded_by, c.template, c.uuid,"
-                " r.uuid, r.name, t.uuid, t.name, t.version, i.key, c.persona, c.emotion, c.topic, c.tier,"
-                " c.document_id, c.chunk_id, c.parameters, c.status, c.quality_score, c.quality_breakdown,"
-                " c.cost_pico, c.model, c.truncated, c.simulated, i.orphan, i.surplus, c.review_note,"
-                " c.reviewed_at, c.created_at FROM %s CROSS JOIN runs r ON r.id = i.run"
-                " LEFT JOIN templates t ON t.id = c.template WHERE 1",
-                items);
+    cf_buf_addf(
+        &sql,
+        "SELECT c.id, i.run, i.id, i.ordinal, c.part, c.version, c.superseded_by, c.template, "
+        "c.uuid,"
+        " r.uuid, r.name, t.uuid, t.name, t.version, i.key, c.persona, c.emotion, c.topic, c.tier,"
+        " c.document_id, c.chunk_id, c.parameters, c.status, c.quality_score, c.quality_breakdown,"
+        " c.cost_pico, c.model, c.truncated, c.simulated, i.orphan, i.surplus, c.review_note,"
+        " c.reviewed_at, c.created_at FROM %s CROSS JOIN runs r ON r.id = i.run"
+        " LEFT JOIN templates t ON t.id = c.template WHERE 1",
+        items);
     add_filter(&sql, filter);
     cf_buf_adds(&sql, " ORDER BY i.run, i.ordinal, i.id, c.part, c.version");
 
@@ -144,8 +148,8 @@ static void fill_row(struct cf_conversation_row *row, const struct cf_query *que
     row->created_at = cf_column_str(query, 33);
 }
 
-/* Texts are gathered in one buffer, which moves while it grows: until it is whole a cf_text holds its
- * offset (shifted by one, for NULL) in place of a pointer. */
+/* Texts are gathered in one buffer, which moves while it grows: until it is whole a cf_text
+ * holds its offset (shifted by one, for NULL) in place of a pointer. */
 static struct cf_text gather(struct cf_buf *buf, struct cf_text text)
 {
     struct cf_text place = { NULL, text.len };
@@ -210,8 +214,8 @@ static bool read_tags(struct cf_conversation_cursor *cursor, struct cf_error *er
     return next == 0;
 }
 
-int cf_conversations_next(struct cf_conversation_cursor *cursor, const struct cf_conversation_row **out_row,
-                          struct cf_error *err)
+int cf_conversations_next(struct cf_conversation_cursor *cursor,
+                          const struct cf_conversation_row **out_row, struct cf_error *err)
 {
     struct cf_conversation_row *row = &cursor->row;
 

@@ -39,8 +39,9 @@ bool cf_items_open(struct cf_reader *reader, const struct cf_item_filter *filter
 {
     struct cf_query query;
     if (!cf_cursor_open(reader,
-                        ITEM_COLUMNS " INDEXED BY items_ordinal WHERE run = ?1 AND (?2 IS NULL OR state = ?2)"
-                                     " AND (?3 OR NOT orphan) ORDER BY ordinal, id",
+                        ITEM_COLUMNS
+                        " INDEXED BY items_ordinal WHERE run = ?1 AND (?2 IS NULL OR state = ?2)"
+                        " AND (?3 OR NOT orphan) ORDER BY ordinal, id",
                         &query, err))
         return false;
     sqlite3_bind_int64(query.stmt, 1, filter->run);
@@ -53,7 +54,8 @@ bool cf_items_open(struct cf_reader *reader, const struct cf_item_filter *filter
     return true;
 }
 
-int cf_items_next(struct cf_item_cursor *cursor, const struct cf_item_row **out_row, struct cf_error *err)
+int cf_items_next(struct cf_item_cursor *cursor, const struct cf_item_row **out_row,
+                  struct cf_error *err)
 {
     int next = cf_query_next(&cursor->query, err);
     if (next > 0) {
@@ -89,13 +91,14 @@ int cf_reader_item(struct cf_reader *reader, int64_t run, struct cf_text key,
 
 /* --- journal --- */
 
-static bool fill_call(struct cf_journal_call *call, const struct cf_query *query, struct cf_error *err)
+static bool fill_call(struct cf_journal_call *call, const struct cf_query *query,
+                      struct cf_error *err)
 {
     call->call = cf_column_int(query, 0);
     cf_column_copy(query, 1, call->branch, sizeof call->branch);
     if (sqlite3_column_bytes(query->stmt, 2) != CF_SHA256_SIZE)
-        return cf_fail(err, CF_ERR_STORAGE, "%s: call %lld has a damaged request hash", query->db->path,
-                       (long long)call->call);
+        return cf_fail(err, CF_ERR_STORAGE, "%s: call %lld has a damaged request hash",
+                       query->db->path, (long long)call->call);
     memcpy(call->request_hash, sqlite3_column_blob(query->stmt, 2), CF_SHA256_SIZE);
     call->ordinal = cf_column_int(query, 3);
     cf_column_copy(query, 4, call->state, sizeof call->state);
@@ -129,11 +132,12 @@ bool cf_reader_journal(struct cf_reader *reader, int64_t item, struct cf_journal
     int next;
 
     struct cf_query query = cf_db_query(
-        &reader->db, "SELECT id, branch, request_hash, ordinal, state, set_aside, attempts, template,"
-                     " max_tokens, bound_pico, at_risk_pico, model_answered, stop_reason, input_tokens,"
-                     " output_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens,"
-                     " thinking_tokens, cost_pico, latency_ms, request_id FROM calls INDEXED BY calls_item"
-                     " WHERE item = ? ORDER BY id");
+        &reader->db,
+        "SELECT id, branch, request_hash, ordinal, state, set_aside, attempts, template,"
+        " max_tokens, bound_pico, at_risk_pico, model_answered, stop_reason, input_tokens,"
+        " output_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens,"
+        " thinking_tokens, cost_pico, latency_ms, request_id FROM calls INDEXED BY calls_item"
+        " WHERE item = ? ORDER BY id");
     cf_query_int(&query, item);
     while ((next = cf_query_next(&query, err)) > 0) {
         if (count == cap) {
@@ -169,18 +173,21 @@ static int add_body(struct cf_reader *reader, const char *sql, int64_t call, str
     cf_buf_add(out, body.data, body.len);
     cf_query_end(&query);
     if (!cf_buf_ok(out)) {
-        cf_fail(err, CF_ERR_STORAGE, "the text of call %lld is over %zu bytes", (long long)call, out->max);
+        cf_fail(err, CF_ERR_STORAGE, "the text of call %lld is over %zu bytes", (long long)call,
+                out->max);
         return -1;
     }
     return 1;
 }
 
-int cf_reader_reply(struct cf_reader *reader, int64_t call, struct cf_buf *out, struct cf_error *err)
+int cf_reader_reply(struct cf_reader *reader, int64_t call, struct cf_buf *out,
+                    struct cf_error *err)
 {
     return add_body(reader, "SELECT body FROM call_replies WHERE call = ?", call, out, err);
 }
 
-int cf_reader_request(struct cf_reader *reader, int64_t call, struct cf_buf *out, struct cf_error *err)
+int cf_reader_request(struct cf_reader *reader, int64_t call, struct cf_buf *out,
+                      struct cf_error *err)
 {
     return add_body(reader, "SELECT body FROM call_requests WHERE call = ?", call, out, err);
 }

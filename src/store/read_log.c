@@ -16,11 +16,13 @@ bool cf_logs_open(struct cf_reader *reader, const struct cf_log_filter *filter,
     struct cf_buf sql = { .max = 4096 };
     struct cf_query query;
 
-    cf_buf_adds(&sql,
-                "SELECT * FROM (SELECT l.id AS log, l.run, l.item, l.call, l.attempt, i.key, l.status,"
-                " l.http_status, l.error_kind, l.error_message, l.input_tokens, l.output_tokens, l.cost_pico,"
-                " l.at_risk_pico, l.duration_ms, l.request_id, l.model, l.created_at"
-                " FROM generation_logs l JOIN items i ON i.id = l.item WHERE 1");
+    cf_buf_adds(
+        &sql,
+        "SELECT * FROM (SELECT l.id AS log, l.run, l.item, l.call, l.attempt, i.key, l.status,"
+        " l.http_status, l.error_kind, l.error_message, l.input_tokens, l.output_tokens, "
+        "l.cost_pico,"
+        " l.at_risk_pico, l.duration_ms, l.request_id, l.model, l.created_at"
+        " FROM generation_logs l JOIN items i ON i.id = l.item WHERE 1");
     if (filter->run != 0)
         cf_buf_adds(&sql, " AND l.run = ?1");
     if (filter->item != 0)    /* there is no index by item: its calls lead there */
@@ -37,7 +39,8 @@ bool cf_logs_open(struct cf_reader *reader, const struct cf_log_filter *filter,
     cf_buf_done(&sql);
     if (!ok)
         return false;
-    sqlite3_bind_int64(query.stmt, 1, filter->run);      /* binding what is not in the text does nothing */
+    sqlite3_bind_int64(query.stmt, 1,
+                       filter->run); /* binding what is not in the text does nothing */
     sqlite3_bind_int64(query.stmt, 2, filter->item);
     sqlite3_bind_int64(query.stmt, 3, filter->call);
     sqlite3_bind_int64(query.stmt, 4, filter->last);
@@ -48,7 +51,8 @@ bool cf_logs_open(struct cf_reader *reader, const struct cf_log_filter *filter,
     return true;
 }
 
-int cf_logs_next(struct cf_log_cursor *cursor, const struct cf_log_row **out_row, struct cf_error *err)
+int cf_logs_next(struct cf_log_cursor *cursor, const struct cf_log_row **out_row,
+                 struct cf_error *err)
 {
     const struct cf_query *query = &cursor->query;
     struct cf_log_row *row = &cursor->row;

@@ -4,12 +4,15 @@
 #include "base/mem.h"
 #include "store/reader_impl.h"
 
-#define RUN_COLUMNS                                                                                          \
-    "SELECT id, uuid, name, provider, state, state_reason, source, generation, simulated, script,"          \
-    " script_text, script_hash, args, options, model, base_url, seed, budget_pico, created_at, started_at," \
-    " finished_at, owner_host, owner_started_at, owner_pid, planned, items_drawn, items_accepted,"          \
-    " items_needs_revision, items_failed, items_skipped, items_surplus, items_orphan, calls, attempts,"     \
-    " replies, failures, unknown_cost_replies, spent_pico, at_risk_pico, input_tokens, output_tokens,"      \
+#define RUN_COLUMNS                                                                                \
+    "SELECT id, uuid, name, provider, state, state_reason, source, generation, simulated, script," \
+    " script_text, script_hash, args, options, model, base_url, seed, budget_pico, created_at, "   \
+    "started_at,"                                                                                  \
+    " finished_at, owner_host, owner_started_at, owner_pid, planned, items_drawn, items_accepted," \
+    " items_needs_revision, items_failed, items_skipped, items_surplus, items_orphan, calls, "     \
+    "attempts,"                                                                                    \
+    " replies, failures, unknown_cost_replies, spent_pico, at_risk_pico, input_tokens, "           \
+    "output_tokens,"                                                                               \
     " cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens, thinking_tokens FROM runs"
 
 static void fill_account(struct cf_run_account *account, const struct cf_query *query)
@@ -21,8 +24,8 @@ static void fill_account(struct cf_run_account *account, const struct cf_query *
     account->failed = cf_column_int(query, 28);
     account->skipped = cf_column_int(query, 29);
     account->planned = planned > drawn ? planned : drawn;
-    account->pending = account->planned - account->accepted - account->needs_revision - account->failed -
-                       account->skipped;
+    account->pending = account->planned - account->accepted - account->needs_revision -
+                       account->failed - account->skipped;
     account->surplus = cf_column_int(query, 30);
     account->orphans = cf_column_int(query, 31);
     account->calls = cf_column_int(query, 32);
@@ -80,7 +83,8 @@ bool cf_runs_open(struct cf_reader *reader, const char *name, struct cf_run_curs
                   struct cf_error *err)
 {
     struct cf_query query;
-    if (!cf_cursor_open(reader, RUN_COLUMNS " WHERE ?1 IS NULL OR name = ?1 ORDER BY id DESC", &query, err))
+    if (!cf_cursor_open(reader, RUN_COLUMNS " WHERE ?1 IS NULL OR name = ?1 ORDER BY id DESC",
+                        &query, err))
         return false;
     /* A cursor outlives this call, and so must what it has bound. */
     sqlite3_bind_text(query.stmt, 1, name, -1, SQLITE_TRANSIENT);
@@ -91,7 +95,8 @@ bool cf_runs_open(struct cf_reader *reader, const char *name, struct cf_run_curs
     return true;
 }
 
-int cf_runs_next(struct cf_run_cursor *cursor, const struct cf_run_row **out_row, struct cf_error *err)
+int cf_runs_next(struct cf_run_cursor *cursor, const struct cf_run_row **out_row,
+                 struct cf_error *err)
 {
     int next = cf_query_next(&cursor->query, err);
     if (next > 0) {
@@ -124,13 +129,14 @@ int cf_reader_run(struct cf_reader *reader, int64_t run, const struct cf_run_row
     return 1;
 }
 
-int cf_reader_template(struct cf_reader *reader, int64_t template, const struct cf_template_row **out_row,
-                       struct cf_error *err)
+int cf_reader_template(struct cf_reader *reader, int64_t template,
+                       const struct cf_template_row **out_row, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
-        &reader->db, "SELECT id, version, usage_count, success_count, uuid, name, tier, settings, created_at,"
-                     " system, prompt, output_calls, output_tokens, output_tokens_max FROM templates"
-                     " WHERE id = ?");
+        &reader->db,
+        "SELECT id, version, usage_count, success_count, uuid, name, tier, settings, created_at,"
+        " system, prompt, output_calls, output_tokens, output_tokens_max FROM templates"
+        " WHERE id = ?");
     struct cf_kept *kept = &reader->template_kept;
     struct cf_template_row *row = &reader->template;
 

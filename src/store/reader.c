@@ -90,7 +90,8 @@ done:
     return ok;
 }
 
-bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader, struct cf_error *err)
+bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader,
+                    struct cf_error *err)
 {
     if (busy_ms <= 0)
         busy_ms = CF_STORE_CMD_BUSY_MS;
@@ -158,8 +159,8 @@ static bool as_prefix(const char *text, char out[CF_UUID_TEXT_SIZE])
 }
 
 /* The rows whose uuid starts so, up to two. Returns how many, or -1. */
-static int find_prefix(struct cf_reader *reader, const char *sql, const char *prefix, int64_t *out_id,
-                       struct cf_error *err)
+static int find_prefix(struct cf_reader *reader, const char *sql, const char *prefix,
+                       int64_t *out_id, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(&reader->db, sql);
     cf_query_str(&query, prefix);
@@ -172,16 +173,19 @@ static int find_prefix(struct cf_reader *reader, const char *sql, const char *pr
 
 #define BY_PREFIX(table) "SELECT id FROM " table " WHERE uuid >= ?1 AND uuid < ?1 || '~' LIMIT 2"
 
-int cf_reader_find_run(struct cf_reader *reader, const char *text, int64_t *out_run, struct cf_error *err)
+int cf_reader_find_run(struct cf_reader *reader, const char *text, int64_t *out_run,
+                       struct cf_error *err)
 {
     char prefix[CF_UUID_TEXT_SIZE];
     struct cf_query query;
 
     if (text == NULL) {
-        query = cf_db_query(&reader->db, "SELECT id FROM runs ORDER BY coalesce(started_at, created_at) DESC,"
-                                         " id DESC LIMIT 1");
+        query = cf_db_query(&reader->db,
+                            "SELECT id FROM runs ORDER BY coalesce(started_at, created_at) DESC,"
+                            " id DESC LIMIT 1");
     } else {
-        query = cf_db_query(&reader->db, "SELECT id FROM runs WHERE name = ? ORDER BY id DESC LIMIT 1");
+        query =
+            cf_db_query(&reader->db, "SELECT id FROM runs WHERE name = ? ORDER BY id DESC LIMIT 1");
         cf_query_str(&query, text);
     }
     int found = cf_query_next(&query, err);
@@ -194,7 +198,8 @@ int cf_reader_find_run(struct cf_reader *reader, const char *text, int64_t *out_
 
     int count = find_prefix(reader, BY_PREFIX("runs"), prefix, out_run, err);
     if (count > 1) {
-        cf_fail(err, CF_ERR_CONFIG, "several runs have an id that starts with %s; give more of it", text);
+        cf_fail(err, CF_ERR_CONFIG, "several runs have an id that starts with %s; give more of it",
+                text);
         return -1;
     }
     return count;
@@ -217,8 +222,8 @@ static int find_number(struct cf_reader *reader, const char *text, const char *s
     return found;
 }
 
-int cf_reader_find(struct cf_reader *reader, const char *text, enum cf_id_kind *out_kind, int64_t *out_id,
-                   struct cf_error *err)
+int cf_reader_find(struct cf_reader *reader, const char *text, enum cf_id_kind *out_kind,
+                   int64_t *out_id, struct cf_error *err)
 {
     static const struct {
         enum cf_id_kind kind;
@@ -263,8 +268,8 @@ int cf_reader_find(struct cf_reader *reader, const char *text, enum cf_id_kind *
 /* --- any query --- */
 
 /* Only looking: no attached files, no transactions that would hold a snapshot, no settings. */
-static int allow_reading(void *self, int action, const char *first, const char *second, const char *database,
-                         const char *trigger)
+static int allow_reading(void *self, int action, const char *first, const char *second,
+                         const char *database, const char *trigger)
 {
     (void)self, (void)second, (void)database, (void)trigger;
     switch (action) {
@@ -300,7 +305,8 @@ bool cf_reader_sql(struct cf_reader *reader, const char *sql, struct sqlite3_stm
         return cf_fail(err, CF_ERR_CONFIG, "sql: the text holds no statement");
 
     sqlite3_stmt *second = NULL;
-    if (*rest != '\0' && (sqlite3_prepare_v2(handle, rest, -1, &second, NULL) != SQLITE_OK || second != NULL)) {
+    if (*rest != '\0' &&
+        (sqlite3_prepare_v2(handle, rest, -1, &second, NULL) != SQLITE_OK || second != NULL)) {
         sqlite3_finalize(second);
         sqlite3_finalize(stmt);
         return cf_fail(err, CF_ERR_CONFIG, "sql: one statement at a time");

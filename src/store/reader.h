@@ -17,7 +17,8 @@ struct cf_reader;
 
 /* Opens an existing database. config_error: missing, a folder, of another program, other
  * schema. storage_error: unreadable, damaged, locked beyond busy_ms (0: CF_STORE_CMD_BUSY_MS). */
-bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader, struct cf_error *err);
+bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader,
+                    struct cf_error *err);
 void cf_reader_free(struct cf_reader *reader);
 
 /* A number that changes when another connection has committed; -1 if it cannot be told. */
@@ -57,16 +58,19 @@ struct cf_run_cursor;
 /* All runs, newest first; name NULL: any. */
 bool cf_runs_open(struct cf_reader *reader, const char *name, struct cf_run_cursor **out_cursor,
                   struct cf_error *err);
-int  cf_runs_next(struct cf_run_cursor *cursor, const struct cf_run_row **out_row, struct cf_error *err);
+int cf_runs_next(struct cf_run_cursor *cursor, const struct cf_run_row **out_row,
+                 struct cf_error *err);
 void cf_runs_free(struct cf_run_cursor *cursor);
 
 /* The run by id. 1, 0 (none), -1. The row is lent until the next cf_reader_run. */
 int cf_reader_run(struct cf_reader *reader, int64_t run, const struct cf_run_row **out_row,
                   struct cf_error *err);
 
-/* The id of the run that `text` means: a uuid, the start of one (4 characters or more), or a name (the
- * newest generation). NULL: the newest run. 1, 0, -1 (also config_error when several fit). */
-int cf_reader_find_run(struct cf_reader *reader, const char *text, int64_t *out_run, struct cf_error *err);
+/* The id of the run that `text` means: a uuid, the start of one (4 characters or more), or a
+ * name (the newest generation). NULL: the newest run. 1, 0, -1 (also config_error when several
+ * fit). */
+int cf_reader_find_run(struct cf_reader *reader, const char *text, int64_t *out_run,
+                       struct cf_error *err);
 
 /* --- items --- */
 
@@ -90,7 +94,8 @@ struct cf_item_filter {
 /* Items in order of the plan. */
 bool cf_items_open(struct cf_reader *reader, const struct cf_item_filter *filter,
                    struct cf_item_cursor **out_cursor, struct cf_error *err);
-int  cf_items_next(struct cf_item_cursor *cursor, const struct cf_item_row **out_row, struct cf_error *err);
+int cf_items_next(struct cf_item_cursor *cursor, const struct cf_item_row **out_row,
+                  struct cf_error *err);
 void cf_items_free(struct cf_item_cursor *cursor);
 
 /* One item by key. 1, 0, -1. Lent until the next cf_reader_item. */
@@ -117,8 +122,10 @@ bool cf_reader_journal(struct cf_reader *reader, int64_t item, struct cf_journal
                        size_t *out_count, struct cf_error *err);
 
 /* Adds the raw reply (or the request) of a call to the buffer. 1, 0 (not stored), -1. */
-int cf_reader_reply(struct cf_reader *reader, int64_t call, struct cf_buf *out, struct cf_error *err);
-int cf_reader_request(struct cf_reader *reader, int64_t call, struct cf_buf *out, struct cf_error *err);
+int cf_reader_reply(struct cf_reader *reader, int64_t call, struct cf_buf *out,
+                    struct cf_error *err);
+int cf_reader_request(struct cf_reader *reader, int64_t call, struct cf_buf *out,
+                      struct cf_error *err);
 
 /* --- conversations --- */
 
@@ -130,7 +137,7 @@ struct cf_conversation_filter {
     size_t status_count;
     double min_score;                       /* 0: any, the unscored included */
     const char *tier, *tag, *persona;       /* NULL: any */
-    bool with_superseded;                   /* false: only what counts (no superseded, orphan, surplus, failed) */
+    bool with_superseded; /* false: only what counts (no superseded, orphan, surplus, failed) */
     int simulated;                          /* 0: both; 1: only simulated; -1: only real */
 };
 
@@ -157,25 +164,32 @@ struct cf_conversation_cursor;
 /* In order of run, item ordinal and part. */
 bool cf_conversations_open(struct cf_reader *reader, const struct cf_conversation_filter *filter,
                            struct cf_conversation_cursor **out_cursor, struct cf_error *err);
-int  cf_conversations_next(struct cf_conversation_cursor *cursor, const struct cf_conversation_row **out_row,
-                           struct cf_error *err);
+int cf_conversations_next(struct cf_conversation_cursor *cursor,
+                          const struct cf_conversation_row **out_row, struct cf_error *err);
 void cf_conversations_free(struct cf_conversation_cursor *cursor);
 
 /* --- ids that people type --- */
 
-enum cf_id_kind { CF_ID_NONE, CF_ID_RUN, CF_ID_TEMPLATE, CF_ID_CONVERSATION, CF_ID_ITEM, CF_ID_CALL };
+enum cf_id_kind {
+    CF_ID_NONE,
+    CF_ID_RUN,
+    CF_ID_TEMPLATE,
+    CF_ID_CONVERSATION,
+    CF_ID_ITEM,
+    CF_ID_CALL
+};
 
-/* What `text` means: a uuid of a run, template or conversation or the start of one (4 characters or more), or
- * "item:N", "call:N". Returns 1, 0, -1 (config_error when several fit). */
-int cf_reader_find(struct cf_reader *reader, const char *text, enum cf_id_kind *out_kind, int64_t *out_id,
-                   struct cf_error *err);
+/* What `text` means: a uuid of a run, template or conversation or the start of one (4 characters
+ * or more), or "item:N", "call:N". Returns 1, 0, -1 (config_error when several fit). */
+int cf_reader_find(struct cf_reader *reader, const char *text, enum cf_id_kind *out_kind,
+                   int64_t *out_id, struct cf_error *err);
 
 /* --- logs --- */
 
 struct cf_log_row {
     int64_t log, run, item, call, attempt;
     struct cf_text key;                     /* of the item */
-    const char *status;                     /* "success", "retry", "failure", "unknown", "rejected" */
+    const char *status; /* "success", "retry", "failure", "unknown", "rejected" */
     int http_status;                        /* 0: none */
     const char *error_kind, *error_message;
     int64_t input_tokens, output_tokens;    /* -1: not told */
@@ -195,7 +209,8 @@ struct cf_log_cursor;
 /* Oldest first. */
 bool cf_logs_open(struct cf_reader *reader, const struct cf_log_filter *filter,
                   struct cf_log_cursor **out_cursor, struct cf_error *err);
-int  cf_logs_next(struct cf_log_cursor *cursor, const struct cf_log_row **out_row, struct cf_error *err);
+int cf_logs_next(struct cf_log_cursor *cursor, const struct cf_log_row **out_row,
+                 struct cf_error *err);
 void cf_logs_free(struct cf_log_cursor *cursor);
 
 /* Failed items by error kind, most frequent first, each with one example. */
@@ -224,8 +239,8 @@ struct cf_template_row {
 };
 
 /* One template by id. 1, 0, -1. Lent until the next cf_reader_template. */
-int cf_reader_template(struct cf_reader *reader, int64_t template, const struct cf_template_row **out_row,
-                       struct cf_error *err);
+int cf_reader_template(struct cf_reader *reader, int64_t template,
+                       const struct cf_template_row **out_row, struct cf_error *err);
 
 /* --- any query, for confab.store:sql --- */
 

@@ -13,7 +13,7 @@ struct cf_kept {
 
 struct cf_reader {
     struct cf_db db;
-    struct cf_run_row run;               /* lent by cf_reader_run, its strings in run_kept; and so on */
+    struct cf_run_row run; /* lent by cf_reader_run, its strings in run_kept; and so on */
     struct cf_kept run_kept;
     struct cf_item_row item;
     struct cf_kept item_kept;

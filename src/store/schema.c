@@ -19,7 +19,7 @@ const struct cf_schema cf_schema_current = {
 static bool read_version(struct cf_db *db, const struct cf_schema *schema, int *out_version,
                          struct cf_error *err)
 {
-    int64_t tables, application, version;
+    int64_t tables = 0, application = 0, version = 0;
 
     if (!cf_db_int(db, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
         !cf_db_int(db, "PRAGMA application_id", &application, err) ||
@@ -30,9 +30,10 @@ static bool read_version(struct cf_db *db, const struct cf_schema *schema, int *
         return cf_fail(err, CF_ERR_CONFIG,
                        "%s is a database of another program; name another with --db", db->path);
     if (version > schema->version)
-        return cf_fail(err, CF_ERR_CONFIG,
-                       "%s was written by a newer confab (schema %d, this one knows %d); upgrade confab",
-                       db->path, (int)version, schema->version);
+        return cf_fail(
+            err, CF_ERR_CONFIG,
+            "%s was written by a newer confab (schema %d, this one knows %d); upgrade confab",
+            db->path, (int)version, schema->version);
     *out_version = application == CF_SCHEMA_APPLICATION_ID ? (int)version : 0;
     return true;
 }
@@ -40,7 +41,7 @@ static bool read_version(struct cf_db *db, const struct cf_schema *schema, int *
 /* Copies the file to a name that is free before a migration touches it. */
 static bool copy_aside(struct cf_db *db, int version, struct cf_error *err)
 {
-    int64_t pages, page_size;
+    int64_t pages = 0, page_size = 0;
     if (!cf_db_int(db, "PRAGMA page_count", &pages, err) ||
         !cf_db_int(db, "PRAGMA page_size", &page_size, err))
         return false;
@@ -68,10 +69,11 @@ static bool copy_aside(struct cf_db *db, int version, struct cf_error *err)
 }
 
 /* One step in one transaction. Another process may have made it since we looked. */
-static bool migrate(struct cf_db *db, const struct cf_schema *schema, int from, struct cf_error *err)
+static bool migrate(struct cf_db *db, const struct cf_schema *schema, int from,
+                    struct cf_error *err)
 {
     char stamp[96];
-    int now;
+    int now = 0;
 
     if (!cf_db_exec(db, "BEGIN IMMEDIATE", err))
         return false;
@@ -94,7 +96,7 @@ undo:
 
 bool cf_schema_upgrade(struct cf_db *db, const struct cf_schema *schema, struct cf_error *err)
 {
-    int version, first;
+    int version = 0, first;
     if (!read_version(db, schema, &version, err))
         return false;
 
@@ -110,12 +112,12 @@ bool cf_schema_upgrade(struct cf_db *db, const struct cf_schema *schema, struct 
 
 bool cf_schema_check(struct cf_db *db, const struct cf_schema *schema, struct cf_error *err)
 {
-    int version;
+    int version = 0;
     if (!read_version(db, schema, &version, err))
         return false;
     if (version == 0)
-        return cf_fail(err, CF_ERR_CONFIG, "%s is empty; run a pipeline first, or name another with --db",
-                       db->path);
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "%s is empty; run a pipeline first, or name another with --db", db->path);
     if (version < schema->version)
         return cf_fail(err, CF_ERR_CONFIG,
                        "%s has schema %d, this confab reads %d; any command that writes, such as "

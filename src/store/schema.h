@@ -8,10 +8,10 @@
 #include "store/db.h"
 
 #define CF_SCHEMA_APPLICATION_ID 0x63666162            /* "cfab" */
-#define CF_SCHEMA_COPY_MAX_BYTES INT64_C(1000000000)   /* larger files are migrated without a copy */
+#define CF_SCHEMA_COPY_MAX_BYTES INT64_C(1000000000) /* larger files are migrated without a copy */
 
 struct cf_schema {
-    const char *const *migrations;      /* [0] makes version 1 of an empty file, [1] makes 2 of 1, ... */
+    const char *const *migrations; /* [0] makes version 1 of an empty file, [1] makes 2 of 1, ... */
     int version;                        /* their number: the newest schema */
 };
 
@@ -23,6 +23,7 @@ extern const struct cf_schema cf_schema_current;
  * file of another program and for a newer schema. */
 bool cf_schema_upgrade(struct cf_db *db, const struct cf_schema *schema, struct cf_error *err);
 
-/* The same checks for a reader, which changes nothing: an older schema is a config_error as well. */
+/* The same checks for a reader, which changes nothing: an older schema is a config_error as
+ * well. */
 bool cf_schema_check(struct cf_db *db, const struct cf_schema *schema, struct cf_error *err);
 #endif

@@ -1,9 +1,9 @@
 /* Version 1 of the tables. Shipped text: a change goes into a new version.
  *
- * Integer keys throughout; uuids are for people and stand indexed in runs, templates and conversations
- * only. items(run, key) is the one index whose entries arrive in random order: each further
- * one would cost a page write an item. Money is integer pico-dollars (10^-12 USD), times are
- * UTC text, NULL is "not told". The views are what a person looks at. */
+ * Integer keys throughout; uuids are for people and stand indexed in runs, templates and
+ * conversations only. items(run, key) is the one index whose entries arrive in random order:
+ * each further one would cost a page write an item. Money is integer pico-dollars (10^-12 USD),
+ * times are UTC text, NULL is "not told". The views are what a person looks at. */
 #include "store/schema_v1.h"
 
 const char cf_schema_v1[] =
@@ -18,7 +18,7 @@ const char cf_schema_v1[] =
     "  settings TEXT,"                              /* JSON */
     "  content_hash TEXT NOT NULL,"                 /* SHA-256, hex */
     "  usage_count INTEGER NOT NULL DEFAULT 0,"     /* whole replies */
-    "  success_count INTEGER NOT NULL DEFAULT 0,"   /* conversations stored as generated or better */
+    "  success_count INTEGER NOT NULL DEFAULT 0,"  /* conversations stored as generated or better */
     "  output_calls INTEGER NOT NULL DEFAULT 0,"    /* replies that told their output tokens */
     "  output_tokens INTEGER NOT NULL DEFAULT 0,"
     "  output_tokens_max INTEGER NOT NULL DEFAULT 0,"
@@ -125,15 +125,17 @@ const char cf_schema_v1[] =
     "  cache_write_1h_tokens INTEGER,"
     "  cache_read_tokens INTEGER,"
     "  thinking_tokens INTEGER,"
-    "  cost_pico INTEGER,"                          /* of a whole reply; NULL: none yet, or no price */
+    "  cost_pico INTEGER,"                       /* of a whole reply; NULL: none yet, or no price */
     "  latency_ms INTEGER,"
     "  request_id TEXT,"
     "  done_at TEXT"
     ") STRICT;"
     "CREATE INDEX calls_item ON calls(item);"
     "CREATE INDEX calls_in_flight ON calls(item) WHERE state = 'sent';"
-    "CREATE TABLE call_requests (call INTEGER PRIMARY KEY REFERENCES calls(id), body TEXT NOT NULL) STRICT;"
-    "CREATE TABLE call_replies (call INTEGER PRIMARY KEY REFERENCES calls(id), body TEXT NOT NULL) STRICT;"
+    "CREATE TABLE call_requests (call INTEGER PRIMARY KEY REFERENCES calls(id),"
+    "  body TEXT NOT NULL) STRICT;"
+    "CREATE TABLE call_replies (call INTEGER PRIMARY KEY REFERENCES calls(id),"
+    "  body TEXT NOT NULL) STRICT;"
 
     "CREATE TABLE conversations ("
     "  id INTEGER PRIMARY KEY,"
@@ -151,7 +153,7 @@ const char cf_schema_v1[] =
     "  topic TEXT,"
     "  tier TEXT,"
     "  parameters TEXT,"                            /* JSON */
-    "  status TEXT NOT NULL,"                       /* generated, needs_revision, approved, rejected */
+    "  status TEXT NOT NULL,"                    /* generated, needs_revision, approved, rejected */
     "  quality_score REAL,"
     "  quality_breakdown TEXT,"                     /* JSON */
     "  turn_count INTEGER NOT NULL,"
@@ -176,8 +178,8 @@ const char cf_schema_v1[] =
     "  PRIMARY KEY (conversation, turn_index)"
     ") STRICT, WITHOUT ROWID;"
 
-    /* Turns first_turn..last_turn came from this call. The key's columns come first: else SQLite 3.40
-     * reports "NULL value in turn_calls.last_turn" in its integrity check of a sound file. */
+    /* Turns first_turn..last_turn came from this call. The key's columns come first: else SQLite
+     * 3.40 reports "NULL value in turn_calls.last_turn" in its integrity check of a sound file. */
     "CREATE TABLE turn_calls ("
     "  conversation INTEGER NOT NULL REFERENCES conversations(id),"
     "  first_turn INTEGER NOT NULL,"
@@ -256,18 +258,20 @@ const char cf_schema_v1[] =
     "  uuid, name, generation, provider, simulated, state, state_reason, source, script, model,"
     "  max(coalesce(planned, 0), items_drawn) AS planned,"
     "  items_accepted AS accepted, items_needs_revision AS needs_revision, items_failed AS failed,"
-    "  max(coalesce(planned, 0), items_drawn) - items_accepted - items_needs_revision - items_failed"
-    "    - items_skipped AS pending,"
+    "  max(coalesce(planned, 0), items_drawn) - items_accepted - items_needs_revision"
+    "    - items_failed - items_skipped AS pending,"
     "  items_skipped AS skipped, items_surplus AS surplus, items_orphan AS orphans,"
     "  calls, attempts, replies, failures,"
     "  spent_pico / 1e12 AS spent_usd, at_risk_pico / 1e12 AS at_risk_usd,"
     "  budget_pico / 1e12 AS budget_usd, unknown_cost_replies,"
-    "  input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens,"
+    "  input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens,"
+    "  cache_read_tokens,"
     "  thinking_tokens, created_at, started_at, finished_at, owner_host, owner_pid, id AS run_id"
     "  FROM runs;"
 
     "CREATE VIEW item_view AS SELECT"
-    "  r.name AS run, r.generation, i.key, i.ordinal, i.state, i.accepted, i.surplus, i.orphan, i.attempts,"
+    "  r.name AS run, r.generation, i.key, i.ordinal, i.state, i.accepted, i.surplus,"
+    "  i.orphan, i.attempts,"
     "  i.error_kind, i.error_message, i.params, i.created_at, i.finished_at, r.uuid AS run_uuid,"
     "  i.id AS item_id, r.id AS run_id"
     "  FROM items i JOIN runs r ON r.id = i.run;"
@@ -276,31 +280,38 @@ const char cf_schema_v1[] =
     "  c.uuid, r.name AS run, r.generation, i.key AS item, i.ordinal, c.part, c.version,"
     "  t.name AS template, t.version AS template_version,"
     "  c.persona, c.emotion, c.topic, c.tier, c.status, c.quality_score, c.turn_count,"
-    "  c.cost_pico / 1e12 AS cost_usd, c.model, c.document_id, c.chunk_id, c.truncated, c.simulated,"
+    "  c.cost_pico / 1e12 AS cost_usd, c.model, c.document_id, c.chunk_id, c.truncated,"
+    "  c.simulated,"
     "  c.parameters, c.quality_breakdown, c.review_note, c.reviewed_at, c.created_at,"
-    "  (c.superseded_by IS NULL AND NOT c.withdrawn AND i.state = 'done' AND NOT i.orphan AND NOT i.surplus)"
+    "  (c.superseded_by IS NULL AND NOT c.withdrawn AND i.state = 'done' AND NOT i.orphan"
+    "  AND NOT i.surplus)"
     "    AS listed,"
     "  s.uuid AS superseded_by_uuid, t.uuid AS template_uuid, r.uuid AS run_uuid,"
     "  c.id AS conversation_id, i.id AS item_id, r.id AS run_id"
     "  FROM conversations c JOIN items i ON i.id = c.item JOIN runs r ON r.id = i.run"
-    "  LEFT JOIN templates t ON t.id = c.template LEFT JOIN conversations s ON s.id = c.superseded_by;"
+    "  LEFT JOIN templates t ON t.id = c.template"
+    "  LEFT JOIN conversations s ON s.id = c.superseded_by;"
 
     "CREATE VIEW turn_view AS SELECT"
     "  c.uuid AS conversation_uuid, n.turn_index, n.role, n.content, c.id AS conversation_id"
     "  FROM conversation_turns n JOIN conversations c ON c.id = n.conversation;"
 
     "CREATE VIEW call_view AS SELECT"
-    "  r.name AS run, i.key AS item, c.branch, c.ordinal, c.state, c.attempts, c.model, c.model_answered,"
+    "  r.name AS run, i.key AS item, c.branch, c.ordinal, c.state, c.attempts, c.model,"
+    "  c.model_answered,"
     "  c.stop_reason, c.max_tokens, c.input_tokens, c.output_tokens, c.cache_write_5m_tokens,"
     "  c.cache_write_1h_tokens, c.cache_read_tokens, c.thinking_tokens, c.service_tier,"
-    "  c.cost_pico / 1e12 AS cost_usd, c.bound_pico / 1e12 AS bound_usd, c.at_risk_pico / 1e12 AS at_risk_usd,"
-    "  c.latency_ms, c.request_id, c.sent_at, c.done_at, lower(hex(c.request_hash)) AS request_hash,"
+    "  c.cost_pico / 1e12 AS cost_usd, c.bound_pico / 1e12 AS bound_usd,"
+    "  c.at_risk_pico / 1e12 AS at_risk_usd,"
+    "  c.latency_ms, c.request_id, c.sent_at, c.done_at,"
+    "  lower(hex(c.request_hash)) AS request_hash,"
     "  q.body AS request, p.body AS reply, c.id AS call_id, i.id AS item_id, r.id AS run_id"
     "  FROM calls c JOIN items i ON i.id = c.item JOIN runs r ON r.id = i.run"
     "  LEFT JOIN call_requests q ON q.call = c.id LEFT JOIN call_replies p ON p.call = c.id;"
 
     "CREATE VIEW log_view AS SELECT"
-    "  l.created_at, r.name AS run, i.key AS item, l.attempt, l.status, l.http_status, l.error_kind,"
+    "  l.created_at, r.name AS run, i.key AS item, l.attempt, l.status, l.http_status,"
+    "  l.error_kind,"
     "  l.error_message, l.model, l.input_tokens, l.output_tokens, l.cost_pico / 1e12 AS cost_usd,"
     "  l.at_risk_pico / 1e12 AS at_risk_usd, l.duration_ms, l.request_id, l.call AS call_id,"
     "  i.id AS item_id, r.id AS run_id"
@@ -308,6 +319,7 @@ const char cf_schema_v1[] =
 
     "CREATE VIEW template_view AS SELECT"
     "  uuid, name, version, tier, usage_count, success_count,"
-    "  output_tokens * 1.0 / nullif(output_calls, 0) AS mean_output_tokens, system, prompt, settings,"
+    "  output_tokens * 1.0 / nullif(output_calls, 0) AS mean_output_tokens, system, prompt,"
+    "  settings,"
     "  created_at, id AS template_id"
     "  FROM templates;";

@@ -19,7 +19,7 @@ struct cf_store {
     atomic_bool stopping;
     atomic_uint_fast64_t commits;
     char *path;
-    struct cf_error broken;          /* why no more is written: a sync failed, or the file is gone */
+    struct cf_error broken; /* why no more is written: a sync failed, or the file is gone */
 };
 
 /* --- the store thread --- */
@@ -39,11 +39,14 @@ static void note_broken(struct cf_store *store)
 static bool is_in_place(struct cf_store *store)
 {
     int moved = 0;
-    if (sqlite3_file_control(store->tx.db.handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+    if (sqlite3_file_control(store->tx.db.handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) !=
+            SQLITE_OK ||
+        !moved)
         return true;
-    return cf_fail(&store->broken, CF_ERR_STORAGE,
-                   "%s was moved or deleted while in use, no more is written; put it back and resume",
-                   store->path);
+    return cf_fail(
+        &store->broken, CF_ERR_STORAGE,
+        "%s was moved or deleted while in use, no more is written; put it back and resume",
+        store->path);
 }
 
 static bool is_locked(const struct cf_store *store)
@@ -113,7 +116,7 @@ static void write_group(struct cf_store *store, struct cf_write *const *group, s
 
     for (size_t i = 0; i < count; i++) {
         outcome = commit(store, &group[i], 1, &err);
-        if (outcome == FAILED_FOR_ALL) {    /* waiting for the lock once for each would take hours */
+        if (outcome == FAILED_FOR_ALL) { /* waiting for the lock once for each would take hours */
             finish_all(group + i, count - i, &err);
             return;
         }
@@ -175,8 +178,8 @@ static bool set_wal(struct cf_db *db, struct cf_error *err)
 
 static bool prepare(struct cf_db *db, struct cf_error *err)
 {
-    /* Pages of 8 KB: an item's rows take about two of them, and each page costs a write to the log and one to
-     * the file. Of no effect on a file that exists. */
+    /* Pages of 8 KB: an item's rows take about two of them, and each page costs a write to the
+     * log and one to the file. Of no effect on a file that exists. */
     return cf_db_exec(db, "PRAGMA page_size = 8192; PRAGMA foreign_keys = OFF", err) &&
            cf_schema_upgrade(db, &cf_schema_current, err) && set_wal(db, err) &&
            cf_db_exec(db,
@@ -187,8 +190,8 @@ static bool prepare(struct cf_db *db, struct cf_error *err)
                       err);
 }
 
-bool cf_store_open(const char *path, const struct cf_store_options *options, struct cf_store **out_store,
-                   struct cf_error *err)
+bool cf_store_open(const char *path, const struct cf_store_options *options,
+                   struct cf_store **out_store, struct cf_error *err)
 {
     int busy_ms = options != NULL && options->busy_ms > 0 ? options->busy_ms : CF_STORE_CMD_BUSY_MS;
     bool has_queue = false;
@@ -279,7 +282,8 @@ static void wake_waiter(struct cf_write *write, const struct cf_error *err)
 
 bool cf_store_write(struct cf_store *store, struct cf_write *write, struct cf_error *err)
 {
-    struct waiter waiter = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+    struct waiter waiter = { .lock = PTHREAD_MUTEX_INITIALIZER,
+                             .changed = PTHREAD_COND_INITIALIZER };
     write->on_done = wake_waiter;
     write->owner = &waiter;
     cf_store_submit(store, write);

@@ -55,7 +55,7 @@ struct cf_write {
 };
 
 struct cf_store_options {
-    int busy_ms;                     /* how long a lock of another process is waited for; 0: CF_STORE_CMD_BUSY_MS */
+    int busy_ms; /* how long a lock of another process is waited for; 0: CF_STORE_CMD_BUSY_MS */
     const struct cf_clock *clock;    /* borrowed; NULL: the system's. Dates the rows. */
 };
 

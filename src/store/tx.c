@@ -17,7 +17,8 @@ static const char add_totals[] =
     "  unknown_cost_replies = unknown_cost_replies + ?12, spent_pico = spent_pico + ?13,"
     "  at_risk_pico = at_risk_pico + ?14, input_tokens = input_tokens + ?15,"
     "  output_tokens = output_tokens + ?16, cache_write_5m_tokens = cache_write_5m_tokens + ?17,"
-    "  cache_write_1h_tokens = cache_write_1h_tokens + ?18, cache_read_tokens = cache_read_tokens + ?19,"
+    "  cache_write_1h_tokens = cache_write_1h_tokens + ?18, cache_read_tokens = cache_read_tokens "
+    "+ ?19,"
     "  thinking_tokens = thinking_tokens + ?20 WHERE id = ?21";
 
 static const char add_template[] =
@@ -43,8 +44,8 @@ bool cf_tx_begin(struct cf_store_tx *tx, int64_t unix_ms, struct cf_error *err)
     return cf_query_run(&query, err);
 }
 
-static bool write_totals(struct cf_store_tx *tx, const struct cf_tx_totals_list *list, const char *sql,
-                         size_t columns, struct cf_error *err)
+static bool write_totals(struct cf_store_tx *tx, const struct cf_tx_totals_list *list,
+                         const char *sql, size_t columns, struct cf_error *err)
 {
     for (size_t i = 0; i < list->count; i++) {
         struct cf_query query = cf_db_query(&tx->db, sql);
@@ -149,11 +150,11 @@ enum cf_item_state cf_item_state_parse(const char *name)
     return CF_ITEM_PENDING;
 }
 
-bool cf_tx_item_standing(struct cf_store_tx *tx, int64_t item, struct cf_item_standing *out_standing,
-                         struct cf_error *err)
+bool cf_tx_item_standing(struct cf_store_tx *tx, int64_t item,
+                         struct cf_item_standing *out_standing, struct cf_error *err)
 {
-    struct cf_query query = cf_db_query(
-        &tx->db, "SELECT run, ordinal IS NOT NULL, accepted, surplus, orphan, state FROM items WHERE id = ?");
+    struct cf_query query = cf_db_query(&tx->db, "SELECT run, ordinal IS NOT NULL, accepted, "
+                                                 "surplus, orphan, state FROM items WHERE id = ?");
     cf_query_int(&query, item);
     int found = cf_query_next(&query, err);
     if (found < 0)
@@ -176,7 +177,8 @@ void cf_tx_count_item(struct cf_store_tx *tx, const struct cf_item_standing *sta
     if (!standing->planned)
         return;
     if (standing->orphan || standing->surplus) {
-        cf_tx_add_run(tx, standing->run, standing->orphan ? CF_TOTAL_ORPHAN : CF_TOTAL_SURPLUS, sign);
+        cf_tx_add_run(tx, standing->run, standing->orphan ? CF_TOTAL_ORPHAN : CF_TOTAL_SURPLUS,
+                      sign);
         return;
     }
 

@@ -11,11 +11,26 @@
 
 /* In the order of add_totals in tx.c. */
 enum cf_run_total {
-    CF_TOTAL_DRAWN, CF_TOTAL_ACCEPTED, CF_TOTAL_NEEDS_REVISION, CF_TOTAL_FAILED, CF_TOTAL_SKIPPED,
-    CF_TOTAL_SURPLUS, CF_TOTAL_ORPHAN,
-    CF_TOTAL_CALLS, CF_TOTAL_ATTEMPTS, CF_TOTAL_REPLIES, CF_TOTAL_FAILURES, CF_TOTAL_UNKNOWN_COST,
-    CF_TOTAL_SPENT, CF_TOTAL_AT_RISK,
-    CF_TOTAL_INPUT, CF_TOTAL_OUTPUT, CF_TOTAL_WRITE_5M, CF_TOTAL_WRITE_1H, CF_TOTAL_READ, CF_TOTAL_THINKING,
+    CF_TOTAL_DRAWN,
+    CF_TOTAL_ACCEPTED,
+    CF_TOTAL_NEEDS_REVISION,
+    CF_TOTAL_FAILED,
+    CF_TOTAL_SKIPPED,
+    CF_TOTAL_SURPLUS,
+    CF_TOTAL_ORPHAN,
+    CF_TOTAL_CALLS,
+    CF_TOTAL_ATTEMPTS,
+    CF_TOTAL_REPLIES,
+    CF_TOTAL_FAILURES,
+    CF_TOTAL_UNKNOWN_COST,
+    CF_TOTAL_SPENT,
+    CF_TOTAL_AT_RISK,
+    CF_TOTAL_INPUT,
+    CF_TOTAL_OUTPUT,
+    CF_TOTAL_WRITE_5M,
+    CF_TOTAL_WRITE_1H,
+    CF_TOTAL_READ,
+    CF_TOTAL_THINKING,
     CF_RUN_TOTALS
 };
 
@@ -41,7 +56,7 @@ struct cf_store_tx {
     int64_t unix_ms;                 /* of this transaction */
     char now[CF_TIME_TEXT_MAX];
     struct cf_tx_totals_list runs, templates;
-    bool overflow;                   /* a total left the range of int64: the transaction cannot commit */
+    bool overflow; /* a total left the range of int64: the transaction cannot commit */
 #ifdef CONFAB_FAILPOINTS
     const char *kinds[CF_STORE_GROUP_MAX];   /* of the messages applied */
     size_t kind_count;
@@ -58,7 +73,7 @@ struct cf_store_tx {
 bool cf_tx_begin(struct cf_store_tx *tx, int64_t unix_ms, struct cf_error *err);
 bool cf_tx_commit(struct cf_store_tx *tx, struct cf_error *err);   /* after a failure: roll back */
 void cf_tx_rollback(struct cf_store_tx *tx);
-void cf_tx_done(struct cf_store_tx *tx);                           /* frees the lists; db is the store's to close */
+void cf_tx_done(struct cf_store_tx *tx); /* frees the lists; db is the store's to close */
 
 /* Adds to a total; remembers an overflow. */
 void cf_tx_add_run(struct cf_store_tx *tx, int64_t run, enum cf_run_total total, int64_t amount);
@@ -74,8 +89,8 @@ struct cf_item_standing {
 };
 
 /* Reads an item's standing; false with config_error if there is no such item. */
-bool cf_tx_item_standing(struct cf_store_tx *tx, int64_t item, struct cf_item_standing *out_standing,
-                         struct cf_error *err);
+bool cf_tx_item_standing(struct cf_store_tx *tx, int64_t item,
+                         struct cf_item_standing *out_standing, struct cf_error *err);
 
 /* Counts an item in (sign 1) or out (-1) of the totals of its run. */
 void cf_tx_count_item(struct cf_store_tx *tx, const struct cf_item_standing *standing, int sign);

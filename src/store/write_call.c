@@ -13,11 +13,13 @@ static bool no_such_call(int64_t call, struct cf_error *err)
 
 /* --- sent --- */
 
-static bool insert_call(struct cf_write_call_sent *sent, struct cf_store_tx *tx, struct cf_error *err)
+static bool insert_call(struct cf_write_call_sent *sent, struct cf_store_tx *tx,
+                        struct cf_error *err)
 {
     struct cf_query call = cf_db_query(
-        &tx->db, "INSERT INTO calls (item, branch, request_hash, ordinal, state, attempts, template, model,"
-                 " max_tokens, bound_pico, sent_at) VALUES (?, ?, ?, ?, 'sent', 1, ?, ?, ?, ?, ?)");
+        &tx->db,
+        "INSERT INTO calls (item, branch, request_hash, ordinal, state, attempts, template, model,"
+        " max_tokens, bound_pico, sent_at) VALUES (?, ?, ?, ?, 'sent', 1, ?, ?, ?, ?, ?)");
     cf_query_int(&call, sent->item);
     cf_query_str(&call, sent->branch == NULL ? "" : sent->branch);
     cf_query_blob(&call, sent->request_hash, sizeof sent->request_hash);
@@ -30,11 +32,13 @@ static bool insert_call(struct cf_write_call_sent *sent, struct cf_store_tx *tx,
     return cf_query_insert(&call, &sent->call, err);
 }
 
-static bool resend_call(struct cf_write_call_sent *sent, struct cf_store_tx *tx, struct cf_error *err)
+static bool resend_call(struct cf_write_call_sent *sent, struct cf_store_tx *tx,
+                        struct cf_error *err)
 {
     struct cf_query call = cf_db_query(
-        &tx->db, "UPDATE calls SET state = 'sent', attempts = attempts + 1, model = ?, max_tokens = ?,"
-                 " bound_pico = ?, sent_at = ? WHERE id = ?");
+        &tx->db,
+        "UPDATE calls SET state = 'sent', attempts = attempts + 1, model = ?, max_tokens = ?,"
+        " bound_pico = ?, sent_at = ? WHERE id = ?");
     cf_query_str(&call, sent->model);
     cf_query_int(&call, sent->max_tokens);
     cf_query_count(&call, sent->bound_pico);
@@ -85,11 +89,13 @@ struct log_entry {
 static bool insert_log(const struct log_entry *entry, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
-        &tx->db, "INSERT INTO generation_logs (run, item, call, attempt, status, http_status, error_kind,"
-                 " error_message, model, input_tokens, output_tokens, cost_pico, at_risk_pico, duration_ms,"
-                 " request_id, created_at)"
-                 " SELECT ?, ?, id, attempts, ?, ?, ?, ?, coalesce(model_answered, model), ?, ?, ?, ?, ?, ?, ?"
-                 " FROM calls WHERE id = ?");
+        &tx->db,
+        "INSERT INTO generation_logs (run, item, call, attempt, status, http_status, error_kind,"
+        " error_message, model, input_tokens, output_tokens, cost_pico, at_risk_pico, duration_ms,"
+        " request_id, created_at)"
+        " SELECT ?, ?, id, attempts, ?, ?, ?, ?, coalesce(model_answered, model), ?, ?, ?, ?, ?, "
+        "?, ?"
+        " FROM calls WHERE id = ?");
     cf_query_int(&query, entry->run);
     cf_query_int(&query, entry->item);
     cf_query_str(&query, entry->status);
@@ -189,10 +195,13 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
     CF_TX_KIND(tx, "call_reply");
 
     struct cf_query call = cf_db_query(
-        &tx->db, "UPDATE calls SET state = 'done', model_answered = ?, stop_reason = ?, service_tier = ?,"
-                 " input_tokens = ?, output_tokens = ?, cache_write_5m_tokens = ?, cache_write_1h_tokens = ?,"
-                 " cache_read_tokens = ?, thinking_tokens = ?, cost_pico = ?, latency_ms = ?, request_id = ?,"
-                 " done_at = ? WHERE id = ? RETURNING template");
+        &tx->db,
+        "UPDATE calls SET state = 'done', model_answered = ?, stop_reason = ?, service_tier = ?,"
+        " input_tokens = ?, output_tokens = ?, cache_write_5m_tokens = ?, cache_write_1h_tokens = "
+        "?,"
+        " cache_read_tokens = ?, thinking_tokens = ?, cost_pico = ?, latency_ms = ?, request_id = "
+        "?,"
+        " done_at = ? WHERE id = ? RETURNING template");
     cf_query_str(&call, reply->model_answered);
     cf_query_str(&call, reply->stop_reason);
     cf_query_str(&call, reply->usage.service_tier);

@@ -23,7 +23,7 @@ struct cf_token_usage {
 struct cf_write_call_sent {
     struct cf_write write;
     int64_t run, item;
-    int64_t call;                    /* 0: the first attempt, which puts the new id here; later ones pass it */
+    int64_t call; /* 0: the first attempt, which puts the new id here; later ones pass it */
     bool    is_first;                /* set by apply, which may run twice; leave it false */
 
     /* identity: only read for the first attempt */
@@ -34,8 +34,9 @@ struct cf_write_call_sent {
     const char *model;               /* asked for */
     int64_t template;                /* 0: none */
     int64_t max_tokens;
-    int64_t bound_pico;              /* the most this attempt may cost; CF_COST_UNKNOWN without a price */
-    struct cf_text request;          /* JSON as sent, without keys; NULL data on a later attempt: unchanged */
+    int64_t bound_pico; /* the most this attempt may cost; CF_COST_UNKNOWN without a price */
+    struct cf_text
+        request; /* JSON as sent, without keys; NULL data on a later attempt: unchanged */
 };
 bool cf_write_call_sent(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 
@@ -43,7 +44,7 @@ bool cf_write_call_sent(struct cf_write *write, struct cf_store_tx *tx, struct c
 struct cf_write_call_failed {
     struct cf_write write;
     int64_t run, item, call;
-    bool will_retry;                 /* state 'waiting', else 'failed' ('unknown' if may_be_billed) */
+    bool will_retry; /* state 'waiting', else 'failed' ('unknown' if may_be_billed) */
     bool may_be_billed;              /* the bound of this attempt goes to at_risk for good */
     int http_status;                 /* 0: none arrived */
     const char *error_kind;          /* DESIGN's name */

@@ -11,13 +11,15 @@
 /* --- drawn --- */
 
 /* 1: it was there, *standing and the results are filled; 0: it is new; -1. */
-static int find_item(struct cf_store_tx *tx, const struct cf_write_item_draw *batch, struct cf_item_draw *draw,
-                     struct cf_item_standing *standing, struct cf_error *err)
+static int find_item(struct cf_store_tx *tx, const struct cf_write_item_draw *batch,
+                     struct cf_item_draw *draw, struct cf_item_standing *standing,
+                     struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
-        &tx->db, "SELECT id, state, attempts, error_kind, ordinal IS NOT NULL, accepted, surplus, orphan,"
-                 " drawing = ?"
-                 " FROM items WHERE run = ? AND key = ?");
+        &tx->db,
+        "SELECT id, state, attempts, error_kind, ordinal IS NOT NULL, accepted, surplus, orphan,"
+        " drawing = ?"
+        " FROM items WHERE run = ? AND key = ?");
     cf_query_int(&query, batch->drawing);
     cf_query_int(&query, batch->run);
     cf_query_text(&query, draw->key);
@@ -92,7 +94,8 @@ bool cf_write_item_draw(struct cf_write *write, struct cf_store_tx *tx, struct c
         if (draw->existed)
             cf_tx_count_item(tx, &standing, -1);
 
-        if (!(draw->existed ? redraw_item(tx, batch, draw, err) : insert_item(tx, batch, draw, err)))
+        if (!(draw->existed ? redraw_item(tx, batch, draw, err)
+                            : insert_item(tx, batch, draw, err)))
             return false;
         standing.planned = draw->ordinal >= 0;
         standing.orphan = false;
@@ -144,13 +147,15 @@ bool cf_write_item_record(struct cf_write *write, struct cf_store_tx *tx, struct
 /* --- finished --- */
 
 /* The conversations that count for the item so far give way to the new ones. */
-static bool supersede(struct cf_store_tx *tx, const struct cf_write_item_finish *finish, struct cf_error *err)
+static bool supersede(struct cf_store_tx *tx, const struct cf_write_item_finish *finish,
+                      struct cf_error *err)
 {
     for (size_t i = 0; i < finish->count; i++) {
         const struct cf_conversation_new *fresh = &finish->conversations[i];
         struct cf_query query = cf_db_query(
-            &tx->db, "UPDATE conversations SET superseded_by = ?1 WHERE item = ?2 AND part = ?3 AND id <> ?1"
-                     " AND superseded_by IS NULL");
+            &tx->db,
+            "UPDATE conversations SET superseded_by = ?1 WHERE item = ?2 AND part = ?3 AND id <> ?1"
+            " AND superseded_by IS NULL");
         cf_query_int(&query, fresh->conversation);
         cf_query_int(&query, finish->item);
         cf_query_int(&query, fresh->part);

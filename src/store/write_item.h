@@ -13,7 +13,8 @@ enum cf_item_state { CF_ITEM_PENDING, CF_ITEM_DONE, CF_ITEM_FAILED, CF_ITEM_SKIP
 /* "pending", "done", "failed", "skipped". Static. */
 const char *cf_item_state_name(enum cf_item_state state);
 
-#define CF_ITEM_NO_ORDINAL INT64_C(-1)   /* not part of the plan: the item "" of calls outside a run */
+#define CF_ITEM_NO_ORDINAL \
+    INT64_C(-1) /* not part of the plan: the item "" of calls outside a run */
 
 struct cf_item_draw {
     struct cf_text key;              /* equal keys were numbered by the caller ("key#2") */
@@ -25,7 +26,7 @@ struct cf_item_draw {
     enum cf_item_state state;
     int64_t attempts;                /* how often it was finished before */
     bool    existed;
-    bool    drawn_before;            /* in this same drawing: the key is taken, nothing was changed */
+    bool drawn_before; /* in this same drawing: the key is taken, nothing was changed */
     char    error_kind[24];          /* of a failed one, "" otherwise */
 };
 
@@ -88,7 +89,8 @@ struct cf_conversation_new {
     int64_t cost_pico;               /* CF_COST_UNKNOWN is stored as NULL */
     const char *model;               /* that answered */
     bool truncated;                  /* salvaged from a reply that was cut off */
-    int64_t branch_of, branch_turn;  /* the conversation it continues, and the first turn that differs */
+    int64_t branch_of,
+        branch_turn; /* the conversation it continues, and the first turn that differs */
     const struct cf_turn_row *turns;
     size_t turn_count;
     const struct cf_turn_call *calls;
@@ -102,9 +104,9 @@ struct cf_conversation_new {
     char    uuid[CF_UUID_TEXT_SIZE];
 };
 
-/* Ends a pass of an item: its state and its conversations in one transaction. When it is done or skipped,
- * its earlier conversations leave the listings: superseded_by points to the new one
- * of the same part, or to the first new one. A failure leaves them as they are. */
+/* Ends a pass of an item: its state and its conversations in one transaction. When it is done or
+ * skipped, its earlier conversations leave the listings: superseded_by points to the new one of
+ * the same part, or to the first new one. A failure leaves them as they are. */
 struct cf_write_item_finish {
     struct cf_write write;
     int64_t item;

@@ -96,7 +96,8 @@ bool cf_write_review(struct cf_write *write, struct cf_store_tx *tx, struct cf_e
         return false;
 
     struct cf_query query = cf_db_query(
-        &tx->db, "UPDATE conversations SET status = ?, review_note = ?, reviewed_at = ? WHERE id = ?");
+        &tx->db,
+        "UPDATE conversations SET status = ?, review_note = ?, reviewed_at = ? WHERE id = ?");
     cf_query_str(&query, review->status);
     cf_query_str(&query, review->note);
     cf_query_str(&query, tx->now);
@@ -160,7 +161,8 @@ bool cf_write_tag(struct cf_write *write, struct cf_store_tx *tx, struct cf_erro
     if (!tag->remove)
         return cf_tag_set(tx, tag->conversation, &tag->tag, err);
 
-    struct cf_query query = cf_db_query(&tx->db, "DELETE FROM tags WHERE conversation = ? AND name = ?");
+    struct cf_query query =
+        cf_db_query(&tx->db, "DELETE FROM tags WHERE conversation = ? AND name = ?");
     cf_query_int(&query, tag->conversation);
     cf_query_str(&query, tag->tag.name);
     return cf_query_run(&query, err);
@@ -173,9 +175,10 @@ bool cf_write_turn_edit(struct cf_write *write, struct cf_store_tx *tx, struct c
 
     /* The old text goes into the history within the database; nothing to copy here. */
     struct cf_query history = cf_db_query(
-        &tx->db, "INSERT INTO edits (conversation, field, turn_index, before, after, author, created_at)"
-                 " SELECT conversation, 'turn', turn_index, content, ?3, ?4, ?5 FROM conversation_turns"
-                 " WHERE conversation = ?1 AND turn_index = ?2 RETURNING id");
+        &tx->db,
+        "INSERT INTO edits (conversation, field, turn_index, before, after, author, created_at)"
+        " SELECT conversation, 'turn', turn_index, content, ?3, ?4, ?5 FROM conversation_turns"
+        " WHERE conversation = ?1 AND turn_index = ?2 RETURNING id");
     cf_query_int(&history, turn->conversation);
     cf_query_int(&history, turn->turn_index);
     cf_query_text(&history, turn->content);
@@ -190,7 +193,8 @@ bool cf_write_turn_edit(struct cf_write *write, struct cf_store_tx *tx, struct c
     cf_query_end(&history);
 
     struct cf_query query = cf_db_query(
-        &tx->db, "UPDATE conversation_turns SET content = ? WHERE conversation = ? AND turn_index = ?");
+        &tx->db,
+        "UPDATE conversation_turns SET content = ? WHERE conversation = ? AND turn_index = ?");
     cf_query_text(&query, turn->content);
     cf_query_int(&query, turn->conversation);
     cf_query_int(&query, turn->turn_index);

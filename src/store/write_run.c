@@ -56,9 +56,10 @@ bool cf_write_run_begin(struct cf_write *write, struct cf_store_tx *tx, struct c
     cf_uuid_new(tx->unix_ms, begin->uuid);
 
     struct cf_query query = cf_db_query(
-        &tx->db, "INSERT INTO runs (uuid, name, provider, simulated, generation, state, source, script,"
-                 " script_text, script_hash, args, options, seed, model, base_url, created_at)"
-                 " VALUES (?, ?, ?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        &tx->db,
+        "INSERT INTO runs (uuid, name, provider, simulated, generation, state, source, script,"
+        " script_text, script_hash, args, options, seed, model, base_url, created_at)"
+        " VALUES (?, ?, ?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     cf_query_str(&query, begin->uuid);
     cf_query_str(&query, begin->name);
     cf_query_str(&query, begin->provider);
@@ -78,7 +79,8 @@ bool cf_write_run_begin(struct cf_write *write, struct cf_store_tx *tx, struct c
 }
 
 /* Calls of the run that a dead owner left in flight: how many, and what they may have cost. */
-static bool count_left_behind(struct cf_write_run_own *own, struct cf_store_tx *tx, struct cf_error *err)
+static bool count_left_behind(struct cf_write_run_own *own, struct cf_store_tx *tx,
+                              struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
         &tx->db, "SELECT count(*), coalesce(sum(c.bound_pico), 0)"
@@ -94,16 +96,18 @@ static bool count_left_behind(struct cf_write_run_own *own, struct cf_store_tx *
     return true;
 }
 
-static bool book_left_behind(struct cf_write_run_own *own, struct cf_store_tx *tx, struct cf_error *err)
+static bool book_left_behind(struct cf_write_run_own *own, struct cf_store_tx *tx,
+                             struct cf_error *err)
 {
     struct cf_query log = cf_db_query(
-        &tx->db, "INSERT INTO generation_logs (run, item, call, attempt, status, error_kind, error_message,"
-                 " model, at_risk_pico, created_at)"
-                 " SELECT ?1, i.id, c.id, c.attempts, 'unknown', 'api_error',"
-                 "  'the process ended while this call was in flight; it may have been billed',"
-                 "  c.model, c.bound_pico, ?2"
-                 " FROM calls c INDEXED BY calls_in_flight JOIN items i ON i.id = c.item"
-                 " WHERE c.state = 'sent' AND i.run = ?1 ORDER BY c.id");
+        &tx->db,
+        "INSERT INTO generation_logs (run, item, call, attempt, status, error_kind, error_message,"
+        " model, at_risk_pico, created_at)"
+        " SELECT ?1, i.id, c.id, c.attempts, 'unknown', 'api_error',"
+        "  'the process ended while this call was in flight; it may have been billed',"
+        "  c.model, c.bound_pico, ?2"
+        " FROM calls c INDEXED BY calls_in_flight JOIN items i ON i.id = c.item"
+        " WHERE c.state = 'sent' AND i.run = ?1 ORDER BY c.id");
     cf_query_int(&log, own->begin->run);
     cf_query_str(&log, tx->now);
     if (!cf_query_run(&log, err))
@@ -134,13 +138,14 @@ bool cf_write_run_own(struct cf_write *write, struct cf_store_tx *tx, struct cf_
         return false;
 
     struct cf_query query = cf_db_query(
-        &tx->db, "UPDATE runs SET state = 'running', state_reason = NULL, source = coalesce(?, source),"
-                 " script = coalesce(?, script), script_text = coalesce(?, script_text),"
-                 " script_hash = coalesce(?, script_hash), args = coalesce(?, args),"
-                 " options = coalesce(?, options), model = coalesce(?, model),"
-                 " base_url = coalesce(?, base_url), owner_host = ?, owner_pid = ?, owner_started_at = ?,"
-                 " started_at = coalesce(started_at, ?), finished_at = NULL, drawing = drawing + 1"
-                 " WHERE id = ? RETURNING drawing");
+        &tx->db,
+        "UPDATE runs SET state = 'running', state_reason = NULL, source = coalesce(?, source),"
+        " script = coalesce(?, script), script_text = coalesce(?, script_text),"
+        " script_hash = coalesce(?, script_hash), args = coalesce(?, args),"
+        " options = coalesce(?, options), model = coalesce(?, model),"
+        " base_url = coalesce(?, base_url), owner_host = ?, owner_pid = ?, owner_started_at = ?,"
+        " started_at = coalesce(started_at, ?), finished_at = NULL, drawing = drawing + 1"
+        " WHERE id = ? RETURNING drawing");
     cf_query_str(&query, begin->source);
     cf_query_str(&query, begin->script);
     cf_query_str(&query, begin->script_text);
@@ -191,7 +196,8 @@ bool cf_write_run_update(struct cf_write *write, struct cf_store_tx *tx, struct 
 }
 
 /* Every field with its length before it, so that no two texts run into each other. */
-static void hash_template(const struct cf_write_template *template, char out_hex[2 * CF_SHA256_SIZE + 1])
+static void hash_template(const struct cf_write_template *template,
+                          char out_hex[2 * CF_SHA256_SIZE + 1])
 {
     struct cf_text parts[] = { cf_text_of(template->tier), template->system, template->prompt,
                                cf_text_of(template->settings) };
@@ -234,7 +240,8 @@ bool cf_write_template(struct cf_write *write, struct cf_store_tx *tx, struct cf
         return true;
     }
 
-    struct cf_query last = cf_db_query(&tx->db, "SELECT coalesce(max(version), 0) FROM templates WHERE name = ?");
+    struct cf_query last =
+        cf_db_query(&tx->db, "SELECT coalesce(max(version), 0) FROM templates WHERE name = ?");
     cf_query_str(&last, template->name);
     if (cf_query_next(&last, err) < 0)
         return false;
@@ -243,8 +250,9 @@ bool cf_write_template(struct cf_write *write, struct cf_store_tx *tx, struct cf
 
     cf_uuid_new(tx->unix_ms, template->uuid);
     struct cf_query insert = cf_db_query(
-        &tx->db, "INSERT INTO templates (uuid, name, version, tier, system, prompt, settings, content_hash,"
-                 " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        &tx->db,
+        "INSERT INTO templates (uuid, name, version, tier, system, prompt, settings, content_hash,"
+        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
     cf_query_str(&insert, template->uuid);
     cf_query_str(&insert, template->name);
     cf_query_int(&insert, template->version);
@@ -263,12 +271,13 @@ bool cf_write_lane(struct cf_write *write, struct cf_store_tx *tx, struct cf_err
     CF_TX_KIND(tx, "lane");
 
     struct cf_query query = cf_db_query(
-        &tx->db, "INSERT INTO lanes (base_url, organisation, limit_class, max_requests, max_input_tokens,"
-                 " max_output_tokens, window_ms, source, learnt_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                 " ON CONFLICT (base_url, organisation, limit_class) DO UPDATE SET"
-                 " max_requests = excluded.max_requests, max_input_tokens = excluded.max_input_tokens,"
-                 " max_output_tokens = excluded.max_output_tokens, window_ms = excluded.window_ms,"
-                 " source = excluded.source, learnt_at = excluded.learnt_at");
+        &tx->db,
+        "INSERT INTO lanes (base_url, organisation, limit_class, max_requests, max_input_tokens,"
+        " max_output_tokens, window_ms, source, learnt_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (base_url, organisation, limit_class) DO UPDATE SET"
+        " max_requests = excluded.max_requests, max_input_tokens = excluded.max_input_tokens,"
+        " max_output_tokens = excluded.max_output_tokens, window_ms = excluded.window_ms,"
+        " source = excluded.source, learnt_at = excluded.learnt_at");
     cf_query_str(&query, lane->base_url);
     cf_query_str(&query, lane->organisation == NULL ? "" : lane->organisation);
     cf_query_str(&query, lane->limit_class);
@@ -287,14 +296,16 @@ bool cf_write_control(struct cf_write *write, struct cf_store_tx *tx, struct cf_
     CF_TX_KIND(tx, "control");
 
     if (control->handled != 0) {
-        struct cf_query update = cf_db_query(&tx->db, "UPDATE run_control SET handled_at = ? WHERE id = ?");
+        struct cf_query update =
+            cf_db_query(&tx->db, "UPDATE run_control SET handled_at = ? WHERE id = ?");
         cf_query_str(&update, tx->now);
         cf_query_int(&update, control->handled);
         control->control = control->handled;
         return cf_query_run(&update, err);
     }
     struct cf_query insert = cf_db_query(
-        &tx->db, "INSERT INTO run_control (run, command, arguments, created_at) VALUES (?, ?, ?, ?)");
+        &tx->db,
+        "INSERT INTO run_control (run, command, arguments, created_at) VALUES (?, ?, ?, ?)");
     cf_query_int(&insert, control->run);
     cf_query_str(&insert, control->command);
     cf_query_str(&insert, control->arguments);

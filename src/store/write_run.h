@@ -8,8 +8,8 @@
 #include "base/uuid.h"
 #include "store/store.h"
 
-/* Finds the newest generation of the run (name, provider, simulated), or makes it. Changes nothing in
- * a run that is there: that waits for cf_write_run_own, once the run's lock is held. */
+/* Finds the newest generation of the run (name, provider, simulated), or makes it. Changes
+ * nothing in a run that is there: that waits for cf_write_run_own, once the run's lock is held. */
 struct cf_write_run_begin {
     struct cf_write write;
     const char *name, *provider;     /* required */
@@ -33,9 +33,10 @@ struct cf_write_run_begin {
 };
 bool cf_write_run_begin(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 
-/* Books this process as the owner, sets state 'running', stores the script, arguments, options and model
- * that `begin` named, and books what a dead owner left behind: calls in state 'sent' become 'unknown',
- * their bounds at risk, a log row each saying so. Only with the run's lock held (store/owner.h). */
+/* Books this process as the owner, sets state 'running', stores the script, arguments, options
+ * and model that `begin` named, and books what a dead owner left behind: calls in state 'sent'
+ * become 'unknown', their bounds at risk, a log row each saying so. Only with the run's lock
+ * held (store/owner.h). */
 struct cf_write_run_own {
     struct cf_write write;
     const struct cf_write_run_begin *begin;   /* done; borrowed */
@@ -43,7 +44,7 @@ struct cf_write_run_own {
     int64_t pid;
 
     /* results */
-    int64_t drawing;                 /* number of this pass over the inputs: see cf_write_item_draw */
+    int64_t drawing; /* number of this pass over the inputs: see cf_write_item_draw */
     int64_t unknown_calls;           /* booked as unknown just now */
     int64_t unknown_pico;            /* the sum of their bounds */
 };
@@ -55,7 +56,8 @@ bool cf_write_run_own(struct cf_write *write, struct cf_store_tx *tx, struct cf_
 struct cf_write_run_update {
     struct cf_write write;
     int64_t run;
-    const char *state;               /* "running", "paused", "budget", "stopped", "interrupted", "failed", "done" */
+    const char
+        *state; /* "running", "paused", "budget", "stopped", "interrupted", "failed", "done" */
     const char *state_reason;        /* one line for people */
     const char *options;             /* JSON */
     int64_t planned;                 /* items of the plan */
@@ -69,7 +71,7 @@ struct cf_write_template {
     struct cf_write write;
     const char *name, *tier;         /* name required */
     struct cf_text system, prompt;
-    const char *settings;            /* JSON: model, temperature, max_tokens, columns, ...; part of the text */
+    const char *settings; /* JSON: model, temperature, max_tokens, columns, ...; part of the text */
 
     /* results */
     int64_t template;

@@ -1,4 +1,5 @@
-/* The dataset files: each format to the byte, what cannot be carried, splits, and whole files only. */
+/* The dataset files: each format to the byte, what cannot be carried, splits, and whole files
+ * only. */
 #include "export/export.h"
 
 #include <dirent.h>
@@ -88,7 +89,10 @@ static size_t turns_of(const char *talk, struct cf_export_turn out[16])
     size_t count = 0;
     while (*talk != '\0') {
         size_t len = strcspn(talk, "|");
-        const char *role = talk[0] == 's' ? "system" : talk[0] == 'u' ? "user" : talk[0] == 'a' ? "assistant" : "tool";
+        const char *role = talk[0] == 's'   ? "system"
+                           : talk[0] == 'u' ? "user"
+                           : talk[0] == 'a' ? "assistant"
+                                            : "tool";
         out[count++] = (struct cf_export_turn){ { role, strlen(role) }, { talk + 2, len - 2 } };
         talk += len + (talk[len] == '|');
     }
@@ -107,8 +111,9 @@ static struct cf_export *must_open(const char *path, enum cf_export_format forma
 static void must_add(struct cf_export *exporter, const char *id, const char *talk)
 {
     struct cf_export_turn turns[16];
-    struct cf_export_record record = { .id = id, .turns = turns, .turn_count = turns_of(talk, turns),
-                                       .quality_score = NAN };
+    struct cf_export_record record = {
+        .id = id, .turns = turns, .turn_count = turns_of(talk, turns), .quality_score = NAN
+    };
     if (!cf_export_add(exporter, &record, &err))
         fail_msg("%s", err.message);
 }
@@ -133,53 +138,78 @@ struct format_row {
 
 static struct format_row format_rows[] = {
     { "messages has roles and contents only", CF_EXPORT_MESSAGES, 0, "u:Hi|a:Hello",
-      "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Hello\"}]}\n", 0, 0, 0 },
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":"
+      "\"Hello\"}]}\n",
+      0, 0, 0 },
     { "messages keeps a system turn", CF_EXPORT_MESSAGES, 0, "s:Be kind|u:Hi|a:Hello",
-      "{\"messages\":[{\"role\":\"system\",\"content\":\"Be kind\"},{\"role\":\"user\",\"content\":\"Hi\"},"
-      "{\"role\":\"assistant\",\"content\":\"Hello\"}]}\n", 0, 0, 0 },
+      "{\"messages\":[{\"role\":\"system\",\"content\":\"Be "
+      "kind\"},{\"role\":\"user\",\"content\":\"Hi\"},"
+      "{\"role\":\"assistant\",\"content\":\"Hello\"}]}\n",
+      0, 0, 0 },
     { "messages ends with the assistant", CF_EXPORT_MESSAGES, 0, "u:Hi|a:Hello|u:And?",
-      "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Hello\"}]}\n", 0,
-      true, 0 },
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":"
+      "\"Hello\"}]}\n",
+      0, true, 0 },
     { "messages leaves out an empty system turn", CF_EXPORT_MESSAGES, 0, "s: |u:Hi|a:Hello",
-      "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Hello\"}]}\n", 0, 0, 0 },
-    { "messages escapes quotes, controls and keeps Unicode", CF_EXPORT_MESSAGES, 0, "u:say \"hi\"\n\t\x01|a:\xe2\x82\xac \xf0\x9f\x98\x80",
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":"
+      "\"Hello\"}]}\n",
+      0, 0, 0 },
+    { "messages escapes quotes, controls and keeps Unicode", CF_EXPORT_MESSAGES, 0,
+      "u:say \"hi\"\n\t\x01|a:\xe2\x82\xac \xf0\x9f\x98\x80",
       "{\"messages\":[{\"role\":\"user\",\"content\":\"say \\\"hi\\\"\\n\\t\\u0001\"},"
-      "{\"role\":\"assistant\",\"content\":\"\xe2\x82\xac \xf0\x9f\x98\x80\"}]}\n", 0, 0, 0 },
-    { "messages writes U+FFFD for bytes that are no UTF-8", CF_EXPORT_MESSAGES, 0, "u:a\xff""b|a:c",
-      "{\"messages\":[{\"role\":\"user\",\"content\":\"a\xef\xbf\xbd""b\"},{\"role\":\"assistant\",\"content\":\"c\"}]}\n",
+      "{\"role\":\"assistant\",\"content\":\"\xe2\x82\xac \xf0\x9f\x98\x80\"}]}\n",
+      0, 0, 0 },
+    { "messages writes U+FFFD for bytes that are no UTF-8", CF_EXPORT_MESSAGES, 0,
+      "u:a\xff"
+      "b|a:c",
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"a\xef\xbf\xbd"
+      "b\"},{\"role\":\"assistant\",\"content\":\"c\"}]}\n",
       0, 0, 0 },
 
     { "sharegpt has human and gpt", CF_EXPORT_SHAREGPT, 0, "u:Hi|a:Hello",
-      "{\"id\":\"c1\",\"conversations\":[{\"from\":\"human\",\"value\":\"Hi\"},{\"from\":\"gpt\",\"value\":\"Hello\"}]}\n",
+      "{\"id\":\"c1\",\"conversations\":[{\"from\":\"human\",\"value\":\"Hi\"},{\"from\":\"gpt\","
+      "\"value\":\"Hello\"}]}\n",
       0, 0, 0 },
-    { "sharegpt folds the system text into the first turn", CF_EXPORT_SHAREGPT, CF_EXPORT_SYSTEM_FOLD,
-      "s:Be kind|u:Hi|a:Hello",
+    { "sharegpt folds the system text into the first turn", CF_EXPORT_SHAREGPT,
+      CF_EXPORT_SYSTEM_FOLD, "s:Be kind|u:Hi|a:Hello",
       "{\"id\":\"c1\",\"conversations\":[{\"from\":\"human\",\"value\":\"Be kind\\n\\nHi\"},"
-      "{\"from\":\"gpt\",\"value\":\"Hello\"}]}\n", 0, 0, true },
+      "{\"from\":\"gpt\",\"value\":\"Hello\"}]}\n",
+      0, 0, true },
     { "sharegpt keeps the system turn when asked to", CF_EXPORT_SHAREGPT, CF_EXPORT_SYSTEM_KEEP,
       "s:Be kind|u:Hi|a:Hello",
       "{\"id\":\"c1\",\"conversations\":[{\"from\":\"system\",\"value\":\"Be kind\"},"
-      "{\"from\":\"human\",\"value\":\"Hi\"},{\"from\":\"gpt\",\"value\":\"Hello\"}]}\n", 0, 0, 0 },
+      "{\"from\":\"human\",\"value\":\"Hi\"},{\"from\":\"gpt\",\"value\":\"Hello\"}]}\n",
+      0, 0, 0 },
 
     { "alpaca has the last pair, history empty", CF_EXPORT_ALPACA, 0, "u:Hi|a:Hello",
-      "{\"instruction\":\"Hi\",\"input\":\"\",\"output\":\"Hello\",\"system\":\"\",\"history\":[]}\n", 0, 0, 0 },
+      "{\"instruction\":\"Hi\",\"input\":\"\",\"output\":\"Hello\",\"system\":\"\",\"history\":[]}"
+      "\n",
+      0, 0, 0 },
     { "alpaca puts earlier pairs into history, oldest first", CF_EXPORT_ALPACA, 0,
       "s:S|u:1|a:2|u:3|a:4|u:5|a:6",
-      "{\"instruction\":\"5\",\"input\":\"\",\"output\":\"6\",\"system\":\"S\",\"history\":[[\"1\",\"2\"],[\"3\",\"4\"]]}\n",
+      "{\"instruction\":\"5\",\"input\":\"\",\"output\":\"6\",\"system\":\"S\",\"history\":[[\"1\","
+      "\"2\"],[\"3\",\"4\"]]}\n",
       0, 0, 0 },
     { "alpaca drops a last user turn", CF_EXPORT_ALPACA, 0, "u:1|a:2|u:3",
-      "{\"instruction\":\"1\",\"input\":\"\",\"output\":\"2\",\"system\":\"\",\"history\":[]}\n", 0, true, 0 },
+      "{\"instruction\":\"1\",\"input\":\"\",\"output\":\"2\",\"system\":\"\",\"history\":[]}\n", 0,
+      true, 0 },
 
     { "assistant first is skipped", CF_EXPORT_ALPACA, 0, "a:Hi|u:Hello|a:So", NULL,
       CF_EXPORT_SKIP_ASSISTANT_FIRST, 0, 0 },
     { "assistant after system is skipped", CF_EXPORT_MESSAGES, 0, "s:x|a:Hi|u:Hello|a:So", NULL,
       CF_EXPORT_SKIP_ASSISTANT_FIRST, 0, 0 },
-    { "two users in a row are skipped", CF_EXPORT_SHAREGPT, 0, "u:Hi|u:Hello|a:So", NULL, CF_EXPORT_SKIP_ORDER, 0, 0 },
-    { "a system turn in the middle is skipped", CF_EXPORT_MESSAGES, 0, "u:Hi|s:x|a:So", NULL, CF_EXPORT_SKIP_ORDER, 0, 0 },
-    { "an unknown role is skipped", CF_EXPORT_MESSAGES, 0, "u:Hi|t:x|a:So", NULL, CF_EXPORT_SKIP_ROLE, 0, 0 },
-    { "blank content is skipped", CF_EXPORT_MESSAGES, 0, "u:Hi|a: \n", NULL, CF_EXPORT_SKIP_EMPTY, 0, 0 },
-    { "a lone user turn is skipped", CF_EXPORT_MESSAGES, 0, "u:Hi", NULL, CF_EXPORT_SKIP_NO_PAIR, 0, 0 },
-    { "a lone system turn is skipped", CF_EXPORT_MESSAGES, 0, "s:Hi", NULL, CF_EXPORT_SKIP_NO_PAIR, 0, 0 },
+    { "two users in a row are skipped", CF_EXPORT_SHAREGPT, 0, "u:Hi|u:Hello|a:So", NULL,
+      CF_EXPORT_SKIP_ORDER, 0, 0 },
+    { "a system turn in the middle is skipped", CF_EXPORT_MESSAGES, 0, "u:Hi|s:x|a:So", NULL,
+      CF_EXPORT_SKIP_ORDER, 0, 0 },
+    { "an unknown role is skipped", CF_EXPORT_MESSAGES, 0, "u:Hi|t:x|a:So", NULL,
+      CF_EXPORT_SKIP_ROLE, 0, 0 },
+    { "blank content is skipped", CF_EXPORT_MESSAGES, 0, "u:Hi|a: \n", NULL, CF_EXPORT_SKIP_EMPTY,
+      0, 0 },
+    { "a lone user turn is skipped", CF_EXPORT_MESSAGES, 0, "u:Hi", NULL, CF_EXPORT_SKIP_NO_PAIR, 0,
+      0 },
+    { "a lone system turn is skipped", CF_EXPORT_MESSAGES, 0, "s:Hi", NULL, CF_EXPORT_SKIP_NO_PAIR,
+      0, 0 },
     { "no turns at all are skipped", CF_EXPORT_ALPACA, 0, "", NULL, CF_EXPORT_SKIP_NO_PAIR, 0, 0 },
 };
 
@@ -206,47 +236,79 @@ static void record_is_written_so(void **state)
 static void content_with_nul_is_written_without_it(void **state)
 {
     (void)state;
-    struct cf_export_turn turns[2] = { { { "user", 4 }, { "a\0b", 3 } }, { { "assistant", 9 }, { "c", 1 } } };
+    struct cf_export_turn turns[2] = { { { "user", 4 }, { "a\0b", 3 } },
+                                       { { "assistant", 9 }, { "c", 1 } } };
     struct cf_export_record record = { .id = "x", .turns = turns, .turn_count = 2 };
     struct cf_export *exporter = must_open(at("o.jsonl"), CF_EXPORT_ALPACA, NULL);
     assert_true(cf_export_add(exporter, &record, &err));
     must_commit(exporter);
-    check_file("o.jsonl", "{\"instruction\":\"ab\",\"input\":\"\",\"output\":\"c\",\"system\":\"\",\"history\":[]}\n");
+    check_file("o.jsonl", "{\"instruction\":\"ab\",\"input\":\"\",\"output\":\"c\",\"system\":\"\","
+                          "\"history\":[]}\n");
 }
 
 static void jsonl_writes_every_field_with_the_same_types(void **state)
 {
     (void)state;
-    struct cf_export_turn turns[2] = { { { "user", 4 }, { "Hi", 2 } }, { { "assistant", 9 }, { "Yo", 2 } } };
+    struct cf_export_turn turns[2] = { { { "user", 4 }, { "Hi", 2 } },
+                                       { { "assistant", 9 }, { "Yo", 2 } } };
     struct cf_export_record full = {
-        .id = "c1", .turns = turns, .turn_count = 2, .run_id = "r1", .run = "demo", .template_id = "t1",
-        .template = "chat", .template_version = 3, .item = { "k", 1 }, .ordinal = 4, .part = 1, .version = 2,
-        .persona = { "Ann", 3 }, .emotion = { "calm", 4 }, .topic = { "bills", 5 }, .tier = { "template", 8 },
-        .parameters = { "{\"a\":1}", 7 }, .quality_breakdown = { "{}", 2 }, .tags = { "{\"x\":1}", 7 },
-        .status = "generated", .quality_score = 8, .cost_pico = 34500000000, .model = "claude-x",
-        .created_at = "2026-01-01T00:00:00.000Z", .truncated = true,
+        .id = "c1",
+        .turns = turns,
+        .turn_count = 2,
+        .run_id = "r1",
+        .run = "demo",
+        .template_id = "t1",
+        .template = "chat",
+        .template_version = 3,
+        .item = { "k", 1 },
+        .ordinal = 4,
+        .part = 1,
+        .version = 2,
+        .persona = { "Ann", 3 },
+        .emotion = { "calm", 4 },
+        .topic = { "bills", 5 },
+        .tier = { "template", 8 },
+        .parameters = { "{\"a\":1}", 7 },
+        .quality_breakdown = { "{}", 2 },
+        .tags = { "{\"x\":1}", 7 },
+        .status = "generated",
+        .quality_score = 8,
+        .cost_pico = 34500000000,
+        .model = "claude-x",
+        .created_at = "2026-01-01T00:00:00.000Z",
+        .truncated = true,
     };
-    struct cf_export_record bare = { .id = "c2", .quality_score = NAN, .cost_pico = CF_COST_UNKNOWN };
+    struct cf_export_record bare = { .id = "c2",
+                                     .quality_score = NAN,
+                                     .cost_pico = CF_COST_UNKNOWN };
 
     struct cf_export *exporter = must_open(at("all.jsonl"), CF_EXPORT_JSONL, NULL);
     assert_true(cf_export_add(exporter, &full, &err));
     assert_true(cf_export_add(exporter, &bare, &err));
     must_commit(exporter);
-    check_file("all.jsonl",
-               "{\"id\":\"c1\",\"turns\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Yo\"}],"
-               "\"turn_count\":2,\"status\":\"generated\",\"quality_score\":8.0,\"quality_breakdown\":\"{}\","
-               "\"persona\":\"Ann\",\"emotion\":\"calm\",\"topic\":\"bills\",\"tier\":\"template\","
-               "\"parameters\":\"{\\\"a\\\":1}\",\"tags\":\"{\\\"x\\\":1}\",\"document_id\":\"\",\"chunk_id\":\"\","
-               "\"cost_usd\":0.0345,\"cost_known\":true,\"model\":\"claude-x\",\"truncated\":true,\"simulated\":false,"
-               "\"review_note\":\"\",\"run\":\"demo\",\"run_id\":\"r1\",\"item\":\"k\",\"ordinal\":4,\"part\":1,"
-               "\"version\":2,\"template\":\"chat\",\"template_id\":\"t1\",\"template_version\":3,"
-               "\"created_at\":\"2026-01-01T00:00:00.000Z\"}\n"
-               "{\"id\":\"c2\",\"turns\":[],\"turn_count\":0,\"status\":\"\",\"quality_score\":0.0,"
-               "\"quality_breakdown\":\"\",\"persona\":\"\",\"emotion\":\"\",\"topic\":\"\",\"tier\":\"\","
-               "\"parameters\":\"\",\"tags\":\"\",\"document_id\":\"\",\"chunk_id\":\"\",\"cost_usd\":0.0,"
-               "\"cost_known\":false,\"model\":\"\",\"truncated\":false,\"simulated\":false,\"review_note\":\"\","
-               "\"run\":\"\",\"run_id\":\"\",\"item\":\"\",\"ordinal\":0,\"part\":0,\"version\":0,\"template\":\"\","
-               "\"template_id\":\"\",\"template_version\":0,\"created_at\":\"\"}\n");
+    check_file(
+        "all.jsonl",
+        "{\"id\":\"c1\",\"turns\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\","
+        "\"content\":\"Yo\"}],"
+        "\"turn_count\":2,\"status\":\"generated\",\"quality_score\":8.0,\"quality_breakdown\":\"{}"
+        "\","
+        "\"persona\":\"Ann\",\"emotion\":\"calm\",\"topic\":\"bills\",\"tier\":\"template\","
+        "\"parameters\":\"{\\\"a\\\":1}\",\"tags\":\"{\\\"x\\\":1}\",\"document_id\":\"\",\"chunk_"
+        "id\":\"\","
+        "\"cost_usd\":0.0345,\"cost_known\":true,\"model\":\"claude-x\",\"truncated\":true,"
+        "\"simulated\":false,"
+        "\"review_note\":\"\",\"run\":\"demo\",\"run_id\":\"r1\",\"item\":\"k\",\"ordinal\":4,"
+        "\"part\":1,"
+        "\"version\":2,\"template\":\"chat\",\"template_id\":\"t1\",\"template_version\":3,"
+        "\"created_at\":\"2026-01-01T00:00:00.000Z\"}\n"
+        "{\"id\":\"c2\",\"turns\":[],\"turn_count\":0,\"status\":\"\",\"quality_score\":0.0,"
+        "\"quality_breakdown\":\"\",\"persona\":\"\",\"emotion\":\"\",\"topic\":\"\",\"tier\":\"\","
+        "\"parameters\":\"\",\"tags\":\"\",\"document_id\":\"\",\"chunk_id\":\"\",\"cost_usd\":0.0,"
+        "\"cost_known\":false,\"model\":\"\",\"truncated\":false,\"simulated\":false,\"review_"
+        "note\":\"\","
+        "\"run\":\"\",\"run_id\":\"\",\"item\":\"\",\"ordinal\":0,\"part\":0,\"version\":0,"
+        "\"template\":\"\","
+        "\"template_id\":\"\",\"template_version\":0,\"created_at\":\"\"}\n");
 }
 
 static void a_json_name_makes_one_array(void **state)
@@ -394,12 +456,15 @@ static void records_with_one_key_share_a_split(void **state)
 {
     (void)state;
     struct cf_export_options options = ninety_ten();
-    struct cf_export_turn turns[2] = { { { "user", 4 }, { "a", 1 } }, { { "assistant", 9 }, { "c", 1 } } };
+    struct cf_export_turn turns[2] = { { { "user", 4 }, { "a", 1 } },
+                                       { { "assistant", 9 }, { "c", 1 } } };
     char id[16];
     struct cf_export *exporter = must_open(at("o.jsonl"), CF_EXPORT_MESSAGES, &options);
     for (int i = 0; i < 100; i++) {
         snprintf(id, sizeof id, "%d", i);
-        struct cf_export_record record = { .id = id, .split_key = { "group", 5 }, .turns = turns, .turn_count = 2 };
+        struct cf_export_record record = {
+            .id = id, .split_key = { "group", 5 }, .turns = turns, .turn_count = 2
+        };
         assert_true(cf_export_add(exporter, &record, &err));
     }
     const struct cf_export_result *result = cf_export_result(exporter);
@@ -475,7 +540,9 @@ static void a_minus_is_standard_output(void **state)
     close(saved);
     close(file);
     assert_true(ok);
-    check_file("stdout", "{\"instruction\":\"1\",\"input\":\"\",\"output\":\"2\",\"system\":\"\",\"history\":[]}\n");
+    check_file(
+        "stdout",
+        "{\"instruction\":\"1\",\"input\":\"\",\"output\":\"2\",\"system\":\"\",\"history\":[]}\n");
 }
 
 struct target_row {
@@ -490,7 +557,8 @@ static struct target_row target_rows[] = {
     { "a missing folder is named", "no/such/o.jsonl", false, CF_ERR_CONFIG, "there is no folder" },
     { "a name that ends in a slash is refused", "x/", false, CF_ERR_CONFIG, "there is no folder" },
     { "an empty name is refused", "", false, CF_ERR_CONFIG, "is empty" },
-    { "a mark without a split is refused", "o-{split}.jsonl", false, CF_ERR_CONFIG, "needs a split" },
+    { "a mark without a split is refused", "o-{split}.jsonl", false, CF_ERR_CONFIG,
+      "needs a split" },
     { "a full device is refused at the end", "/dev/full", false, CF_ERR_STORAGE, "No space left" },
     { "standard output takes no split", "-", true, CF_ERR_CONFIG, "standard output" },
 };
@@ -498,7 +566,8 @@ static struct target_row target_rows[] = {
 static void target_is_refused(void **state)
 {
     const struct target_row *row = *state;
-    struct cf_export_options options = row->split ? ninety_ten() : (struct cf_export_options){ .seed = 0 };
+    struct cf_export_options options =
+        row->split ? ninety_ten() : (struct cf_export_options){ .seed = 0 };
     struct cf_export *exporter = NULL;
 
     make_folder(NULL);
@@ -533,7 +602,8 @@ static int fill_disk(void)
     struct cf_export *exporter;
     char *content = malloc(1 << 20);
     memset(content, 'x', 1 << 20);
-    struct cf_export_turn turns[2] = { { { "user", 4 }, { content, 1 << 20 } }, { { "assistant", 9 }, { "c", 1 } } };
+    struct cf_export_turn turns[2] = { { { "user", 4 }, { content, 1 << 20 } },
+                                       { { "assistant", 9 }, { "c", 1 } } };
     struct cf_export_record record = { .id = "x", .turns = turns, .turn_count = 2 };
 
     signal(SIGXFSZ, SIG_IGN);
@@ -545,7 +615,9 @@ static int fill_disk(void)
     bool ok = cf_export_add(exporter, &record, &err);
     cf_export_free(exporter);
     free(content);
-    return ok ? 2 : err.kind == CF_ERR_STORAGE && strstr(err.message, "free some space") != NULL ? 0 : 3;
+    return ok                                                                             ? 2
+           : err.kind == CF_ERR_STORAGE && strstr(err.message, "free some space") != NULL ? 0
+                                                                                          : 3;
 }
 
 static void a_full_disk_leaves_the_old_file(void **state)
@@ -590,7 +662,8 @@ static void formats_are_found_by_name(void **state)
     (void)state;
     enum cf_export_format format;
     for (int i = 0; i < CF_EXPORT_FORMATS; i++) {
-        assert_true(cf_export_format_parse(cf_export_format_name((enum cf_export_format)i), &format, &err));
+        assert_true(
+            cf_export_format_parse(cf_export_format_name((enum cf_export_format)i), &format, &err));
         assert_int_equal(format, i);
     }
     assert_false(cf_export_format_parse("parquet", &format, &err));
@@ -601,10 +674,12 @@ static void formats_are_found_by_name(void **state)
 }
 
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
-#define ADD_ROWS(rows, function)                                                                            \
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)                                               \
-        tests[count++] = (struct CMUnitTest){ .name = rows[i].name, .test_func = function,                 \
-                                              .initial_state = &rows[i] }
+#define ADD_ROWS(rows, function)                                                   \
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)                      \
+        tests[count++] = (struct CMUnitTest)                                       \
+        {                                                                          \
+            .name = rows[i].name, .test_func = function, .initial_state = &rows[i] \
+        }
 
 int main(void)
 {

@@ -1,6 +1,7 @@
 /* Nobody is told of a write before it is synced; a disk that fails to sync ends writing.
  *
- * A shim around SQLite's VFS watches the write-ahead log: written means dirty, synced means clean. */
+ * A shim around SQLite's VFS watches the write-ahead log: written means dirty, synced means
+ * clean. */
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -34,7 +35,8 @@ static int log_sync(sqlite3_file *file, int flags)
     return rc;
 }
 
-static int shim_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags, int *out_flags)
+static int shim_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
+                     int *out_flags)
 {
     int rc = real_open(vfs, name, file, flags, out_flags);
     if (rc == SQLITE_OK && (flags & SQLITE_OPEN_WAL)) {
@@ -83,11 +85,15 @@ static void completions_follow_the_sync(void **state)
     for (int i = 0; i < 500; i++) {
         struct watched *one = &watched[i];
         snprintf(one->key, sizeof one->key, "k%d", i);
-        one->draw = (struct cf_item_draw){ .key = text(one->key), .ordinal = i, .params = text("{}") };
+        one->draw =
+            (struct cf_item_draw){ .key = text(one->key), .ordinal = i, .params = text("{}") };
         one->left = &left;
         one->batch = (struct cf_write_item_draw){
-            .write = { .apply = cf_write_item_draw, .on_done = note_dirt }, .run = f->run.run, .drawing = 1,
-            .items = &one->draw, .count = 1,
+            .write = { .apply = cf_write_item_draw, .on_done = note_dirt },
+            .run = f->run.run,
+            .drawing = 1,
+            .items = &one->draw,
+            .count = 1,
         };
         cf_store_submit(f->store, &one->batch.write);
     }
@@ -103,15 +109,19 @@ static void after_a_failed_sync_nothing_more_is_written(void **state)
 {
     struct fixture *f = *state;
     struct cf_item_draw draw = { .key = text("a"), .ordinal = 0, .params = text("{}") };
-    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw, .run = f->run.run, .drawing = 1,
-                                        .items = &draw, .count = 1 };
+    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw,
+                                        .run = f->run.run,
+                                        .drawing = 1,
+                                        .items = &draw,
+                                        .count = 1 };
 
     atomic_store(&sync_fails, true);
     assert_false(cf_store_write(f->store, &batch.write, &f->err));
     assert_int_equal(f->err.kind, CF_ERR_STORAGE);
     assert_non_null(strstr(f->err.message, "a sync failed, no more is written"));
 
-    atomic_store(&sync_fails, false);    /* the kernel forgets what it could not write, so trust nothing */
+    atomic_store(&sync_fails,
+                 false); /* the kernel forgets what it could not write, so trust nothing */
     draw.key = text("b");
     assert_false(cf_store_write(f->store, &batch.write, &f->err));
     assert_non_null(strstr(f->err.message, "a sync failed"));

@@ -100,8 +100,9 @@ static inline struct cf_reader *fixture_reader(struct fixture *f)
 /* Takes the run over with a first or next pass; returns its number. */
 static inline int64_t fixture_own(struct fixture *f)
 {
-    struct cf_write_run_own own = { .write.apply = cf_write_run_own, .begin = &f->run, .host = "here",
-                                    .pid = 42 };
+    struct cf_write_run_own own = {
+        .write.apply = cf_write_run_own, .begin = &f->run, .host = "here", .pid = 42
+    };
     must(f, &own.write);
     return own.drawing;
 }
@@ -109,7 +110,9 @@ static inline int64_t fixture_own(struct fixture *f)
 static inline struct cf_item_draw fixture_draw(struct fixture *f, const char *key, int64_t ordinal,
                                                int64_t drawing)
 {
-    struct cf_item_draw draw = { .key = text(key), .ordinal = ordinal, .params = text("{\"topic\":\"x\"}") };
+    struct cf_item_draw draw = { .key = text(key),
+                                 .ordinal = ordinal,
+                                 .params = text("{\"topic\":\"x\"}") };
     struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw, .run = f->run.run,
                                         .drawing = drawing, .items = &draw, .count = 1 };
     must(f, &batch.write);
@@ -124,8 +127,14 @@ static inline int64_t fixture_item(struct fixture *f, const char *key, int64_t o
 static inline int64_t fixture_sent(struct fixture *f, int64_t item, int64_t bound_pico)
 {
     struct cf_write_call_sent sent = {
-        .write.apply = cf_write_call_sent, .run = f->run.run, .item = item, .branch = "",
-        .model = "claude-x", .max_tokens = 100, .bound_pico = bound_pico, .request = text("{\"q\":1}"),
+        .write.apply = cf_write_call_sent,
+        .run = f->run.run,
+        .item = item,
+        .branch = "",
+        .model = "claude-x",
+        .max_tokens = 100,
+        .bound_pico = bound_pico,
+        .request = text("{\"q\":1}"),
     };
     memset(sent.request_hash, 0xab, sizeof sent.request_hash);
     must(f, &sent.write);
@@ -135,9 +144,17 @@ static inline int64_t fixture_sent(struct fixture *f, int64_t item, int64_t boun
 static inline void fixture_reply(struct fixture *f, int64_t item, int64_t call, int64_t cost_pico)
 {
     struct cf_write_call_reply reply = {
-        .write.apply = cf_write_call_reply, .run = f->run.run, .item = item, .call = call,
-        .reply = text("{\"content\":[]}"), .usage = CF_TOKEN_USAGE_NONE, .cost_pico = cost_pico,
-        .model_answered = "claude-x-1", .stop_reason = "end_turn", .latency_ms = 12, .request_id = "req_1",
+        .write.apply = cf_write_call_reply,
+        .run = f->run.run,
+        .item = item,
+        .call = call,
+        .reply = text("{\"content\":[]}"),
+        .usage = CF_TOKEN_USAGE_NONE,
+        .cost_pico = cost_pico,
+        .model_answered = "claude-x-1",
+        .stop_reason = "end_turn",
+        .latency_ms = 12,
+        .request_id = "req_1",
     };
     reply.usage.input = 10;
     reply.usage.output = 20;
@@ -149,16 +166,25 @@ static const struct cf_turn_row two_turns[] = {
     { { "assistant", 9 }, { "Hi, how can I help?", 19 } },
 };
 
-static inline struct cf_conversation_new fixture_conversation(int64_t part, const char *status, double score)
+static inline struct cf_conversation_new fixture_conversation(int64_t part, const char *status,
+                                                              double score)
 {
     return (struct cf_conversation_new){
-        .part = part, .status = status, .quality_score = score, .cost_pico = 5, .model = "claude-x-1",
-        .persona = { "Ann", 3 }, .tier = { "template", 8 }, .turns = two_turns, .turn_count = 2,
+        .part = part,
+        .status = status,
+        .quality_score = score,
+        .cost_pico = 5,
+        .model = "claude-x-1",
+        .persona = { "Ann", 3 },
+        .tier = { "template", 8 },
+        .turns = two_turns,
+        .turn_count = 2,
     };
 }
 
 /* Ends an item with one conversation; returns the conversation's id. */
-static inline int64_t fixture_finish(struct fixture *f, int64_t item, const char *status, double score)
+static inline int64_t fixture_finish(struct fixture *f, int64_t item, const char *status,
+                                     double score)
 {
     struct cf_conversation_new conversation = fixture_conversation(1, status, score);
     struct cf_write_item_finish finish = {
@@ -169,10 +195,14 @@ static inline int64_t fixture_finish(struct fixture *f, int64_t item, const char
     return conversation.conversation;
 }
 
-static inline void fixture_fail(struct fixture *f, int64_t item, const char *kind, const char *message)
+static inline void fixture_fail(struct fixture *f, int64_t item, const char *kind,
+                                const char *message)
 {
     struct cf_write_item_finish finish = {
-        .write.apply = cf_write_item_finish, .item = item, .state = CF_ITEM_FAILED, .error_kind = kind,
+        .write.apply = cf_write_item_finish,
+        .item = item,
+        .state = CF_ITEM_FAILED,
+        .error_kind = kind,
         .error_message = message,
     };
     must(f, &finish.write);

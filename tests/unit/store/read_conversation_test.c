@@ -11,7 +11,8 @@ static int fill(void **state)
     struct cf_tag_row tag = { .name = "gold", .number = 7, .is_number = true };
 
     int64_t weak = fixture_item(f, "weak", 3), good = fixture_item(f, "good", 1);
-    int64_t two = fixture_item(f, "two", 0), gone = fixture_item(f, "gone", 4), extra = fixture_item(f, "extra", 2);
+    int64_t two = fixture_item(f, "two", 0), gone = fixture_item(f, "gone", 4),
+            extra = fixture_item(f, "extra", 2);
     int64_t bad = fixture_item(f, "bad", 5);
 
     fixture_finish(f, weak, "needs_revision", 3);
@@ -24,13 +25,19 @@ static int fill(void **state)
     parts[0].tag_count = 1;
     parts[1].tier = text("scenario");
     parts[1].persona = text("Bo");
-    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish, .item = two,
-                                           .state = CF_ITEM_DONE, .conversations = parts, .count = 2 };
+    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish,
+                                           .item = two,
+                                           .state = CF_ITEM_DONE,
+                                           .conversations = parts,
+                                           .count = 2 };
     must(f, &finish.write);
 
     struct cf_conversation_new one = fixture_conversation(1, "generated", 10);
-    finish = (struct cf_write_item_finish){ .write.apply = cf_write_item_finish, .item = extra,
-                                            .state = CF_ITEM_DONE, .surplus = true, .conversations = &one,
+    finish = (struct cf_write_item_finish){ .write.apply = cf_write_item_finish,
+                                            .item = extra,
+                                            .state = CF_ITEM_DONE,
+                                            .surplus = true,
+                                            .conversations = &one,
                                             .count = 1 };
     must(f, &finish.write);
     fixture_finish(f, gone, "generated", 7);
@@ -41,7 +48,8 @@ static int fill(void **state)
         static const int places[] = { 0, 1, 2, 3, 5 };
         fixture_draw(f, kept[i], places[i], 2);
     }
-    struct cf_write_item_orphans orphans = { .write.apply = cf_write_item_orphans, .run = f->run.run,
+    struct cf_write_item_orphans orphans = { .write.apply = cf_write_item_orphans,
+                                             .run = f->run.run,
                                              .drawing = 2 };
     must(f, &orphans.write);
     return 0;
@@ -57,13 +65,18 @@ static const char *const approved_only[] = { "approved" };
 static const char *const both[] = { "approved", "needs_revision" };
 
 static struct filter_row filter_rows[] = {
-    { "by default only what counts, in order of the plan", { .run = 1 }, "two.1.1 two.2.1 good.1.2 weak.1.1 " },
+    { "by default only what counts, in order of the plan",
+      { .run = 1 },
+      "two.1.1 two.2.1 good.1.2 weak.1.1 " },
     { "all runs", { .run = 0 }, "two.1.1 two.2.1 good.1.2 weak.1.1 " },
     { "another run", { .run = 9 }, "" },
-    { "superseded, orphaned and surplus ones on request", { .run = 1, .with_superseded = true },
+    { "superseded, orphaned and surplus ones on request",
+      { .run = 1, .with_superseded = true },
       "two.1.1 two.2.1 good.1.1 good.1.2 extra.1.1 weak.1.1 gone.1.1 bad.1.1 " },
     { "by status", { .run = 1, .statuses = approved_only, .status_count = 1 }, "good.1.2 " },
-    { "by several statuses", { .run = 1, .statuses = both, .status_count = 2 }, "good.1.2 weak.1.1 " },
+    { "by several statuses",
+      { .run = 1, .statuses = both, .status_count = 2 },
+      "good.1.2 weak.1.1 " },
     { "no status is no conversation", { .run = 1, .statuses = both, .status_count = 0 }, "" },
     { "by least score, the unscored left out", { .run = 1, .min_score = 8 }, "two.2.1 good.1.2 " },
     { "by tier", { .run = 1, .tier = "scenario" }, "two.1.1 " },
@@ -106,7 +119,8 @@ static void a_row_carries_turns_and_tags(void **state)
     struct cf_conversation_cursor *cursor;
     const struct cf_conversation_row *row;
 
-    assert_true(cf_conversations_open(reader, &(struct cf_conversation_filter){ .run = 1 }, &cursor, &f->err));
+    assert_true(cf_conversations_open(reader, &(struct cf_conversation_filter){ .run = 1 }, &cursor,
+                                      &f->err));
     assert_int_equal(cf_conversations_next(cursor, &row, &f->err), 1);
     assert_true(isnan(row->quality_score));
     assert_int_equal(row->tag_count, 0);
@@ -139,11 +153,13 @@ static void the_order_needs_no_sort_of_the_whole(void **state)
 
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
     assert_int_equal(
-        sqlite3_prepare_v2(db, "EXPLAIN QUERY PLAN SELECT c.id FROM items i INDEXED BY items_ordinal"
-                               " CROSS JOIN conversations c ON c.item = i.id CROSS JOIN runs r ON r.id = i.run"
-                               " LEFT JOIN templates t ON t.id = c.template WHERE i.run = 1"
-                               " ORDER BY i.run, i.ordinal, i.id, c.part, c.version",
-                           -1, &stmt, NULL),
+        sqlite3_prepare_v2(
+            db,
+            "EXPLAIN QUERY PLAN SELECT c.id FROM items i INDEXED BY items_ordinal"
+            " CROSS JOIN conversations c ON c.item = i.id CROSS JOIN runs r ON r.id = i.run"
+            " LEFT JOIN templates t ON t.id = c.template WHERE i.run = 1"
+            " ORDER BY i.run, i.ordinal, i.id, c.part, c.version",
+            -1, &stmt, NULL),
         SQLITE_OK);
     while (sqlite3_step(stmt) == SQLITE_ROW) {
         const char *line = (const char *)sqlite3_column_text(stmt, 3);
@@ -185,7 +201,8 @@ static void a_cursor_keeps_its_view_while_the_store_writes(void **state)
     const struct cf_conversation_row *row;
     int count = 1;
 
-    assert_true(cf_conversations_open(reader, &(struct cf_conversation_filter){ .run = 1 }, &cursor, &f->err));
+    assert_true(cf_conversations_open(reader, &(struct cf_conversation_filter){ .run = 1 }, &cursor,
+                                      &f->err));
     assert_int_equal(cf_conversations_next(cursor, &row, &f->err), 1);
     fixture_finish(f, fixture_item(f, "new", 99), "generated", 8);
     while (cf_conversations_next(cursor, &row, &f->err) > 0)
@@ -207,7 +224,8 @@ int main(void)
     };
     size_t count = 4;
     for (size_t i = 0; i < sizeof filter_rows / sizeof filter_rows[0]; i++)
-        tests[count++] = (struct CMUnitTest){ .name = filter_rows[i].name, .test_func = filter_selects,
+        tests[count++] = (struct CMUnitTest){ .name = filter_rows[i].name,
+                                              .test_func = filter_selects,
                                               .initial_state = &filter_rows[i] };
     return _cmocka_run_group_tests("read_conversation", tests, count, NULL, NULL);
 }

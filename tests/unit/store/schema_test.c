@@ -22,7 +22,8 @@ static char *structure_of(const char *path)
     sqlite3 *db;
     sqlite3_stmt *stmt;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    sqlite3_prepare_v2(db, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name", -1, &stmt, NULL);
+    sqlite3_prepare_v2(db, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name", -1,
+                       &stmt, NULL);
     while (sqlite3_step(stmt) == SQLITE_ROW)
         cf_buf_addf(&all, "%s\n", (const char *)sqlite3_column_text(stmt, 0));
     sqlite3_finalize(stmt);
@@ -53,7 +54,8 @@ static void every_version_that_landed_opens_with_its_data(void **state)
         struct cf_conversation_cursor *cursor;
         const struct cf_conversation_row *row;
         assert_true(cf_reader_open(copy, 0, &reader, &f->err));
-        assert_true(cf_conversations_open(reader, &(struct cf_conversation_filter){ .run = 0 }, &cursor, &f->err));
+        assert_true(cf_conversations_open(reader, &(struct cf_conversation_filter){ .run = 0 },
+                                          &cursor, &f->err));
         assert_int_equal(cf_conversations_next(cursor, &row, &f->err), 1);
         assert_string_equal(row->run_name, "demo");
         assert_int_equal(row->turn_count, 2);
@@ -67,15 +69,16 @@ static void every_version_that_landed_opens_with_its_data(void **state)
 static void every_view_can_be_selected(void **state)
 {
     struct fixture *f = *state;
-    static const char *const views[] = { "run_view", "item_view", "conversation_view", "turn_view", "call_view",
-                                         "log_view", "template_view" };
+    static const char *const views[] = { "run_view",  "item_view", "conversation_view", "turn_view",
+                                         "call_view", "log_view",  "template_view" };
     int64_t item = fixture_item(f, "a", 0), call = fixture_sent(f, item, 50);
     fixture_reply(f, item, call, 1500000000);
     fixture_finish(f, item, "generated", 8);
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
         char sql[128];
         snprintf(sql, sizeof sql, "SELECT count(*) > 0 FROM (SELECT * FROM %s)", views[i]);
-        assert_string_equal(fixture_sql(f, sql), strcmp(views[i], "template_view") == 0 ? "0" : "1");
+        assert_string_equal(fixture_sql(f, sql),
+                            strcmp(views[i], "template_view") == 0 ? "0" : "1");
     }
     assert_string_equal(fixture_sql(f, "SELECT cost_usd FROM call_view"), "0.0015");
     assert_string_equal(fixture_sql(f, "SELECT spent_usd FROM run_view"), "0.0015");
@@ -86,7 +89,8 @@ static void every_view_can_be_selected(void **state)
 
 static const char second[] = "ALTER TABLE runs ADD COLUMN colour TEXT;"
                              "UPDATE runs SET colour = 'blue';";
-static const char broken[] = "ALTER TABLE runs ADD COLUMN colour TEXT; INSERT INTO nowhere VALUES (1);";
+static const char broken[] =
+    "ALTER TABLE runs ADD COLUMN colour TEXT; INSERT INTO nowhere VALUES (1);";
 
 static int count_copies(const char *folder)
 {
@@ -192,7 +196,7 @@ static void make_fixture(const char *path)
     fixture_fail(f, fixture_item(f, "second", 1), "refusal", "the model declined");
     cf_store_free(f->store);
     f->store = NULL;
-    snprintf(command, sizeof command, "sqlite3 %s \"VACUUM INTO '%s'\"", f->path, path);
+    snprintf(command, sizeof command, "sqlite3 %s \"PRAGMA page_size = 1024; VACUUM INTO '%s'\"", f->path, path);
     if (system(command) != 0)
         fprintf(stderr, "%s cannot be written\n", path);
     fixture_remove(&state);

@@ -44,7 +44,8 @@ static bool apply_probe(struct cf_write *write, struct cf_store_tx *tx, struct c
         pthread_mutex_unlock(probe->lock);
     }
     struct cf_query query = cf_db_query(
-        &tx->db, "INSERT INTO lanes (base_url, organisation, limit_class, learnt_at) VALUES (?, '', ?, '')");
+        &tx->db,
+        "INSERT INTO lanes (base_url, organisation, limit_class, learnt_at) VALUES (?, '', ?, '')");
     cf_query_text(&query, probe->big);
     cf_query_int(&query, probe->number);
     if (!cf_query_run(&query, err))
@@ -68,7 +69,8 @@ static void note_probe(struct cf_write *write, const struct cf_error *err)
 
 static struct journal journal_new(void)
 {
-    return (struct journal){ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+    return (struct journal){ .lock = PTHREAD_MUTEX_INITIALIZER,
+                             .changed = PTHREAD_COND_INITIALIZER };
 }
 
 static void wait_for(struct journal *journal, size_t count)
@@ -81,8 +83,10 @@ static void wait_for(struct journal *journal, size_t count)
 
 static struct probe probe_of(int64_t number, struct journal *journal)
 {
-    return (struct probe){ .write = { .apply = apply_probe, .on_done = note_probe }, .number = number,
-                           .journal = journal, .big = { "url", 3 } };
+    return (struct probe){ .write = { .apply = apply_probe, .on_done = note_probe },
+                           .number = number,
+                           .journal = journal,
+                           .big = { "url", 3 } };
 }
 
 /* Submits probes while the store thread is held in the first, so that the rest gathers. */
@@ -151,7 +155,8 @@ static void only_the_faulty_message_of_a_group_fails(void **state)
     }
     assert_string_equal(probes[7].err.message, "faulty 7");
     assert_string_equal(fixture_sql(f, "SELECT count(*) FROM lanes"), "19");
-    assert_string_equal(fixture_sql(f, "SELECT count(*) FROM lanes WHERE limit_class IN ('7', '11')"), "0");
+    assert_string_equal(
+        fixture_sql(f, "SELECT count(*) FROM lanes WHERE limit_class IN ('7', '11')"), "0");
 }
 
 struct chained_sent {
@@ -186,8 +191,13 @@ static void an_undone_group_leaves_no_totals_and_no_ids_behind(void **state)
     cf_store_submit(f->store, &first.write);
     for (int i = 0; i < 3; i++) {
         calls[i] = (struct chained_sent){
-            .sent = { .write = { .apply = cf_write_call_sent, .on_done = note_sent }, .run = f->run.run,
-                      .item = item, .branch = "", .ordinal = i, .bound_pico = 9, .request = text("{}") },
+            .sent = { .write = { .apply = cf_write_call_sent, .on_done = note_sent },
+                      .run = f->run.run,
+                      .item = item,
+                      .branch = "",
+                      .ordinal = i,
+                      .bound_pico = 9,
+                      .request = text("{}") },
             .journal = &journal,
         };
         cf_store_submit(f->store, &calls[i].sent.write);
@@ -296,7 +306,7 @@ static void the_file_is_durable_by_its_settings(void **state)
     assert_string_equal(fixture_sql(f, "PRAGMA application_id"), "1667653986");
     assert_string_equal(fixture_sql(f, "PRAGMA integrity_check"), "ok");
 
-    struct cf_db *db = (struct cf_db *)f->store;    /* tx is its first member, db the first of that */
+    struct cf_db *db = (struct cf_db *)f->store; /* tx is its first member, db the first of that */
     int64_t value;
     assert_true(cf_db_int(db, "PRAGMA synchronous", &value, &f->err));
     assert_int_equal(value, 2);
@@ -414,8 +424,9 @@ static void a_database_held_by_another_process_cannot_be_opened(void **state)
     cf_store_free(f->store);
     f->store = NULL;
     assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(other, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE", NULL, NULL, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(other, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE", NULL, NULL, NULL),
+        SQLITE_OK);
     assert_false(cf_store_open(f->path, &options, &store, &f->err));
     assert_int_equal(f->err.kind, CF_ERR_STORAGE);
     assert_non_null(strstr(f->err.message, "another process has held it for 0.05 s"));
@@ -464,7 +475,9 @@ static void make_marked(const char *path) { make_by_sql(path, "PRAGMA applicatio
 
 static void make_newer(const char *path)
 {
-    make_by_sql(path, "PRAGMA application_id = 1667653986; PRAGMA user_version = 99; CREATE TABLE runs (id)");
+    make_by_sql(
+        path,
+        "PRAGMA application_id = 1667653986; PRAGMA user_version = 99; CREATE TABLE runs (id)");
 }
 
 static void make_pipe(const char *path) { assert_int_equal(mkfifo(path, 0666), 0); }
@@ -485,12 +498,13 @@ static struct unfit unfit_rows[] = {
       "is a database of another program", NULL },
     { "a database with another mark is refused", make_marked, "", CF_ERR_CONFIG,
       "is a database of another program", NULL },
-    { "a newer schema is refused", make_newer, "", CF_ERR_CONFIG, "newer confab (schema 99, this one knows 1)",
-      NULL },
+    { "a newer schema is refused", make_newer, "", CF_ERR_CONFIG,
+      "newer confab (schema 99, this one knows 1)", NULL },
     { "a pipe is refused", make_pipe, "", CF_ERR_CONFIG, "is not a regular file", NULL },
     { "a missing folder is named", make_nothing, "/sub/x.db", CF_ERR_CONFIG, "there is no folder",
       "there is no database at" },
-    { "a file as a folder is refused", make_text, "/x.db", CF_ERR_STORAGE, "Not a directory", NULL },
+    { "a file as a folder is refused", make_text, "/x.db", CF_ERR_STORAGE, "Not a directory",
+      NULL },
 };
 
 static void unfit_file_is_refused(void **state)
@@ -629,7 +643,8 @@ int main(void)
     };
     size_t count = 16;
     for (size_t i = 0; i < sizeof unfit_rows / sizeof unfit_rows[0]; i++)
-        tests[count++] = (struct CMUnitTest){ .name = unfit_rows[i].name, .test_func = unfit_file_is_refused,
+        tests[count++] = (struct CMUnitTest){ .name = unfit_rows[i].name,
+                                              .test_func = unfit_file_is_refused,
                                               .initial_state = &unfit_rows[i] };
     return _cmocka_run_group_tests("store", tests, count, NULL, NULL);
 }

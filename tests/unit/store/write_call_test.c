@@ -42,10 +42,16 @@ static void a_reply_is_kept_whole_with_usage_and_cost(void **state)
     int64_t item = fixture_item(f, "a", 0), call = fixture_sent(f, item, 500);
     static const char raw[] = "{\"x\":\"\xff\0\"}";    /* stored byte for byte, whatever it is */
     struct cf_write_call_reply reply = {
-        .write.apply = cf_write_call_reply, .run = f->run.run, .item = item, .call = call,
+        .write.apply = cf_write_call_reply,
+        .run = f->run.run,
+        .item = item,
+        .call = call,
         .reply = { raw, sizeof raw - 1 },
         .usage = { 10, 20, 30, 40, 50, 6, "standard" },
-        .cost_pico = 123, .model_answered = "claude-x-1", .stop_reason = "max_tokens", .latency_ms = 77,
+        .cost_pico = 123,
+        .model_answered = "claude-x-1",
+        .stop_reason = "max_tokens",
+        .latency_ms = 77,
         .request_id = "req_9",
     };
     must(f, &reply.write);
@@ -94,7 +100,8 @@ static void a_reply_without_a_price_is_counted_as_unknown(void **state)
     assert_string_equal(fixture_sql(f, "SELECT coalesce(cost_pico, 'null') FROM calls"), "null");
 }
 
-static struct cf_write_call_failed failure(struct fixture *f, int64_t item, int64_t call, bool retry, bool billed)
+static struct cf_write_call_failed failure(struct fixture *f, int64_t item, int64_t call,
+                                           bool retry, bool billed)
 {
     return (struct cf_write_call_failed){
         .write.apply = cf_write_call_failed, .run = f->run.run, .item = item, .call = call,
@@ -112,12 +119,17 @@ static void what_may_have_been_billed_stays_at_risk_for_good(void **state)
     assert_string_equal(fixture_sql(f, "SELECT state FROM calls"), "waiting");
     assert_int_equal(fixture_account(f).at_risk_pico, 500);
 
-    struct cf_write_call_sent again = { .write.apply = cf_write_call_sent, .run = f->run.run, .item = item,
-                                        .call = call, .model = "claude-x", .max_tokens = 200,
+    struct cf_write_call_sent again = { .write.apply = cf_write_call_sent,
+                                        .run = f->run.run,
+                                        .item = item,
+                                        .call = call,
+                                        .model = "claude-x",
+                                        .max_tokens = 200,
                                         .bound_pico = 700 };
     must(f, &again.write);
     assert_int_equal(again.call, call);
-    assert_string_equal(fixture_sql(f, "SELECT state || attempts || ':' || max_tokens FROM calls"), "sent2:200");
+    assert_string_equal(fixture_sql(f, "SELECT state || attempts || ':' || max_tokens FROM calls"),
+                        "sent2:200");
     assert_string_equal(fixture_sql(f, "SELECT body FROM call_requests"), "{\"q\":1}");
 
     failed = failure(f, item, call, true, false);
@@ -171,11 +183,16 @@ static void a_call_that_is_not_there_is_an_error(void **state)
     struct cf_write_call_failed failed = failure(f, item, 4711, true, false);
     assert_false(cf_store_write(f->store, &failed.write, &f->err));
     assert_string_equal(f->err.message, "there is no call 4711");
-    struct cf_write_call_sent again = { .write.apply = cf_write_call_sent, .run = f->run.run, .item = item,
-                                        .call = 4711 };
+    struct cf_write_call_sent again = {
+        .write.apply = cf_write_call_sent, .run = f->run.run, .item = item, .call = 4711
+    };
     assert_false(cf_store_write(f->store, &again.write, &f->err));
-    struct cf_write_call_reply reply = { .write.apply = cf_write_call_reply, .run = f->run.run, .item = item,
-                                         .call = 4711, .reply = text("{}"), .usage = CF_TOKEN_USAGE_NONE };
+    struct cf_write_call_reply reply = { .write.apply = cf_write_call_reply,
+                                         .run = f->run.run,
+                                         .item = item,
+                                         .call = 4711,
+                                         .reply = text("{}"),
+                                         .usage = CF_TOKEN_USAGE_NONE };
     assert_false(cf_store_write(f->store, &reply.write, &f->err));
     assert_int_equal(fixture_account(f).attempts, 0);
 }
@@ -186,8 +203,12 @@ static void money_beyond_counting_is_an_error_not_a_wrong_sum(void **state)
     int64_t item = fixture_item(f, "a", 0);
     int64_t first = fixture_sent(f, item, 1), second = fixture_sent(f, item, 1);
     fixture_reply(f, item, first, INT64_MAX - 5);
-    struct cf_write_call_reply reply = { .write.apply = cf_write_call_reply, .run = f->run.run, .item = item,
-                                         .call = second, .reply = text("{}"), .usage = CF_TOKEN_USAGE_NONE,
+    struct cf_write_call_reply reply = { .write.apply = cf_write_call_reply,
+                                         .run = f->run.run,
+                                         .item = item,
+                                         .call = second,
+                                         .reply = text("{}"),
+                                         .usage = CF_TOKEN_USAGE_NONE,
                                          .cost_pico = 10 };
     assert_false(cf_store_write(f->store, &reply.write, &f->err));
     assert_int_equal(f->err.kind, CF_ERR_STORAGE);
@@ -230,8 +251,11 @@ static void the_log_has_a_row_for_every_attempt(void **state)
     fixture_reply(f, a, call, 1);
     int64_t other = fixture_sent(f, b, 5);
     fixture_reply(f, b, other, 1);
-    struct cf_write_call_rejected rejected = { .write.apply = cf_write_call_rejected, .run = f->run.run,
-                                               .item = b, .call = other, .error_kind = "parse_error",
+    struct cf_write_call_rejected rejected = { .write.apply = cf_write_call_rejected,
+                                               .run = f->run.run,
+                                               .item = b,
+                                               .call = other,
+                                               .error_kind = "parse_error",
                                                .error_message = "no JSON" };
     must(f, &rejected.write);
 
@@ -286,7 +310,8 @@ int main(void)
     };
     size_t count = 8;
     for (size_t i = 0; i < sizeof end_rows / sizeof end_rows[0]; i++)
-        tests[count++] = (struct CMUnitTest){ .name = end_rows[i].name, .test_func = last_failure_is_told_apart,
+        tests[count++] = (struct CMUnitTest){ .name = end_rows[i].name,
+                                              .test_func = last_failure_is_told_apart,
                                               .initial_state = &end_rows[i] };
     return _cmocka_run_group_tests("write_call", tests, count, NULL, NULL);
 }

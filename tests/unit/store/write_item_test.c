@@ -12,24 +12,31 @@ static void check_totals(struct fixture *f)
         const char *sql;
     } sums[] = {
 #define LIVE " FROM items WHERE ordinal IS NOT NULL AND NOT orphan AND NOT surplus AND run = 1"
-        { offsetof(struct cf_run_account, accepted), "SELECT count(*)" LIVE " AND state = 'done' AND accepted" },
+        { offsetof(struct cf_run_account, accepted),
+          "SELECT count(*)" LIVE " AND state = 'done' AND accepted" },
         { offsetof(struct cf_run_account, needs_revision),
           "SELECT count(*)" LIVE " AND state = 'done' AND NOT accepted" },
         { offsetof(struct cf_run_account, failed), "SELECT count(*)" LIVE " AND state = 'failed'" },
-        { offsetof(struct cf_run_account, skipped), "SELECT count(*)" LIVE " AND state = 'skipped'" },
-        { offsetof(struct cf_run_account, pending), "SELECT count(*)" LIVE " AND state = 'pending'" },
+        { offsetof(struct cf_run_account, skipped),
+          "SELECT count(*)" LIVE " AND state = 'skipped'" },
+        { offsetof(struct cf_run_account, pending),
+          "SELECT count(*)" LIVE " AND state = 'pending'" },
         { offsetof(struct cf_run_account, planned), "SELECT count(*)" LIVE },
         { offsetof(struct cf_run_account, orphans), "SELECT count(*) FROM items WHERE orphan" },
-        { offsetof(struct cf_run_account, surplus), "SELECT count(*) FROM items WHERE surplus AND NOT orphan" },
-        { offsetof(struct cf_run_account, spent_pico), "SELECT coalesce(sum(cost_pico), 0) FROM calls" },
-        { offsetof(struct cf_run_account, at_risk_pico), "SELECT coalesce(sum(at_risk_pico), 0) FROM calls" },
+        { offsetof(struct cf_run_account, surplus),
+          "SELECT count(*) FROM items WHERE surplus AND NOT orphan" },
+        { offsetof(struct cf_run_account, spent_pico),
+          "SELECT coalesce(sum(cost_pico), 0) FROM calls" },
+        { offsetof(struct cf_run_account, at_risk_pico),
+          "SELECT coalesce(sum(at_risk_pico), 0) FROM calls" },
     };
     for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++) {
         int64_t told;
         memcpy(&told, (const char *)&account + sums[i].offset, sizeof told);
         int64_t counted = atoll(fixture_sql(f, sums[i].sql));
         if (told != counted)
-            fail_msg("%s: told %lld, counted %lld", sums[i].sql, (long long)told, (long long)counted);
+            fail_msg("%s: told %lld, counted %lld", sums[i].sql, (long long)told,
+                     (long long)counted);
     }
 }
 
@@ -41,8 +48,11 @@ static void a_new_item_is_pending_and_a_known_one_keeps_its_state(void **state)
         { .key = text("b"), .ordinal = 1, .params = text("{}") },
         { .key = text("b#2"), .ordinal = 2, .params = text("{}") },
     };
-    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw, .run = f->run.run, .drawing = 1,
-                                        .items = draws, .count = 3 };
+    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw,
+                                        .run = f->run.run,
+                                        .drawing = 1,
+                                        .items = draws,
+                                        .count = 3 };
     must(f, &batch.write);
     for (int i = 0; i < 3; i++) {
         assert_false(draws[i].existed);
@@ -71,8 +81,11 @@ static void an_item_takes_its_new_place_and_parameters(void **state)
     struct fixture *f = *state;
     fixture_item(f, "a", 5);
     struct cf_item_draw draw = { .key = text("a"), .ordinal = 2, .params = text("{\"n\":2}") };
-    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw, .run = f->run.run, .drawing = 2,
-                                        .items = &draw, .count = 1 };
+    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw,
+                                        .run = f->run.run,
+                                        .drawing = 2,
+                                        .items = &draw,
+                                        .count = 1 };
     must(f, &batch.write);
 
     struct cf_reader *reader = fixture_reader(f);
@@ -92,8 +105,11 @@ static void keys_may_hold_any_bytes(void **state)
         { .key = { "a\0b", 3 }, .ordinal = 0, .params = text("{}") },
         { .key = { "a\0c", 3 }, .ordinal = 1, .params = text("{}") },
     };
-    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw, .run = f->run.run, .drawing = 1,
-                                        .items = draws, .count = 2 };
+    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw,
+                                        .run = f->run.run,
+                                        .drawing = 1,
+                                        .items = draws,
+                                        .count = 2 };
     must(f, &batch.write);
     assert_false(draws[1].existed);
     must(f, &batch.write);
@@ -148,7 +164,8 @@ static void every_outcome_has_its_place_in_the_account(void **state)
     struct cf_write_item_reopen reopen = { .write.apply = cf_write_item_reopen, .item = items[2] };
     must(f, &reopen.write);
     assert_int_equal(fixture_account(f).pending, 2);
-    assert_string_equal(fixture_sql(f, "SELECT coalesce(error_kind, 'none') FROM items WHERE key = 'k2'"), "none");
+    assert_string_equal(
+        fixture_sql(f, "SELECT coalesce(error_kind, 'none') FROM items WHERE key = 'k2'"), "none");
     fixture_finish(f, items[2], "generated", 7);
     assert_int_equal(fixture_account(f).accepted, 2);
     check_totals(f);
@@ -160,12 +177,16 @@ static void one_weak_part_keeps_an_item_from_being_accepted(void **state)
     int64_t item = fixture_item(f, "a", 0);
     struct cf_conversation_new parts[2] = { fixture_conversation(1, "generated", 8),
                                             fixture_conversation(2, "needs_revision", 2) };
-    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish, .item = item,
-                                           .state = CF_ITEM_DONE, .conversations = parts, .count = 2 };
+    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish,
+                                           .item = item,
+                                           .state = CF_ITEM_DONE,
+                                           .conversations = parts,
+                                           .count = 2 };
     must(f, &finish.write);
     assert_int_equal(fixture_account(f).needs_revision, 1);
 
-    struct cf_write_review review = { .write.apply = cf_write_review, .conversation = parts[1].conversation,
+    struct cf_write_review review = { .write.apply = cf_write_review,
+                                      .conversation = parts[1].conversation,
                                       .status = "approved" };
     must(f, &review.write);
     assert_int_equal(fixture_account(f).accepted, 1);
@@ -186,18 +207,24 @@ static void a_conversation_is_stored_with_all_that_belongs_to_it(void **state)
     conversation.call_count = 1;
     conversation.tags = tags;
     conversation.tag_count = 3;
-    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish, .item = item,
-                                           .state = CF_ITEM_DONE, .conversations = &conversation, .count = 1 };
+    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish,
+                                           .item = item,
+                                           .state = CF_ITEM_DONE,
+                                           .conversations = &conversation,
+                                           .count = 1 };
     must(f, &finish.write);
     assert_int_equal(conversation.version, 1);
     assert_string_equal(fixture_sql(f, "SELECT uuid FROM conversations"), conversation.uuid);
-    assert_string_equal(fixture_sql(f, "SELECT group_concat(role || '=' || content, '|') FROM turn_view"),
-                        "user=Hello?|assistant=Hi, how can I help?");
-    assert_string_equal(fixture_sql(f, "SELECT group_concat(name || ':' || coalesce(value, '-') || ':' ||"
-                                       " typeof(value)) FROM tags"),
-                        "bare:-:null,judge:7.5:real,mood:calm:text");
-    assert_string_equal(fixture_sql(f, "SELECT first_turn || '-' || last_turn || ':' || call FROM turn_calls"),
-                        "0-1:1");
+    assert_string_equal(
+        fixture_sql(f, "SELECT group_concat(role || '=' || content, '|') FROM turn_view"),
+        "user=Hello?|assistant=Hi, how can I help?");
+    assert_string_equal(
+        fixture_sql(f, "SELECT group_concat(name || ':' || coalesce(value, '-') || ':' ||"
+                       " typeof(value)) FROM tags"),
+        "bare:-:null,judge:7.5:real,mood:calm:text");
+    assert_string_equal(
+        fixture_sql(f, "SELECT first_turn || '-' || last_turn || ':' || call FROM turn_calls"),
+        "0-1:1");
     assert_string_equal(fixture_sql(f, "SELECT simulated FROM conversations"), "0");
 }
 
@@ -205,13 +232,16 @@ static void nothing_of_an_item_is_stored_when_a_part_of_it_cannot_be(void **stat
 {
     struct fixture *f = *state;
     int64_t item = fixture_item(f, "a", 0);
-    struct cf_turn_call made = { .first_turn = 0, .last_turn = 1, .call = 4711 };    /* no such call */
+    struct cf_turn_call made = { .first_turn = 0, .last_turn = 1, .call = 4711 }; /* no such call */
     struct cf_conversation_new parts[2] = { fixture_conversation(1, "generated", 8),
                                             fixture_conversation(2, "generated", 8) };
     parts[1].calls = &made;
     parts[1].call_count = 1;
-    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish, .item = item,
-                                           .state = CF_ITEM_DONE, .conversations = parts, .count = 2 };
+    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish,
+                                           .item = item,
+                                           .state = CF_ITEM_DONE,
+                                           .conversations = parts,
+                                           .count = 2 };
     assert_false(cf_store_write(f->store, &finish.write, &f->err));
     assert_int_equal(f->err.kind, CF_ERR_STORAGE);
     assert_non_null(strstr(f->err.message, "FOREIGN KEY"));
@@ -232,33 +262,43 @@ static void a_new_conversation_takes_the_place_of_the_old_one(void **state)
     struct cf_conversation_new parts[3] = { fixture_conversation(1, "generated", 8),
                                             fixture_conversation(2, "generated", 8),
                                             fixture_conversation(3, "generated", 8) };
-    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish, .item = item,
-                                           .state = CF_ITEM_DONE, .conversations = parts, .count = 3 };
+    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish,
+                                           .item = item,
+                                           .state = CF_ITEM_DONE,
+                                           .conversations = parts,
+                                           .count = 3 };
     must(f, &finish.write);
-    struct cf_write_review review = { .write.apply = cf_write_review, .conversation = parts[0].conversation,
-                                      .status = "approved", .note = "lovely" };
+    struct cf_write_review review = { .write.apply = cf_write_review,
+                                      .conversation = parts[0].conversation,
+                                      .status = "approved",
+                                      .note = "lovely" };
     must(f, &review.write);
 
     finish.count = 2;
     must(f, &finish.write);
     assert_int_equal(parts[0].version, 2);
-    assert_string_equal(fixture_sql(f, "SELECT group_concat(coalesce(superseded_by, '-') || '.' || withdrawn)"
-                                       " FROM (SELECT * FROM conversations ORDER BY id)"),
-                        "4.0,5.0,4.1,-.0,-.0");
-    assert_string_equal(fixture_sql(f, "SELECT status || review_note FROM conversations WHERE id = 1"),
-                        "approvedlovely");
+    assert_string_equal(
+        fixture_sql(f, "SELECT group_concat(coalesce(superseded_by, '-') || '.' || withdrawn)"
+                       " FROM (SELECT * FROM conversations ORDER BY id)"),
+        "4.0,5.0,4.1,-.0,-.0");
+    assert_string_equal(
+        fixture_sql(f, "SELECT status || review_note FROM conversations WHERE id = 1"),
+        "approvedlovely");
     assert_string_equal(fixture_sql(f, "SELECT count(*) FROM conversation_view WHERE listed"), "2");
     check_totals(f);
 
-    fixture_fail(f, item, "api_error", "gone");    /* a failure sets nothing aside, but nothing counts either */
-    assert_string_equal(fixture_sql(f, "SELECT count(*) FROM conversations WHERE superseded_by IS NULL"), "2");
+    fixture_fail(f, item, "api_error",
+                 "gone"); /* a failure sets nothing aside, but nothing counts either */
+    assert_string_equal(
+        fixture_sql(f, "SELECT count(*) FROM conversations WHERE superseded_by IS NULL"), "2");
     assert_string_equal(fixture_sql(f, "SELECT count(*) FROM conversation_view WHERE listed"), "0");
 
     struct cf_write_item_finish skip = { .write.apply = cf_write_item_finish, .item = item,
                                          .state = CF_ITEM_SKIPPED };
     must(f, &skip.write);
-    assert_string_equal(fixture_sql(f, "SELECT count(*) FROM conversations WHERE superseded_by IS NULL"
-                                       " AND NOT withdrawn"),
+    assert_string_equal(fixture_sql(f,
+                                    "SELECT count(*) FROM conversations WHERE superseded_by IS NULL"
+                                    " AND NOT withdrawn"),
                         "0");
     check_totals(f);
 }
@@ -272,7 +312,8 @@ static void what_is_no_longer_drawn_becomes_an_orphan_and_may_come_back(void **s
     fixture_finish(f, b, "generated", 8);
 
     fixture_draw(f, "a", 0, 2);
-    struct cf_write_item_orphans orphans = { .write.apply = cf_write_item_orphans, .run = f->run.run,
+    struct cf_write_item_orphans orphans = { .write.apply = cf_write_item_orphans,
+                                             .run = f->run.run,
                                              .drawing = 2 };
     must(f, &orphans.write);
     assert_int_equal(orphans.orphans, 1);

@@ -3,11 +3,16 @@
 
 #include "fixture.h"
 
-static struct cf_write_run_begin begin_of(const char *name, bool simulated, bool fresh, const char *hash)
+static struct cf_write_run_begin begin_of(const char *name, bool simulated, bool fresh,
+                                          const char *hash)
 {
-    return (struct cf_write_run_begin){ .write.apply = cf_write_run_begin, .name = name,
-                                        .provider = "anthropic", .simulated = simulated, .fresh = fresh,
-                                        .script_hash = hash, .seed = 99 };
+    return (struct cf_write_run_begin){ .write.apply = cf_write_run_begin,
+                                        .name = name,
+                                        .provider = "anthropic",
+                                        .simulated = simulated,
+                                        .fresh = fresh,
+                                        .script_hash = hash,
+                                        .seed = 99 };
 }
 
 static void a_run_is_found_again_by_its_identity(void **state)
@@ -27,7 +32,8 @@ static void a_run_is_found_again_by_its_identity(void **state)
     struct cf_write_run_begin edited = begin_of("demo", false, false, "bb");
     must(f, &edited.write);
     assert_true(edited.continued && edited.script_changed);
-    assert_string_equal(fixture_sql(f, "SELECT script_hash FROM runs"), "aa");    /* not before it is owned */
+    assert_string_equal(fixture_sql(f, "SELECT script_hash FROM runs"),
+                        "aa"); /* not before it is owned */
 
     struct cf_write_run_begin simulated = begin_of("demo", true, false, "aa");
     must(f, &simulated.write);
@@ -60,17 +66,24 @@ static void owning_books_calls_that_a_dead_owner_left(void **state)
     fixture_sent(f, item, 200);
     fixture_sent(f, item, CF_COST_UNKNOWN);
 
-    struct cf_write_run_begin other = begin_of("other", false, false, "aa");    /* whose calls stay as they are */
+    struct cf_write_run_begin other =
+        begin_of("other", false, false, "aa"); /* whose calls stay as they are */
     must(f, &other.write);
     struct cf_item_draw draw = { .key = text("z"), .params = text("{}") };
-    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw, .run = other.run, .items = &draw,
-                                        .count = 1 };
+    struct cf_write_item_draw batch = {
+        .write.apply = cf_write_item_draw, .run = other.run, .items = &draw, .count = 1
+    };
     must(f, &batch.write);
-    struct cf_write_call_sent sent = { .write.apply = cf_write_call_sent, .run = other.run, .item = draw.item,
-                                       .bound_pico = 7, .request = text("{}") };
+    struct cf_write_call_sent sent = { .write.apply = cf_write_call_sent,
+                                       .run = other.run,
+                                       .item = draw.item,
+                                       .bound_pico = 7,
+                                       .request = text("{}") };
     must(f, &sent.write);
 
-    struct cf_write_run_own own = { .write.apply = cf_write_run_own, .begin = &f->run, .host = "here", .pid = 42 };
+    struct cf_write_run_own own = {
+        .write.apply = cf_write_run_own, .begin = &f->run, .host = "here", .pid = 42
+    };
     must(f, &own.write);
     assert_int_equal(own.unknown_calls, 3);
     assert_int_equal(own.unknown_pico, 1200);
@@ -80,8 +93,9 @@ static void owning_books_calls_that_a_dead_owner_left(void **state)
     assert_int_equal(account.at_risk_pico, 1200);
     assert_int_equal(account.spent_pico, 40);
     assert_int_equal(account.failures, 3);
-    assert_string_equal(fixture_sql(f, "SELECT group_concat(state) FROM (SELECT state FROM calls ORDER BY id)"),
-                        "done,unknown,unknown,unknown,sent");
+    assert_string_equal(
+        fixture_sql(f, "SELECT group_concat(state) FROM (SELECT state FROM calls ORDER BY id)"),
+        "done,unknown,unknown,unknown,sent");
     assert_string_equal(fixture_sql(f, "SELECT count(*) || error_kind FROM generation_logs WHERE"
                                        " status = 'unknown' AND error_message LIKE '%in flight%'"),
                         "3api_error");
@@ -99,7 +113,9 @@ static void owning_stores_script_and_owner(void **state)
     begin.script = "p.lua";
     begin.script_text = "print(1)";
     must(f, &begin.write);
-    struct cf_write_run_own own = { .write.apply = cf_write_run_own, .begin = &begin, .host = "box", .pid = 42 };
+    struct cf_write_run_own own = {
+        .write.apply = cf_write_run_own, .begin = &begin, .host = "box", .pid = 42
+    };
     must(f, &own.write);
 
     struct cf_reader *reader = fixture_reader(f);
@@ -123,8 +139,11 @@ static void an_update_changes_only_what_it_names(void **state)
 {
     struct fixture *f = *state;
     fixture_own(f);
-    struct cf_write_run_update update = { .write.apply = cf_write_run_update, .run = f->run.run,
-                                          .state = "paused", .state_reason = "low disk", .planned = 200,
+    struct cf_write_run_update update = { .write.apply = cf_write_run_update,
+                                          .run = f->run.run,
+                                          .state = "paused",
+                                          .state_reason = "low disk",
+                                          .planned = 200,
                                           .budget_pico = 5 * CF_PICO_PER_USD };
     must(f, &update.write);
     update = (struct cf_write_run_update){ .write.apply = cf_write_run_update, .run = f->run.run,
@@ -157,7 +176,8 @@ static void an_update_changes_only_what_it_names(void **state)
     cf_reader_free(reader);
 }
 
-static struct cf_write_template template_of(const char *name, const char *system, const char *prompt)
+static struct cf_write_template template_of(const char *name, const char *system,
+                                            const char *prompt)
 {
     return (struct cf_write_template){ .write.apply = cf_write_template, .name = name,
                                        .system = text(system), .prompt = text(prompt) };
@@ -184,14 +204,16 @@ static void a_changed_template_is_a_new_version(void **state)
     must(f, &same.write);    /* back to the first text: the first version */
     assert_int_equal(same.version, 1);
 
-    struct cf_write_template shifted = template_of("chat", "sp", ""), other = template_of("talk", "s", "p");
+    struct cf_write_template shifted = template_of("chat", "sp", ""),
+                             other = template_of("talk", "s", "p");
     must(f, &shifted.write);
     assert_true(shifted.is_new);
     must(f, &other.write);
     assert_int_equal(other.version, 1);
     assert_int_not_equal(other.template, first.template);
 
-    struct cf_write_template none = template_of("chat", NULL, "x"), empty = template_of("chat", "", "x");
+    struct cf_write_template none = template_of("chat", NULL, "x"),
+                             empty = template_of("chat", "", "x");
     must(f, &none.write);
     must(f, &empty.write);
     assert_int_not_equal(none.template, empty.template);
@@ -204,11 +226,17 @@ static void templates_learn_from_replies_and_conversations(void **state)
     must(f, &template.write);
     int64_t item = fixture_item(f, "a", 0);
     for (int i = 0; i < 3; i++) {
-        struct cf_write_call_sent sent = { .write.apply = cf_write_call_sent, .run = f->run.run, .item = item,
-                                           .template = template.template, .request = text("{}") };
+        struct cf_write_call_sent sent = { .write.apply = cf_write_call_sent,
+                                           .run = f->run.run,
+                                           .item = item,
+                                           .template = template.template,
+                                           .request = text("{}") };
         must(f, &sent.write);
-        struct cf_write_call_reply reply = { .write.apply = cf_write_call_reply, .run = f->run.run, .item = item,
-                                             .call = sent.call, .reply = text("{}"),
+        struct cf_write_call_reply reply = { .write.apply = cf_write_call_reply,
+                                             .run = f->run.run,
+                                             .item = item,
+                                             .call = sent.call,
+                                             .reply = text("{}"),
                                              .usage = CF_TOKEN_USAGE_NONE };
         reply.usage.output = i == 2 ? -1 : 100 + i * 50;
         must(f, &reply.write);
@@ -216,8 +244,11 @@ static void templates_learn_from_replies_and_conversations(void **state)
     struct cf_conversation_new parts[2] = { fixture_conversation(1, "generated", 8),
                                             fixture_conversation(2, "needs_revision", 3) };
     parts[0].template = parts[1].template = template.template;
-    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish, .item = item,
-                                           .state = CF_ITEM_DONE, .conversations = parts, .count = 2 };
+    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish,
+                                           .item = item,
+                                           .state = CF_ITEM_DONE,
+                                           .conversations = parts,
+                                           .count = 2 };
     must(f, &finish.write);
 
     struct cf_reader *reader = fixture_reader(f);
@@ -236,9 +267,14 @@ static void templates_learn_from_replies_and_conversations(void **state)
 static void a_lane_keeps_the_last_it_learnt(void **state)
 {
     struct fixture *f = *state;
-    struct cf_write_lane lane = { .write.apply = cf_write_lane, .base_url = "u", .limit_class = "sonnet",
-                                  .max_requests = 50, .max_input_tokens = -1, .max_output_tokens = 800,
-                                  .window_ms = 60000, .source = "header" };
+    struct cf_write_lane lane = { .write.apply = cf_write_lane,
+                                  .base_url = "u",
+                                  .limit_class = "sonnet",
+                                  .max_requests = 50,
+                                  .max_input_tokens = -1,
+                                  .max_output_tokens = 800,
+                                  .window_ms = 60000,
+                                  .source = "header" };
     must(f, &lane.write);
     lane.max_requests = 40;
     must(f, &lane.write);
@@ -250,14 +286,20 @@ static void a_lane_keeps_the_last_it_learnt(void **state)
 static void a_control_row_is_open_until_it_is_handled(void **state)
 {
     struct fixture *f = *state;
-    struct cf_write_control control = { .write.apply = cf_write_control, .run = f->run.run, .command = "pause" };
+    struct cf_write_control control = { .write.apply = cf_write_control,
+                                        .run = f->run.run,
+                                        .command = "pause" };
     must(f, &control.write);
-    assert_string_equal(fixture_sql(f, "SELECT command FROM run_control WHERE handled_at IS NULL"), "pause");
+    assert_string_equal(fixture_sql(f, "SELECT command FROM run_control WHERE handled_at IS NULL"),
+                        "pause");
     control.handled = control.control;
     must(f, &control.write);
-    assert_string_equal(fixture_sql(f, "SELECT count(*) FROM run_control WHERE handled_at IS NULL"), "0");
+    assert_string_equal(fixture_sql(f, "SELECT count(*) FROM run_control WHERE handled_at IS NULL"),
+                        "0");
 
-    control = (struct cf_write_control){ .write.apply = cf_write_control, .run = 4711, .command = "stop" };
+    control = (struct cf_write_control){ .write.apply = cf_write_control,
+                                         .run = 4711,
+                                         .command = "stop" };
     assert_false(cf_store_write(f->store, &control.write, &f->err));    /* foreign keys are on */
     assert_int_equal(f->err.kind, CF_ERR_STORAGE);
 }
@@ -283,7 +325,8 @@ static void a_run_is_found_by_name_uuid_and_prefix(void **state)
     assert_int_equal(cf_reader_find_run(reader, upper, &run, &f->err), 1);
 
     assert_int_equal(cf_reader_find_run(reader, "nothing", &run, &f->err), 0);
-    assert_int_equal(cf_reader_find_run(reader, "01", &run, &f->err), 0);    /* too short to mean anything */
+    assert_int_equal(cf_reader_find_run(reader, "01", &run, &f->err),
+                     0); /* too short to mean anything */
 
     struct cf_write_run_begin second = begin_of("second", false, false, "aa");
     must(f, &second.write);    /* same clock: the first characters are the same */
@@ -420,7 +463,8 @@ int main(void)
     };
     size_t count = 13;
     for (size_t i = 0; i < sizeof sql_rows / sizeof sql_rows[0]; i++)
-        tests[count++] = (struct CMUnitTest){ .name = sql_rows[i].name, .test_func = sql_is_for_reading,
+        tests[count++] = (struct CMUnitTest){ .name = sql_rows[i].name,
+                                              .test_func = sql_is_for_reading,
                                               .initial_state = &sql_rows[i] };
     return _cmocka_run_group_tests("write_run", tests, count, NULL, NULL);
 }
