@@ -135,7 +135,7 @@ class Mock(Background):
         self.counters = None
         command = ["mock", "--port", "0", "--log", self.log, "--json"]
         if spec:
-            command += ["--spec", spec]
+            command.append(spec)
         super().__init__([*command, *arguments], folder, env)
         self.url = self.wait_for(r"listening on (http://127\.0\.0\.1:\d+)").group(1)
         self.port = int(self.url.rsplit(":", 1)[1])
