@@ -185,9 +185,16 @@ local function merged_models()
   return { models = models }
 end
 
+local function check_base_url(url)
+  if url:find "^https?://[^%s/?#]+[^%s]*$" then return end
+  error(errors.new("config_error", ("the base URL %q is no http or https address, such as https://api.anthropic.com/v1")
+    :format(url), { traceback = "" }), 0)
+end
+
 --- Opens the engine, once.
 function settings.open()
   if core.engine.is_open() then return end
+  if not flags.simulate then check_base_url(settings.base_url()) end
   core.engine.open {
     db = settings.db(), provider = given.provider or "anthropic", simulate = flags.simulate,
     base_url = settings.base_url(), keys = not flags.simulate and find_keys() or nil,

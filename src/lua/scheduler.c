@@ -524,6 +524,7 @@ void cf_scheduler_catch_signals(lua_State *L)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);        /* a file at its limit is a full disk: an error of the write */
 }
 
 enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *err)
