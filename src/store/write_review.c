@@ -89,7 +89,7 @@ static bool read_before(struct cf_store_tx *tx, int64_t conversation, struct bef
 bool cf_write_review(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_review *review = (struct cf_write_review *)write;
-    struct before before;
+    struct before before = { .item = 0 };
     CF_TX_KIND(tx, "review");
 
     if (!read_before(tx, review->conversation, &before, err))
@@ -120,7 +120,7 @@ bool cf_write_review(struct cf_write *write, struct cf_store_tx *tx, struct cf_e
 bool cf_write_rescore(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_rescore *rescore = (struct cf_write_rescore *)write;
-    struct before before;
+    struct before before = { .item = 0 };
     char score[32] = "";
     CF_TX_KIND(tx, "rescore");
 
@@ -153,7 +153,7 @@ bool cf_write_rescore(struct cf_write *write, struct cf_store_tx *tx, struct cf_
 bool cf_write_tag(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_tag *tag = (struct cf_write_tag *)write;
-    struct before before;
+    struct before before = { .item = 0 };
     CF_TX_KIND(tx, "tag");
 
     if (!read_before(tx, tag->conversation, &before, err))
