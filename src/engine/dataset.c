@@ -175,12 +175,12 @@ void cf_dataset_result_done(struct cf_dataset_result *result)
     *result = (struct cf_dataset_result){ .path_count = 0 };
 }
 
-/* "(2 this, 1 that)" around the parts that count something. */
+/* " (this: 2, that: 1" of the parts that count something. */
 static void add_part(struct cf_buf *out, bool *is_first, int64_t count, const char *what)
 {
     if (count == 0)
         return;
-    cf_buf_addf(out, "%s%lld %s", *is_first ? " (" : ", ", (long long)count, what);
+    cf_buf_addf(out, "%s%s: %lld", *is_first ? " (" : ", ", what, (long long)count);
     *is_first = false;
 }
 

@@ -44,6 +44,6 @@ bool cf_dataset_export(struct cf_reader *reader, const struct cf_dataset_filter 
                        enum cf_export_format format, const struct cf_export_options *options,
                        struct cf_dataset_result *out, struct cf_error *err);
 
-/* Appends what came of it for people, without a newline: "200 written, 3 skipped (3 turns without text)". */
+/* Appends what came of it for people, without a newline: "200 written, 3 skipped (has a turn without text: 3)". */
 void cf_dataset_result_format(const struct cf_dataset_result *result, struct cf_buf *out);
 #endif

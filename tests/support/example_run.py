@@ -1,0 +1,32 @@
+"""A database to read from: examples/support_chats.lua against the built-in simulator."""
+import shutil
+import sqlite3
+
+import confab_process
+
+
+def make(folder, limit=8):
+    """Runs the example in that folder; confab.db and support.simulated.jsonl are there afterwards."""
+    home = folder / "home"
+    home.mkdir()
+    for path in (confab_process.ROOT / "examples").iterdir():
+        if path.is_file():
+            shutil.copy(path, folder)
+    result = confab_process.run(["run", "support_chats.lua", "--simulate", "--limit", limit], folder,
+                                confab_process.environment(home))
+    assert result.code == 0, result
+    return folder
+
+
+def change(db, *statements):
+    """Changes a copy of the database as no command would, to see how others take it."""
+    connection = sqlite3.connect(db)
+    try:
+        with connection:
+            for statement in statements:
+                connection.execute(statement)
+    finally:
+        connection.close()
+
+
+REAL = ("UPDATE runs SET simulated = 0", "UPDATE conversations SET simulated = 0")
