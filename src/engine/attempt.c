@@ -35,13 +35,18 @@ static void give_back(struct cf_sender *sender, struct cf_call *call)
     cf_queue_push(call->completions, &call->completion.link);
 }
 
+static void fail_cancelled(struct cf_error *err)
+{
+    cf_fail(err, CF_ERR_CANCELLED, "stopped before it was sent");
+}
+
 static void give_back_cancelled(struct cf_sender *sender, struct cf_call *call)
 {
     if (sender->has_stopped) {
         call->error = sender->stop_error;
         call->stops_run = true;
     } else {
-        cf_fail(&call->error, CF_ERR_CANCELLED, "stopped before it was sent");
+        fail_cancelled(&call->error);
     }
     give_back(sender, call);
 }
@@ -57,18 +62,23 @@ static void stop_all(struct cf_sender *sender, const struct cf_error *why)
     sender->stop_error = *why;
 }
 
+/* Takes a call out of the line of its lane. */
+static void cancel_waiting(struct cf_sender *sender, struct cf_call *call)
+{
+    cf_limiter_cancel(sender->limiter, &call->waiter, cf_loop_now(sender->loop));
+    sender->waiting--;
+    give_back_cancelled(sender, call);
+}
+
 /* Takes back what is not in flight, once nothing new is to be sent. */
 void cf_attempt_return_waiting(struct cf_sender *sender)
 {
-    int64_t now = cf_loop_now(sender->loop);
     struct cf_call *call, *next;
     DL_FOREACH_SAFE(sender->calls, call, next) {
         if (call->is_writing)
             continue;               /* its commit will find the flags */
         if (call->waiter.state == CF_WAITER_QUEUED) {
-            cf_limiter_cancel(sender->limiter, &call->waiter, now);
-            sender->waiting--;
-            give_back_cancelled(sender, call);
+            cancel_waiting(sender, call);
         } else if (call->timer.slot != 0) {
             cf_loop_clear_timer(sender->loop, &call->timer);
             sender->backing_off--;
@@ -150,6 +160,14 @@ static void count_out_of_flight(struct cf_sender *sender, struct cf_call *call)
         sender->at_stake_pico -= call->bound_pico;
 }
 
+/* Takes back a grant of which nothing was sent. */
+static void undo_grant(struct cf_sender *sender, struct cf_call *call)
+{
+    end_grant(sender, call, CF_RELEASE_NEVER_SENT);
+    cf_account_release(call->account, call->bound_pico);
+    count_out_of_flight(sender, call);
+}
+
 static void handle_failure_stored(struct cf_sender *sender, struct cf_sender_message *message);
 
 /* Records a failed attempt. What follows, call->will_retry at call->due_ms, waits for the commit. */
@@ -173,32 +191,26 @@ static void handle_sent_stored(struct cf_sender *sender, struct cf_sender_messag
 {
     struct cf_call *call = call_of(message);
     call->is_writing = false;
-    if (call->error.kind != CF_OK) {
-        struct cf_error why = call->error;
-        end_grant(sender, call, CF_RELEASE_NEVER_SENT);
-        cf_account_release(call->account, call->bound_pico);
-        count_out_of_flight(sender, call);
-        stop_all(sender, &why);
+    if (call->is_write_refused) {
+        undo_grant(sender, call);
+        stop_all(sender, &call->error);
         give_back_cancelled(sender, call);
         cf_attempt_return_waiting(sender);
         return;
     }
     call->call_id = call->write.sent.call;
-    call->attempts++;
+    call->begun_ms = cf_loop_now(sender->loop);
+    call->request_id[0] = '\0';
 
     if (sends_nothing_new(sender)) {
-        end_grant(sender, call, CF_RELEASE_NEVER_SENT);
-        cf_account_release(call->account, call->bound_pico);
-        count_out_of_flight(sender, call);
-        cf_fail(&call->error, CF_ERR_CANCELLED, "stopped before it was sent");
+        undo_grant(sender, call);
+        fail_cancelled(&call->error);
         call->will_retry = true;         /* the call waits, for the next time the run is begun */
-        call->due_ms = 0;
         store_failure(sender, call, false);
         return;
     }
 
-    call->begun_ms = cf_loop_now(sender->loop);
-    call->request_id[0] = '\0';
+    call->attempts++;
     call->http.method = CF_HTTP_POST;
     call->http.url = sender->url;
     set_http_fields(call);
@@ -214,10 +226,20 @@ static void handle_sent_stored(struct cf_sender *sender, struct cf_sender_messag
 /* The lane let it go: its cost is reserved, and its row written before anything is sent. */
 void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call)
 {
-    sender->waiting--;
     if (call->is_writing) {
         call->is_granted = true;         /* the log row of the last attempt is still on its way */
-        sender->waiting++;
+        return;
+    }
+    call->is_granted = false;
+    sender->waiting--;
+    if (sends_nothing_new(sender)) {
+        end_grant(sender, call, CF_RELEASE_NEVER_SENT);
+        give_back_cancelled(sender, call);
+        return;
+    }
+    if (call->key->is_out) {             /* meanwhile: another key's lane may have room */
+        end_grant(sender, call, CF_RELEASE_NEVER_SENT);
+        begin_attempt(sender, call);
         return;
     }
     sender->in_flight++;
@@ -231,8 +253,8 @@ void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call)
         .branch = call->branch, .ordinal = call->ordinal, .model = call->model->name,
         .template = call->template_id, .max_tokens = call->max_tokens,
         .bound_pico = call->bound_pico,
-        .request = call->call_id == 0 ? (struct cf_text){ call->body, call->body_len }
-                                      : (struct cf_text){ NULL, 0 },
+        .request = call->attempts == 0 ? (struct cf_text){ call->body, call->body_len }
+                                       : (struct cf_text){ NULL, 0 },
     };
     memcpy(sent->request_hash, call->hash, sizeof sent->request_hash);
     submit_write(sender, call, &sent->write, cf_write_call_sent, handle_sent_stored);
@@ -270,59 +292,45 @@ static void on_retry_due(void *self)
     begin_attempt(sender, call);
 }
 
-static void handle_failure_stored(struct cf_sender *sender, struct cf_sender_message *message)
+static void wait_for_retry(struct cf_sender *sender, struct cf_call *call)
 {
-    struct cf_call *call = call_of(message);
-    call->is_writing = false;
-    if (call->write.failed.write.owner == NULL) {       /* the disk said no */
-        stop_all(sender, &call->error);
-        if (call->waiter.state == CF_WAITER_QUEUED) {
-            cf_limiter_cancel(sender->limiter, &call->waiter, cf_loop_now(sender->loop));
-            sender->waiting--;
-        } else if (call->is_granted) {
-            call->is_granted = false;
-            sender->waiting--;
-            end_grant(sender, call, CF_RELEASE_NEVER_SENT);
-        }
-        give_back_cancelled(sender, call);
-        cf_attempt_return_waiting(sender);
-        return;
-    }
-    if (!call->will_retry) {
-        give_back(sender, call);
-        return;
-    }
-    if (call->is_granted) {                             /* a 429: the lane let it go meanwhile */
-        call->is_granted = false;
-        cf_attempt_granted(sender, call);
-        return;
-    }
-    if (call->waiter.state == CF_WAITER_QUEUED) {       /* a 429: first in its lane */
-        if (sends_nothing_new(sender)) {
-            cf_limiter_cancel(sender->limiter, &call->waiter, cf_loop_now(sender->loop));
-            sender->waiting--;
-            give_back_cancelled(sender, call);
-        }
-        return;
-    }
-    if (sends_nothing_new(sender)) {
-        give_back_cancelled(sender, call);
-        return;
-    }
     sender->backing_off++;
     call->timer.on_fire = on_retry_due;
     call->timer.self = call;
     cf_loop_set_timer(sender->loop, &call->timer, call->due_ms);
 }
 
+static void handle_failure_stored(struct cf_sender *sender, struct cf_sender_message *message)
+{
+    struct cf_call *call = call_of(message);
+    bool was_refused = call->is_write_refused;
+    call->is_writing = false;
+    if (was_refused)
+        stop_all(sender, &call->error);
+
+    if (call->is_granted) {                             /* a 429: the lane let it go meanwhile */
+        cf_attempt_granted(sender, call);
+    } else if (call->waiter.state == CF_WAITER_QUEUED) {    /* a 429: first in its lane */
+        if (sends_nothing_new(sender))
+            cancel_waiting(sender, call);
+    } else if (call->will_retry && !sends_nothing_new(sender)) {
+        wait_for_retry(sender, call);
+    } else if (call->will_retry || was_refused) {
+        give_back_cancelled(sender, call);
+    } else {
+        give_back(sender, call);
+    }
+    if (was_refused)
+        cf_attempt_return_waiting(sender);
+}
+
 static void on_write_for_net(struct cf_write *write, const struct cf_error *err)
 {
     struct cf_call *call = write->owner;
     struct cf_sender *sender = call->http.self;
-    if (err != NULL) {
+    call->is_write_refused = err != NULL;
+    if (err != NULL)
         call->error = *err;
-        write->owner = NULL;
-    }
     cf_queue_push(&sender->queue, &call->message.link);
 }
 
@@ -393,16 +401,19 @@ static void fail_attempt(struct cf_sender *sender, struct cf_call *call, const s
         take_key_out(sender, call->key, &call->error);
         again = !sender->has_stopped;          /* another key may serve */
         step.delay_ms = 0;
+        if (sender->has_stopped)
+            call->error = sender->stop_error;  /* it names the key */
     } else if (step.verdict == CF_VERDICT_STOP_RUN) {
         stop_all(sender, &call->error);
     }
-    if (step.verdict == CF_VERDICT_CANCELLED)
-        again = true;                          /* the call waits, for the next time the run is begun */
+    bool may_be_billed = step.judgement.billing == CF_BILLING_UNKNOWN;
+    bool is_cancelled = step.verdict == CF_VERDICT_CANCELLED;
 
-    call->will_retry = again;
-    call->stops_run = sender->has_stopped && !again;
+    /* What was given up unsent waits for the next time the run is begun; what was sent is unknown. */
+    call->will_retry = is_cancelled ? !may_be_billed : again;
+    call->stops_run = !again && (step.verdict == CF_VERDICT_KEY_OUT || step.verdict == CF_VERDICT_STOP_RUN);
     call->due_ms = cf_loop_now(sender->loop) + step.delay_ms;
-    if (again && step.verdict != CF_VERDICT_CANCELLED) {
+    if (again) {
         cf_account_count_retry(call->account, is_refused);
         cf_log(CF_LOG_DEBUG, "call %lld, attempt %d: %s; again in %lld ms", (long long)call->call_id,
                call->attempts, call->error.message, (long long)step.delay_ms);
@@ -410,7 +421,7 @@ static void fail_attempt(struct cf_sender *sender, struct cf_call *call, const s
             call->on_retry(call, &step, &call->error);
     }
     book_failure(sender, call, &step, is_refused);
-    store_failure(sender, call, step.judgement.billing == CF_BILLING_UNKNOWN);
+    store_failure(sender, call, may_be_billed);
     if (sender->has_stopped)
         cf_attempt_return_waiting(sender);
 }
@@ -495,6 +506,20 @@ static void on_store_again(void *self)
 {
     struct cf_call *call = self;
     submit_reply(call->http.self, call);
+}
+
+void cf_attempt_abandon(struct cf_sender *sender)
+{
+    cf_attempt_return_waiting(sender);
+    struct cf_call *call, *next;
+    DL_FOREACH_SAFE(sender->calls, call, next) {
+        if (call->http.transfer != NULL) {
+            cf_http_cancel(sender->http, &call->http);
+        } else if (call->is_kept && call->timer.slot != 0) {
+            cf_loop_clear_timer(sender->loop, &call->timer);
+            submit_reply(sender, call);      /* for the last time */
+        }
+    }
 }
 
 /* The reply is paid for, so it is kept and tried again while there is hope of room on the disk. */

@@ -85,6 +85,7 @@ struct cf_call {
         struct cf_write_call_reply reply;
     } write;
     bool     is_writing;                  /* a write is under way: a grant waits for it */
+    bool     is_write_refused;            /* the last write failed; error says why */
     bool     is_granted;                  /* the grant that waits */
     bool     is_kept;                     /* its reply could not be stored yet */
     bool     will_retry;

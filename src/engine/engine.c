@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,8 +31,8 @@ struct cf_engine {
 
 static const struct cf_key_options simulator_key = { .name = "simulator", .value = "sk-simulated" };
 
-bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *models,
-                    const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err)
+static bool open_parts(const struct cf_engine_options *options, struct cf_models *models,
+                       const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err)
 {
     struct cf_engine *engine = cf_calloc(1, sizeof *engine);
     struct cf_sender_options sender = options->sender;
@@ -67,13 +69,31 @@ failed:
     return false;
 }
 
+bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *models,
+                    const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err)
+{
+    /* Threads inherit the mask: a stop signal is to reach the script thread, whose handler looks at the
+     * Lua state. */
+    sigset_t stops, before;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &stops, &before);
+
+    bool ok = open_parts(options, models, clock, out_engine, err);
+
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ok;
+}
+
 void cf_engine_free(struct cf_engine *engine)
 {
     if (engine == NULL)
         return;
-    cf_sender_free(engine->sender);
+    cf_sender_end(engine->sender);
     cf_reader_free(engine->reader);        /* first: the last one to close tidies the WAL up, and may write */
     cf_store_free(engine->store);
+    cf_sender_free(engine->sender);
     if (engine->simulator != NULL)
         cf_simulator_stop(engine->simulator, NULL);
     while (engine->runs != NULL) {

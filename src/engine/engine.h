@@ -33,7 +33,8 @@ bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *m
  * back. What cannot be written stays 'running'; the next owner takes it over. */
 void cf_engine_end_runs(struct cf_engine *engine, const char *state);
 
-/* Stops the threads in reverse order. Every call must have come back. NULL is fine. */
+/* Gives up what is in flight and stops the threads. Every call has come back then, perhaps in a completion
+ * queue that is to be emptied. NULL is fine. */
 void cf_engine_free(struct cf_engine *engine);
 
 struct cf_store  *cf_engine_store(struct cf_engine *engine);

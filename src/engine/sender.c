@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include <utlist.h>
-
 #include "base/mem.h"
 #include "confab/clock.h"
 #include "engine/sender_impl.h"
@@ -42,11 +40,13 @@ static void handle_abandon(struct cf_sender *sender, struct cf_sender_message *m
 {
     free(control_of(message));
     sender->is_draining = sender->is_abandoned = true;
-    cf_attempt_return_waiting(sender);
-    struct cf_call *call, *next;
-    DL_FOREACH_SAFE(sender->calls, call, next)
-        if (call->http.transfer != NULL)
-            cf_http_cancel(sender->http, &call->http);
+    cf_attempt_abandon(sender);
+}
+
+static void handle_end(struct cf_sender *sender, struct cf_sender_message *message)
+{
+    sender->is_ending = true;
+    handle_abandon(sender, message);
 }
 
 static void handle_limits(struct cf_sender *sender, struct cf_sender_message *message)
@@ -66,9 +66,15 @@ static void handle_reset(struct cf_sender *sender, struct cf_sender_message *mes
 {
     struct control *control = control_of(message);
     struct cf_key *key = cf_keys_find(&sender->keys, control->key_name);
+    int64_t now = cf_loop_now(sender->loop);
     control->found = key != NULL;
-    if (key != NULL)
-        cf_limiter_clear_all(sender->limiter, cf_loop_now(sender->loop));
+    if (control->key_name == NULL) {
+        cf_limiter_clear_all(sender->limiter, now);
+    } else if (key != NULL) {
+        char lane[CF_LANE_KEY_MAX];
+        cf_sender_lane_key(sender, key, control->limit_class, lane);
+        cf_limiter_reset(sender->limiter, lane, now);
+    }
     sem_post(&control->done);
 }
 
@@ -124,6 +130,8 @@ static void on_turn(void *self)
     struct cf_sender *sender = self;
     pump_limiter(sender);
     publish_status(sender);
+    if (sender->is_ending && sender->calls == NULL)
+        cf_loop_stop(sender->loop);
 }
 
 /* --- life --- */
@@ -190,13 +198,30 @@ failed:
     return false;
 }
 
+static void post_control(struct cf_sender *sender,
+                         void (*handle)(struct cf_sender *, struct cf_sender_message *))
+{
+    struct control *control = cf_calloc(1, sizeof *control);
+    control->message.handle = handle;
+    cf_queue_push(&sender->queue, &control->message.link);
+}
+
+void cf_sender_end(struct cf_sender *sender)
+{
+    if (sender == NULL || sender->has_ended)
+        return;
+    post_control(sender, handle_end);
+    pthread_join(sender->thread, NULL);
+    sender->has_ended = true;
+}
+
 void cf_sender_free(struct cf_sender *sender)
 {
     if (sender == NULL)
         return;
     if (sender->loop != NULL) {
-        cf_loop_stop(sender->loop);
-        pthread_join(sender->thread, NULL);
+        cf_sender_end(sender);
+        on_messages(0, sender);      /* replies that could not be stored at last */
         cf_http_free(sender->http);
         cf_loop_free(sender->loop);
         cf_queue_done(&sender->queue);
@@ -213,14 +238,6 @@ void cf_sender_submit(struct cf_sender *sender, struct cf_call *call)
 {
     call->message.handle = handle_submitted;
     cf_queue_push(&sender->queue, &call->message.link);
-}
-
-static void post_control(struct cf_sender *sender,
-                         void (*handle)(struct cf_sender *, struct cf_sender_message *))
-{
-    struct control *control = cf_calloc(1, sizeof *control);
-    control->message.handle = handle;
-    cf_queue_push(&sender->queue, &control->message.link);
 }
 
 void cf_sender_drain(struct cf_sender *sender)
@@ -260,8 +277,10 @@ bool cf_sender_limits(struct cf_sender *sender, const char *key_name, const char
     return ask(sender, &control);
 }
 
-bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name)
+bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name, const char *limit_class)
 {
-    struct control control = { .message = { .handle = handle_reset }, .key_name = key_name };
+    struct control control = {
+        .message = { .handle = handle_reset }, .key_name = key_name, .limit_class = limit_class,
+    };
     return ask(sender, &control);
 }

@@ -32,13 +32,13 @@ struct cf_sender_options {
     uint64_t seed;                         /* of the jitter */
     const struct cf_clock *clock;          /* borrowed */
     const struct cf_models *models;        /* borrowed */
-    struct cf_store *store;                /* borrowed; must outlive the sender */
+    struct cf_store *store;                /* borrowed; must outlive cf_sender_end */
 };
 
 /* What it is doing, for progress and for people. */
 struct cf_sender_status {
     int64_t waiting;            /* for their lane */
-    int64_t in_flight;          /* between grant and stored reply */
+    int64_t in_flight;          /* between the grant and the end of the attempt */
     int64_t backing_off;        /* before a retry */
     int64_t paused_until_ms;    /* on the clock given; 0: no lane is paused */
     int64_t limit_requests, window_ms;   /* of the lane used last */
@@ -51,7 +51,12 @@ struct cf_sender_status {
 bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **out_sender,
                     struct cf_error *err);
 
-/* Stops the thread. Every call must have come back. NULL is fine. */
+/* Abandons what has not come back and ends the thread; replies that came whole are still on their way to
+ * the store then. Nothing may be submitted any more. NULL is fine, twice, too. */
+void cf_sender_end(struct cf_sender *sender);
+
+/* Ends it, frees it. If a call may still be on its way: cf_sender_end, cf_store_free, then this, so
+ * that each has come back. NULL is fine. */
 void cf_sender_free(struct cf_sender *sender);
 
 /* Moves the call to the sender; its completion comes back in every case. Any thread. */
@@ -71,6 +76,7 @@ void cf_sender_status(struct cf_sender *sender, struct cf_sender_status *out_sta
 bool cf_sender_limits(struct cf_sender *sender, const char *key_name, const char *limit_class,
                       struct cf_limit_status *out_status);
 
-/* Forgets what the limiter has counted for the key (NULL: for all). Blocks for one turn. */
-bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name);
+/* Forgets what the limiter has counted for the key and the limit class; key NULL: for all. Blocks for
+ * one turn. False if there is no key of that name. */
+bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name, const char *limit_class);
 #endif

@@ -38,6 +38,8 @@ struct cf_sender {
 
     struct cf_call *calls;         /* all that have not come back */
     bool is_draining, is_abandoned;
+    bool is_ending;                /* the thread ends when no call is left */
+    bool has_ended;                /* it was joined; of the thread that owns the sender */
     bool has_stopped;              /* every call would meet stop_error */
     struct cf_error stop_error;
     int64_t store_trouble_ms;      /* since when replies cannot be stored; 0: they can */
@@ -47,7 +49,6 @@ struct cf_sender {
     int64_t waiting, in_flight, backing_off, at_stake_pico;   /* net thread's own count */
     char last_lane[CF_LANE_KEY_MAX];
 };
-
 
 /* The lane that a key's calls of a limit class go through. */
 void cf_sender_lane_key(const struct cf_sender *sender, const struct cf_key *key, const char *limit_class,
@@ -61,4 +62,7 @@ void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call);
 
 /* Once nothing new is to be sent: gives back what is not in flight. */
 void cf_attempt_return_waiting(struct cf_sender *sender);
+
+/* Gives up what is in flight, too, and replies that wait for room on the disk. */
+void cf_attempt_abandon(struct cf_sender *sender);
 #endif
