@@ -240,7 +240,7 @@ end
 ---@return boolean found
 function settings.reset_rate_limiter(key)
   settings.open()
-  return core.engine.reset_limits(key)
+  return core.engine.reset_limits(key, settings.check_model(settings.model()).limit_class)
 end
 
 return settings

@@ -16,15 +16,19 @@
 #include "lua/scheduler.h"
 
 #define ENGINE_MT "confab.engine"
-#define KEYS_MAX  64
+#define KEYS_MAX  64      /* in use at once; their limits lie on the C stack meanwhile */
 
 struct lua_engine { struct cf_engine *engine; };    /* owned; NULL before open and after close */
 
 static const char registry_key = 0;
 
+/* In a user's own interpreter nobody tells how the script ended: what is still open is the run of calls
+ * outside confab.run. */
 static int engine_gc(lua_State *L)
 {
     struct lua_engine *self = luaL_checkudata(L, 1, ENGINE_MT);
+    if (self->engine != NULL)
+        cf_engine_end_runs(self->engine, "done");
     cf_engine_free(self->engine);
     self->engine = NULL;
     return 0;
@@ -101,7 +105,12 @@ static size_t read_keys(lua_State *L, int idx, const struct cf_limit_config *com
     size_t count = 0;
     lua_getfield(L, idx, "keys");                              /* ... keys */
     lua_Integer len = lua_istable(L, -1) ? luaL_len(L, -1) : 0;
-    for (lua_Integer i = 1; i <= len && count < KEYS_MAX; i++, count++) {
+    if (len > KEYS_MAX) {
+        struct cf_error err;
+        cf_fail(&err, CF_ERR_CONFIG, "there may be at most %d keys, not %lld", KEYS_MAX, (long long)len);
+        cf_lua_raise(L, &err);
+    }
+    for (lua_Integer i = 1; i <= len; i++, count++) {
         lua_geti(L, -1, i);                                    /* ... keys key */
         int at = lua_gettop(L);
         keys[count] = (struct cf_key_options){
@@ -216,10 +225,12 @@ static int engine_limits(lua_State *L)
     return 1;
 }
 
+/* reset_limits(key name or nil for all, limit class) -> whether there is such a key */
 static int engine_reset_limits(lua_State *L)
 {
     const char *key = luaL_optstring(L, 1, NULL);
-    lua_pushboolean(L, cf_sender_reset_limits(cf_engine_sender(cf_lua_check_engine(L)), key));
+    const char *limit_class = luaL_checkstring(L, 2);
+    lua_pushboolean(L, cf_sender_reset_limits(cf_engine_sender(cf_lua_check_engine(L)), key, limit_class));
     return 1;
 }
 
