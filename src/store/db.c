@@ -95,10 +95,20 @@ void cf_db_close(struct cf_db *db)
     memset(db, 0, sizeof *db);
 }
 
+/* A file at the limit that is set for the process counts as a disk that is full. */
+static bool is_no_room(int code)
+{
+    return code == ENOSPC || code == EDQUOT || code == EFBIG;
+}
+
 bool cf_db_fail(struct cf_db *db, struct cf_error *err)
 {
+    int last_errno = errno;
     int code = sqlite3_extended_errcode(db->handle);
     int system_errno = sqlite3_system_errno(db->handle);
+    /* Seen with 3.40.1: after a failed COMMIT it is 0, while errno is still that of the write. */
+    if (system_errno == 0 && is_no_room(last_errno))
+        system_errno = last_errno;
     const char *words = sqlite3_errmsg(db->handle);
     const char *path = db->path;
 
@@ -124,7 +134,7 @@ bool cf_db_fail(struct cf_db *db, struct cf_error *err)
                        "%s is damaged: %s: keep a copy and try `sqlite3 FILE .recover`", path,
                        words);
     case SQLITE_IOERR:
-        if (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG)
+        if (is_no_room(system_errno))
             return cf_fail(err, CF_ERR_STORAGE, "%s: %s (%s): free some space and resume", path,
                            words, strerror(system_errno));
         return cf_fail(err, CF_ERR_STORAGE, "%s: %s%s%s: check the disk, then resume", path, words,
