@@ -59,13 +59,14 @@ def confab_env(tmp_path):
 
 @pytest.fixture
 def run_confab(folder, confab_env):
-    """run_confab(*args, server=None, env={}, timeout=60, stdin=None, cwd=None) -> Result.
+    """run_confab(*args, server=None, env={}, timeout=60, stdin=None, cwd=None, under=[]) -> Result.
 
-    With server=MOCK it gets a key and that address; without, neither key nor address.
+    With server=MOCK it gets a key and that address; without, neither key nor address. `under` is
+    a command that runs the command behind it, such as prlimit.
     """
-    def run(*arguments, server=None, env=None, timeout=60, stdin=None, cwd=None):
+    def run(*arguments, server=None, env=None, timeout=60, stdin=None, cwd=None, under=()):
         return confab_process.run(arguments, cwd or folder, confab_env(server, **(env or {})),
-                                  timeout, stdin)
+                                  timeout, stdin, under)
     return run
 
 
@@ -74,9 +75,9 @@ def start_confab(folder, confab_env):
     """Like run_confab, but returns a Background while confab runs; ended with the test."""
     started = []
 
-    def start(*arguments, server=None, env=None, cwd=None):
+    def start(*arguments, server=None, env=None, cwd=None, under=()):
         started.append(confab_process.Background(arguments, cwd or folder,
-                                                 confab_env(server, **(env or {}))))
+                                                 confab_env(server, **(env or {})), under))
         return started[-1]
     yield start
     for process in started:

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEY = "sk-ant-test-key-0000"
@@ -62,8 +63,8 @@ def check_reports(text):
     assert not REPORT.search(text), text
 
 
-def run(arguments, cwd, env, timeout=60, stdin=None):
-    done = subprocess.run([binary(), *map(str, arguments)], cwd=cwd, env=env, input=stdin,
+def run(arguments, cwd, env, timeout=60, stdin=None, under=()):
+    done = subprocess.run([*under, binary(), *map(str, arguments)], cwd=cwd, env=env, input=stdin,
                           stdin=subprocess.DEVNULL if stdin is None else None,
                           capture_output=True, text=True, errors="surrogateescape",
                           timeout=timeout * SLOWED, check=False)
@@ -74,10 +75,10 @@ def run(arguments, cwd, env, timeout=60, stdin=None):
 class Background:
     """A confab that runs beside the test; what it prints (both streams) arrives as lines."""
 
-    def __init__(self, arguments, cwd, env):
+    def __init__(self, arguments, cwd, env, under=()):
         self.lines = []
         self._queue = queue.Queue()
-        self.process = subprocess.Popen([binary(), *map(str, arguments)], cwd=cwd, env=env,
+        self.process = subprocess.Popen([*under, binary(), *map(str, arguments)], cwd=cwd, env=env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True,
                                         errors="surrogateescape")
@@ -141,10 +142,17 @@ class Mock(Background):
         self.port = int(self.url.rsplit(":", 1)[1])
 
     def arrivals(self):
-        """One dict for each request that arrived so far, in order."""
+        """The log so far: a dict for each arrival of a request, and one for each end."""
         text = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
         whole = text[:text.rfind("\n") + 1]      # the last line may still be being written
         return [json.loads(line) for line in whole.splitlines()]
+
+    def wait_for_arrivals(self, count, timeout=20):
+        """Returns as soon as so many requests have arrived."""
+        deadline = time.monotonic() + timeout * SLOWED
+        while sum(line["event"] == "arrival" for line in self.arrivals()) < count:
+            assert time.monotonic() < deadline, f"fewer than {count} arrivals: {self.arrivals()}"
+            time.sleep(0.001)
 
     def stop(self):
         """Ends it in good order and gives its counters."""
