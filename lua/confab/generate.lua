@@ -41,14 +41,26 @@ local function request_of(ctx, call)
   }
 end
 
---- One reply; a refusal is an error of its own kind.
+--- One reply; a refusal is an error of its own kind. What every other call would meet is kept in the
+--- context as well: a script that catches it must not finish its item.
 local function ask_once(ctx, request)
-  local reply = core.call.ask(ctx.item, request)
+  local ok, reply = pcall(core.call.ask, ctx.item, request)
+  if not ok then
+    if type(reply) == "table" and reply.stops_run then ctx.stopped = reply end
+    error(reply, 0)
+  end
   local refusal = reply.refusal
   if not refusal then return reply end
   local message = ("the model declined (%s)%s"):format(refusal.category or "no category given",
     refusal.explanation and ": " .. refusal.explanation or "")
   return reply, errors.new("refusal", message, { details = { category = refusal.category } })
+end
+
+--- Leaves a log row that says why a reply does not serve. A replayed one has it, unless the process
+--- died before it was written; then its item is still pending.
+local function reject(ctx, reply, why)
+  if reply.replayed and ctx.item.state ~= "pending" then return end
+  core.call.reject(ctx.item, reply.call, why.kind, why.message)
 end
 
 --- What was paid for, added up; unknown as soon as one part is.
@@ -66,6 +78,7 @@ local function continue(ctx, request, reply, calls, cost)
     again.prompt = nil
     again.messages = { { role = "user", content = request.prompt }, { role = "assistant", content = text },
       { role = "user", content = CONTINUE_PROMPT } }
+    if text == "" then break end
     local more, refused = ask_once(ctx, again)
     calls[#calls + 1] = more.call
     cost = add_cost(cost, more)
@@ -159,7 +172,7 @@ function generate.with_template(ctx, tmpl, params, overrides)
       generate.score(conv, tmpl.scoring or ctx.scoring)
       return conv
     end
-    if not reply.replayed then core.call.reject(ctx.item, reply.call, why.kind, why.message) end
+    reject(ctx, reply, why)
     if try == tries then
       why.call = reply.call
       error(why, 0)
@@ -227,6 +240,7 @@ end
 ---@return confab.Conversation
 function generate.generate(opts)
   opts = options.check(opts, generate_specs, "confab.generate")
+  core.scheduler.check_wait "confab.generate"
   if not template.is(opts.template) then errors.misuse("confab.generate: template must come from confab.template") end
   local ctx = context.get()
   local overrides = {}
@@ -260,6 +274,7 @@ local ask_specs = {
 ---@return confab.Reply
 function generate.ask(opts)
   opts = options.check(opts, ask_specs, "confab.ask")
+  core.scheduler.check_wait "confab.ask"
   if (opts.prompt == nil) == (opts.messages == nil) then errors.misuse("confab.ask: give either prompt or messages") end
   if type(opts.stop) == "string" then opts.stop = { opts.stop } end
   local ctx = context.get()
@@ -270,7 +285,7 @@ function generate.ask(opts)
       why = errors.new("parse_error", "the reply is not JSON: " .. errors.show(reply.text, 80))
     end
     if not why then return reply end
-    if not reply.replayed then core.call.reject(ctx.item, reply.call, why.kind, why.message) end
+    reject(ctx, reply, why)
     if try == opts.tries then error(why, 0) end
   end
 end

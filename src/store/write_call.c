@@ -255,6 +255,15 @@ bool cf_write_call_rejected(struct cf_write *write, struct cf_store_tx *tx, stru
     struct cf_write_call_rejected *rejected = (struct cf_write_call_rejected *)write;
     CF_TX_KIND(tx, "call_rejected");
 
+    struct cf_query told =
+        cf_db_query(&tx->db, "SELECT 1 FROM generation_logs WHERE call = ? AND status = 'rejected'");
+    cf_query_int(&told, rejected->call);
+    int found = cf_query_next(&told, err);
+    if (found != 0) {
+        cf_query_end(&told);
+        return found > 0;
+    }
+
     return insert_log(
         &(struct log_entry){
             .run = rejected->run,

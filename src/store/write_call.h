@@ -70,7 +70,8 @@ struct cf_write_call_reply {
 bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 
 /* A reply that came whole but does not serve (parse_error, validation_error, refusal): a log row
- * that says so. No tokens, no cost: cf_write_call_reply has booked them. */
+ * that says so. No tokens, no cost: cf_write_call_reply has booked them. Said again of the same
+ * call, as on a replay, it changes nothing. */
 struct cf_write_call_rejected {
     struct cf_write write;
     int64_t run, item, call;
