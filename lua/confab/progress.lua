@@ -101,6 +101,8 @@ function progress.start(state)
 end
 
 function Progress:stop()
+  if self.has_stopped then return end
+  self.has_stopped = true
   core.scheduler.set_tick(1000, nil)
   if self.mode == "bar" then core.progress.clear() end
   if self.mode == "json" then self:tick() end

@@ -141,7 +141,11 @@ end
 local function plan(state)
   local batch, ordinal, size = {}, 0, math.min(state.concurrency, DRAW_BATCH)
   for params in state.items:iter() do
-    if state.halted or scheduler.stopping() then break end
+    if state.halted then break end
+    if scheduler.stopping() then
+      state.is_cut = true
+      break
+    end
     batch[#batch + 1] = entry_of(state, params, ordinal)
     ordinal = ordinal + 1
     if #batch >= size then
@@ -151,7 +155,7 @@ local function plan(state)
     end
   end
   if #batch > 0 and not state.halted then draw(state, batch) end
-  if ordinal == 0 and not flags.limit then
+  if ordinal == 0 and not state.is_cut and not state.halted then
     error(errors.new("config_error", ("run %q: there are no items"):format(state.core.name)), 0)
   end
 end
@@ -195,19 +199,27 @@ local function do_step(state, ctx, params)
   return convs
 end
 
+--- The conversations of an item, and their rows for the database.
+local function work_on(state, ctx, params)
+  local convs, rows = do_step(state, ctx, params), {}
+  for i, conv in ipairs(convs) do rows[i] = generate.row(conv, i) end
+  return convs, rows
+end
+
 --- Works on one item: its outcome, or nil if it is to stay pending.
 local function attempt(state, ctx, entry)
   ctx.item, ctx.params = entry.item, entry.params
   state.core:load(entry.item)
   scheduler.seed(core.hash.hash64(state.core.seed, entry.key))
-  local ok, result = xpcall(do_step, with_traceback, state, ctx, entry.params)
-  if ok then return { state = #result > 0 and "done" or "skipped", convs = result } end
-  if result.stops_run then
-    halt(state, result)
+  ctx.stopped = nil
+  local ok, result, rows = xpcall(work_on, with_traceback, state, ctx, entry.params)
+  if ctx.stopped then                  -- whatever the step made of it
+    halt(state, ctx.stopped)
     return nil
   end
+  if ok then return { state = #result > 0 and "done" or "skipped", convs = result, rows = rows } end
   if result.kind == "cancelled" then return nil end
-  return { state = "failed", error = result, convs = {} }
+  return { state = "failed", error = result, convs = {}, rows = {} }
 end
 
 --- A mistake in the script, or in its settings, is most often one that every item meets.
@@ -241,11 +253,9 @@ local function store(state, entry, outcome)
     state.counts.replayed = state.counts.replayed + 1
     return
   end
-  local rows = {}
-  for i, conv in ipairs(outcome.convs) do rows[i] = generate.row(conv, i) end
   local failure = outcome.error
   state.core:finish(entry.item, {
-    state = outcome.state, conversations = rows,
+    state = outcome.state, conversations = outcome.rows,
     error_kind = failure and failure.kind, error_message = failure and failure.message,
   })
 end
@@ -259,15 +269,20 @@ local function tell_script(state, entry, outcome)
 end
 
 local function finish(state, entry, outcome)
+  -- Before the commit is waited for: others would begin their items meanwhile.
+  if outcome.state == "failed" and state.opts.stop_on_error then
+    state.stopper = outcome.error
+    halt(state, outcome.error)
+  end
   local ok, raised = pcall(store, state, entry, outcome)
   if not ok then
+    state.halted = nil    -- it outweighs what the item has met
     halt(state, raised)
     return
   end
   count(state, outcome)
   if outcome.error then tell_first(state, entry, outcome.error) end
   tell_script(state, entry, outcome)
-  if outcome.state == "failed" and state.opts.stop_on_error then halt(state, outcome.error) end
 end
 
 local function work(state)
@@ -372,6 +387,7 @@ end
 ---@return confab.Run
 function run.run(opts)
   opts = check(opts)
+  scheduler.check_wait "confab.run"
   local items = as_items(opts.items)
   if opts.template then check_template(opts.template) end
   settings.open()
@@ -394,6 +410,7 @@ function run.run(opts)
   local display <close> = progress.start(state)
   work_through(state)
   display:stop()
+  if state.is_cut then scheduler.wait(scheduler.ticket()) end    -- a stop before the plan was whole: nothing comes
   return run.conclude(state)
 end
 
@@ -401,9 +418,11 @@ end
 function run.conclude(state)
   local why = state.halted
   if not why and not flags.limit then state.core:orphans() end
-  local stopped_by_item = why and state.opts.stop_on_error and not why.stops_run
+  local stopped_by_item = why and why == state.stopper
   local state_name = not why and "done" or stopped_by_item and "stopped" or "failed"
-  state.core:set_state(state_name, why and why.message or nil, state.counts.planned, true)
+  local ok, raised = pcall(state.core.set_state, state.core, state_name, why and why.message or nil,
+    state.counts.planned, true)
+  if not ok then error(why or raised, 0) end
   local failed = core.store.run(state.core.id).account.failed
   flags.failed_items = (flags.failed_items or 0) + failed
   if failed > 0 and not why then
