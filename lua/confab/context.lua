@@ -13,8 +13,8 @@ local context = {}
 ---@field on_truncated? string
 ---@field tries? integer
 ---@field on_retry? boolean
+---@field stopped? confab.Error  Met by a call of the item: no call can succeed any more.
 ---@field params? table  The item's own parameters.
----@field stored? integer  Conversations stored under the item "" so far.
 
 local by_coroutine = setmetatable({}, { __mode = "k" })
 local own    -- of the script's own run
@@ -49,10 +49,12 @@ function context.get()
   if ctx then return ctx end
   if not own then
     settings.open()
-    local run = core.run.open(context.add_script { name = context.script_name(), model = settings.model(), seed = 0 })
+    local run = core.run.open(context.add_script {
+      name = context.script_name(), model = settings.model(), seed = 0, fresh = flags.fresh,
+    })
     local item = run:draw { { key = "", ordinal = -1, params = "{}" } }[1]
     run:load(item)
-    own = { run = run, item = item, stored = 0, on_retry = settings.given "on_retry" ~= nil }
+    own = { run = run, item = item, on_retry = settings.given "on_retry" ~= nil }
   end
   return own
 end

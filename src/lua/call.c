@@ -209,7 +209,7 @@ static void deliver_retry(struct cf_completion *completion, void *context)
     struct retry_event *event = (struct retry_event *)completion;
     lua_State *L = event->L;
     int top = lua_gettop(L);         /* whoever turns the scheduler has values below */
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &on_retry_key) == LUA_TFUNCTION) {
+    if (!cf_scheduler_has_ended(L) && lua_rawgetp(L, LUA_REGISTRYINDEX, &on_retry_key) == LUA_TFUNCTION) {
         lua_pushinteger(L, event->attempt);
         cf_lua_push_error(L, &event->error);
         lua_pushinteger(L, event->delay_ms);
@@ -319,8 +319,11 @@ static int call_ask(lua_State *L)
     bool serves;
     const struct cf_journal_call *row =
         cf_item_ask(item, branch != NULL ? branch : "", hash, request->chat.max_tokens, &ordinal, &serves);
-    if (serves && push_replayed(L, engine, row))
-        return 1;
+    if (serves) {
+        if (push_replayed(L, engine, row))
+            return 1;
+        item->new_calls++;           /* what is stored cannot be read: it is bought again */
+    }
     if (cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE)
         return cf_lua_wait_for_ever(L);
     tell_dropped(L, model, &dropped);

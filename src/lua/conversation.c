@@ -245,7 +245,6 @@ int cf_lua_open_conversation(lua_State *L)
     };
     static const luaL_Reg metamethods[] = {
         { "__gc", conversation_gc },
-        { "__close", conversation_gc },
         { "__newindex", conversation_newindex },
         { "__len", conversation_len },
         { "__tostring", conversation_tostring },

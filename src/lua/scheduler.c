@@ -19,6 +19,7 @@
 #define SCHEDULER_MT      "confab.scheduler"
 #define HOOK_INSTRUCTIONS 10000
 #define HOOK_GRACE_MS     1000     /* a stop leaves running Lua code so much time to reach a call */
+#define FATAL_SIGNALS     3        /* for a loop that no hook reaches; what is durable stays so */
 
 enum { UV_WAITING = 1, UV_VALUES, UV_COUNT = UV_VALUES };
 
@@ -36,7 +37,7 @@ struct scheduler {
     lua_State *main_thread;        /* anchored in the registry while cf_scheduler_run runs */
     bool main_done, ended;
     int  exit_code;                /* that the script asked for; -1: none */
-    struct cf_error *main_error;   /* borrowed; set when the main chunk failed */
+    struct cf_error main_error;    /* set when the main chunk, or what was spawned, failed */
     bool main_failed;
     char *traceback;               /* owned; of the error that ended the main chunk */
 
@@ -52,6 +53,7 @@ struct scheduler {
     void *on_stop_self;
     enum cf_stop_level level;      /* the one acted on */
     int64_t stopped_at_ms;         /* when the stop began; 0: no stop */
+    int64_t resumed_at_ms;         /* when current was; only kept up after a signal */
     int64_t drain_ms;              /* how long a drain may take before it becomes an abandoning; -1: for ever */
 };
 
@@ -84,19 +86,32 @@ static struct cf_rng **own_random(lua_State *co)
     return lua_getextraspace(co);
 }
 
+static void deliver_all(lua_State *L, struct scheduler *sched)
+{
+    struct cf_queue_link *list = cf_queue_take_all(&sched->completions);
+    while (list != NULL) {
+        struct cf_completion *completion = (struct cf_completion *)list;
+        list = list->next;
+        completion->deliver(completion, L);
+    }
+}
+
+/* The engine was made later, so it is gone by now; what it gave back at its end lies in the queue. */
 static int scheduler_gc(lua_State *L)
 {
     struct scheduler *sched = luaL_checkudata(L, 1, SCHEDULER_MT);
     if (signal_scheduler == sched)
         signal_scheduler = NULL;
-    if (sched->ready_cap > 0)
-        free(sched->ready);
-    sched->ready_cap = 0;
+    if (sched->L != NULL) {
+        sched->ended = true;
+        deliver_all(L, sched);
+        cf_queue_done(&sched->completions);
+    }
+    sched->L = NULL;
+    free(sched->ready);
+    sched->ready = NULL;
     free(sched->traceback);
     sched->traceback = NULL;
-    if (sched->L != NULL)
-        cf_queue_done(&sched->completions);
-    sched->L = NULL;
     return 0;
 }
 
@@ -170,9 +185,8 @@ static lua_State *take_waiting(lua_State *L, uint64_t ticket)
 /* The error at the top of co as C has it, and where it came from. */
 static void fail_main(struct scheduler *sched, lua_State *co, int status)
 {
-    struct cf_error *err = sched->main_error;
     sched->main_failed = true;
-    cf_lua_read_error(co, -1, err);
+    cf_lua_read_error(co, -1, &sched->main_error);
 
     lua_State *L = sched->L;
     const char *traceback = NULL;
@@ -199,6 +213,8 @@ static void resume(lua_State *L, struct scheduler *sched, lua_State *co, int nar
     if (*own_random(co) != NULL)
         *random = **own_random(co);
     sched->current = co;
+    if (signal_count > 0)
+        sched->resumed_at_ms = cf_now_ms(sched->clock);
     int status = lua_resume(co, L, nargs, &results);
     sched->current = outer;
     if (*own_random(co) != NULL) {
@@ -258,16 +274,55 @@ static int after_wait(lua_State *L, int status, lua_KContext first)
     return count;
 }
 
-/* The nearest C function on the stack that cannot be suspended, other than the caller. */
-static const char *name_in_the_way(lua_State *L)
+/* Pushes the name of the function at the top (popped) in a library of Lua's, such as "table.sort";
+ * false, pushing nothing, if it is in none. */
+static bool push_library_name(lua_State *L)
+{
+    static const char *const libraries[] = { "table", "string", "_G", "utf8", "coroutine" };
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);            /* f loaded */
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        lua_getfield(L, -1, libraries[i]);                               /* f loaded library */
+        if (!lua_istable(L, -1)) {
+            lua_pop(L, 1);
+            continue;
+        }
+        for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {      /* f loaded library name value */
+            if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, -5))
+                continue;
+            bool is_global = strcmp(libraries[i], "_G") == 0;
+            lua_pushfstring(L, "%s%s%s", is_global ? "" : libraries[i], is_global ? "" : ".",
+                            lua_tostring(L, -2));
+            lua_replace(L, -6);
+            lua_pop(L, 4);
+            return true;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 2);
+    return false;
+}
+
+/* Pushes the name of the nearest function on the stack that cannot be suspended, other than the caller. */
+static bool push_name_in_the_way(lua_State *L)
 {
     lua_Debug ar;
     for (int level = 1; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sn", &ar);
-        if (ar.what[0] == 'C' && ar.name != NULL && strcmp(ar.name, "pcall") != 0)
-            return ar.name;
+        lua_getinfo(L, "Snf", &ar);                                      /* f */
+        if (ar.what[0] != 'C') {
+            lua_pop(L, 1);
+            continue;
+        }
+        if (!push_library_name(L)) {
+            if (ar.name == NULL)
+                continue;
+            lua_pushstring(L, ar.name);
+        }
+        const char *name = lua_tostring(L, -1);
+        if (strcmp(name, "pcall") != 0 && strcmp(name, "xpcall") != 0)   /* these can */
+            return true;
+        lua_pop(L, 1);
     }
-    return NULL;
+    return false;
 }
 
 static bool is_pumping(const struct scheduler *sched, lua_State *L)
@@ -282,7 +337,10 @@ void cf_lua_check_wait(lua_State *L, const char *what)
         return;
 
     struct cf_error err;
-    const char *culprit = lua_isyieldable(L) ? NULL : name_in_the_way(L);
+    const char *culprit = NULL;
+    luaL_checkstack(L, LUA_MINSTACK, "too deep");
+    if (!lua_isyieldable(L) && push_name_in_the_way(L))
+        culprit = lua_tostring(L, -1);
     if (culprit != NULL)
         cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here: %s cannot be suspended; "
                 "call %s first and pass the answers in", what, culprit, what);
@@ -299,16 +357,6 @@ void cf_lua_check_wait(lua_State *L, const char *what)
 static int return_arguments(lua_State *L)
 {
     return lua_gettop(L);
-}
-
-static void deliver_all(lua_State *L, struct scheduler *sched)
-{
-    struct cf_queue_link *list = cf_queue_take_all(&sched->completions);
-    while (list != NULL) {
-        struct cf_completion *completion = (struct cf_completion *)list;
-        list = list->next;
-        completion->deliver(completion, L);
-    }
 }
 
 static void run_ready(lua_State *L, struct scheduler *sched)
@@ -409,6 +457,13 @@ static int pump(lua_State *L, struct scheduler *sched, uint64_t ticket)
         if (!is_waiting)
             break;
         turn(L, sched);
+        if (sched->main_failed) {
+            struct cf_error err = sched->main_error;
+            sched->main_failed = sched->main_done = false;
+            lua_pushnil(L);
+            set_waiting(L, ticket);
+            return cf_lua_raise(L, &err);
+        }
     }
     int count = lua_gettop(waiter);
     lua_xmove(waiter, L, count);
@@ -477,6 +532,11 @@ void cf_scheduler_stop(lua_State *L, enum cf_stop_level level)
         sched->on_stop(level, sched->on_stop_self);
 }
 
+bool cf_scheduler_has_ended(lua_State *L)
+{
+    return get_scheduler(L)->ended;
+}
+
 enum cf_stop_level cf_scheduler_stop_level(lua_State *L)
 {
     return get_scheduler(L)->level;
@@ -495,6 +555,8 @@ static void stop_hook(lua_State *L, lua_Debug *ar)
         sched->stopped_at_ms = now;
     if (signal_count < 2 && now - sched->stopped_at_ms < HOOK_GRACE_MS)
         return;
+    if (signal_count < 2 && now - sched->resumed_at_ms < HOOK_GRACE_MS)    /* it has just got a reply */
+        return;
     if (lua_isyieldable(L)) {
         lua_yield(L, 0);
         return;
@@ -504,8 +566,12 @@ static void stop_hook(lua_State *L, lua_Debug *ar)
 
 static void on_signal(int number)
 {
-    (void)number;
     signal_count++;
+    if (signal_count >= FATAL_SIGNALS) {
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
     struct scheduler *sched = signal_scheduler;
     if (sched == NULL)
         return;
@@ -534,7 +600,6 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
     lua_insert(L, -(nargs + 2));                             /* co f args... */
     lua_xmove(L, co, nargs + 1);                             /* co */
     sched->main_thread = co;
-    sched->main_error = err;
     resume(L, sched, co, nargs);
 
     while (!sched->main_done && !sched->ended) {
@@ -550,8 +615,14 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
     cf_lua_close_limiters(L);
     while (sched->outstanding > 0)
         turn(L, sched);
+    if (!sched->main_done) {                 /* runs its <close> variables, which cannot wait */
+        lua_sethook(co, NULL, 0, 0);
+        lua_resetthread(co);
+    }
     sched->main_thread = NULL;
     lua_pop(L, 1);
+    if (end == CF_SCRIPT_FAILED)
+        *err = sched->main_error;
     return end;
 }
 
@@ -619,6 +690,12 @@ static int scheduler_ticket(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)get_scheduler(L)->next_ticket++);
     return 1;
+}
+
+static int scheduler_check_wait(lua_State *L)
+{
+    cf_lua_check_wait(L, luaL_checkstring(L, 1));
+    return 0;
 }
 
 static int scheduler_wait(lua_State *L)
@@ -696,6 +773,7 @@ int cf_lua_open_scheduler(lua_State *L)
         { "seed", scheduler_seed },
         { "set_tick", scheduler_set_tick },
         { "ticket", scheduler_ticket },
+        { "check_wait", scheduler_check_wait },
         { "wait", scheduler_wait },
         { "wake", scheduler_wake },
         { "stopping", scheduler_stopping },

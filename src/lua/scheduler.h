@@ -75,6 +75,9 @@ void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level l
 /* How long a first stop waits for replies before it becomes the second; -1 (the default): for ever. */
 void cf_scheduler_set_drain(lua_State *L, int64_t drain_ms);
 
+/* Whether nothing of the script is to run any more. */
+bool cf_scheduler_has_ended(lua_State *L);
+
 /* Drain or abandon, as if a signal had come. */
 void cf_scheduler_stop(lua_State *L, enum cf_stop_level level);
 enum cf_stop_level cf_scheduler_stop_level(lua_State *L);
@@ -99,10 +102,11 @@ const char *cf_scheduler_traceback(lua_State *L);
 /* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
 void cf_scheduler_catch_signals(lua_State *L);
 
-/* Pushes { spawn, seed, ticket, wait, wake, stopping, set_tick, now, exit }: waiting among coroutines of the Lua side.
+/* Pushes { spawn, seed, ticket, check_wait, wait, wake, stopping, set_tick, now, exit }: waiting among coroutines of the Lua side.
  *  spawn(f, ...)   starts f in a coroutine of its own, which must catch its own errors
  *  seed(n)         from now on this coroutine has random numbers of its own, from this seed
  *  ticket()        a new ticket, to be stored where others find it
+ *  check_wait(what)  raises script_error, naming `what`, where a wait is impossible
  *  wait(ticket)    waits until wake(ticket, value) is called; returns the value
  *  wake(ticket, v) lets it go on, once, after the caller has waited or ended itself
  *  set_tick(ms, f) calls f (which must not wait) about so often while something is waited for; nil: no more
