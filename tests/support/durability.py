@@ -62,6 +62,9 @@ NOT_THERE = [    # rows that no moment may show
     ("an attempt after the reply",
      "select l.call from generation_logs l join generation_logs later on later.call = l.call"
      " and later.attempt > l.attempt where l.status = 'success'"),
+    ("a call whose risk is not that of its attempts",
+     "select k.id from calls k left join generation_logs l on l.call = k.id group by k.id"
+     " having k.at_risk_pico <> coalesce(sum(l.at_risk_pico), 0)"),
     ("a success whose cost is not the call's",
      "select l.id from generation_logs l join calls k on k.id = l.call where l.status = 'success'"
      " and (l.cost_pico is not k.cost_pico or l.request_id is not k.request_id)"),
