@@ -70,6 +70,14 @@ local setup_specs = {
 
 local given = {}    -- what confab.setup was told
 
+--- A value of `.env` without its quotes, or without the comment behind it.
+local function clean_value(value)
+  local quote = value:match "^[\"']"
+  local inner, rest = value:match(quote and "^" .. quote .. "(.-)" .. quote .. "%s*(.*)$" or "^$")
+  if inner and (rest == "" or rest:sub(1, 1) == "#") then return inner end
+  return (value:gsub("%s+#.*$", ""))
+end
+
 --- The `.env` file of the working folder: NAME=VALUE lines, quotes optional.
 local dotenv
 local function read_dotenv()
@@ -79,9 +87,7 @@ local function read_dotenv()
   for line in file:lines() do
     local name, value = line:match "^%s*export%s+([%w_]+)%s*=%s*(.-)%s*$"
     if not name then name, value = line:match "^%s*([%w_]+)%s*=%s*(.-)%s*$" end
-    if name then
-      dotenv[name] = value:match '^"(.*)"$' or value:match "^'(.*)'$" or value:gsub("%s+#.*$", "")
-    end
+    if name then dotenv[name] = clean_value(value) end
   end
   file:close()
 end
