@@ -183,6 +183,24 @@ static void print_traceback(const char *traceback)
     }
 }
 
+/* Adds a word as a shell takes it. */
+static void add_word(struct cf_buf *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        cf_buf_adds(out, word);
+        return;
+    }
+    cf_buf_addc(out, '\'');
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            cf_buf_adds(out, "'\\''");
+        else
+            cf_buf_addc(out, *word);
+    }
+    cf_buf_addc(out, '\'');
+}
+
 static void print_resume_command(const struct cf_args *args)
 {
     struct cf_buf command;
@@ -193,11 +211,20 @@ static void print_resume_command(const struct cf_args *args)
         if (strcmp(given->option->name, "fresh") == 0)
             continue;
         cf_buf_addf(&command, " --%s", given->option->name);
-        if (given->value != NULL && given->value[0] != '\0')
-            cf_buf_addf(&command, "%s'%s'", given->option->is_optional ? "=" : " ", given->value);
+        if (given->value != NULL && (given->value[0] != '\0' || !given->option->is_optional)) {
+            cf_buf_addc(&command, given->option->is_optional ? '=' : ' ');
+            add_word(&command, given->value);
+        }
     }
+    bool has_dash = false;
     for (size_t i = 0; i < args->positional_count; i++)
-        cf_buf_addf(&command, " %s", args->positionals[i]);
+        has_dash = has_dash || args->positionals[i][0] == '-';
+    if (has_dash)
+        cf_buf_adds(&command, " --");
+    for (size_t i = 0; i < args->positional_count; i++) {
+        cf_buf_addc(&command, ' ');
+        add_word(&command, args->positionals[i]);
+    }
     fprintf(stderr, "confab: everything is saved; go on with: %s\n", cf_buf_str(&command));
     cf_buf_done(&command);
 }
