@@ -1,11 +1,14 @@
 #include "lua/engine.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include <lauxlib.h>
 
+#include "base/log.h"
 #include "confab/clock.h"
 #include "confab/error.h"
+#include "confab/money.h"
 #include "engine/engine.h"
 #include "engine/models.h"
 #include "engine/sender.h"
@@ -75,15 +78,32 @@ void cf_lua_close_engine(lua_State *L)
     }
 }
 
+/* Script thread. Said at once, whatever shows the progress: a second Ctrl-C costs money. */
+static void tell_waiting(struct cf_sender *sender)
+{
+    struct cf_sender_status status;
+    char money[CF_MONEY_TEXT_MAX];
+    cf_sender_status(sender, &status);
+    if (status.in_flight == 0)
+        return;
+    cf_money_format(status.at_stake_pico, money);
+    cf_log(CF_LOG_INFO, "waiting for %" PRId64 " %s worth up to %s; Ctrl-C again to give %s up",
+           status.in_flight, status.in_flight == 1 ? "reply" : "replies", money,
+           status.in_flight == 1 ? "it" : "them");
+}
+
 static void on_stop(enum cf_stop_level level, void *self)
 {
     struct lua_engine *engine = self;
     if (engine->engine == NULL)
         return;
-    if (level == CF_STOP_LEVEL_DRAIN)
-        cf_sender_drain(cf_engine_sender(engine->engine));
-    else
-        cf_sender_abandon(cf_engine_sender(engine->engine));
+    struct cf_sender *sender = cf_engine_sender(engine->engine);
+    if (level == CF_STOP_LEVEL_DRAIN) {
+        tell_waiting(sender);
+        cf_sender_drain(sender);
+    } else {
+        cf_sender_abandon(sender);
+    }
 }
 
 static void read_timeouts(lua_State *L, int idx, struct cf_http_timeouts *out)
