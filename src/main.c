@@ -15,14 +15,14 @@
 static int status_of(enum cf_error_kind kind)
 {
     switch (kind) {
-    case CF_ERR_CONFIG:     return CF_EXIT_USAGE;
-    case CF_ERR_BUDGET:     return CF_EXIT_BUDGET;
+    case CF_ERR_CONFIG: return CF_EXIT_USAGE;
+    case CF_ERR_BUDGET: return CF_EXIT_BUDGET;
     case CF_ERR_STORAGE:
     case CF_ERR_API:
     case CF_ERR_RATE_LIMIT: return CF_EXIT_RESUMABLE;
-    case CF_ERR_CANCELLED:  return CF_EXIT_INTERRUPTED;
-    case CF_ERR_SCRIPT:     return CF_EXIT_SCRIPT;
-    default:                return CF_EXIT_FAILED_ITEMS;
+    case CF_ERR_CANCELLED: return CF_EXIT_INTERRUPTED;
+    case CF_ERR_SCRIPT: return CF_EXIT_SCRIPT;
+    default: return CF_EXIT_FAILED_ITEMS;
     }
 }
 
@@ -47,7 +47,8 @@ static void print_overview(FILE *to)
     cf_buf_done(&text);
 }
 
-static int run_command(const struct cf_command *command, int argc, char **argv, struct cf_error *err)
+static int run_command(const struct cf_command *command, int argc, char **argv,
+                       struct cf_error *err)
 {
     struct cf_args args;
     if (!cf_args_parse(command, argc, argv, &args, err))
@@ -83,7 +84,8 @@ static int dispatch(int argc, char **argv, struct cf_error *err)
         return CF_EXIT_OK;
     }
     if (word[0] == '-') {
-        cf_fail(err, CF_ERR_CONFIG, "a command comes first: confab COMMAND %s; 'confab help' lists them", word);
+        cf_fail(err, CF_ERR_CONFIG,
+                "a command comes first: confab COMMAND %s; 'confab help' lists them", word);
         return -1;
     }
     const struct cf_command *command;

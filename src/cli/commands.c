@@ -42,6 +42,7 @@ bool cf_command_get(const char *word, const struct cf_command **out_command, str
         names[count] = cf_commands[count]->name;
     const char *nearest = cf_nearest_name(word, names, count);
     if (nearest != NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "there is no command '%s'; did you mean '%s'?", word, nearest);
+        return cf_fail(err, CF_ERR_CONFIG, "there is no command '%s'; did you mean '%s'?", word,
+                       nearest);
     return cf_fail(err, CF_ERR_CONFIG, "there is no command '%s'; 'confab help' lists them", word);
 }

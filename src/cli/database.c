@@ -23,7 +23,8 @@ const char *cf_database_path(const struct cf_args *args, const struct cf_env *en
     return path != NULL ? path : "confab.db";
 }
 
-bool cf_database_open(const struct cf_args *args, struct cf_reader **out_reader, struct cf_error *err)
+bool cf_database_open(const struct cf_args *args, struct cf_reader **out_reader,
+                      struct cf_error *err)
 {
     struct cf_env env;
     cf_env_load(&env, ".env");
@@ -40,9 +41,11 @@ bool cf_database_run(struct cf_reader *reader, const char *text, const struct cf
     if (found > 0)
         found = cf_reader_run(reader, run, out_row, err);
     if (found == 0 && text != NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "there is no run \"%s\"; `confab runs` lists them", text);
+        return cf_fail(err, CF_ERR_CONFIG, "there is no run \"%s\"; `confab runs` lists them",
+                       text);
     if (found == 0)
-        return cf_fail(err, CF_ERR_CONFIG, "the database has no runs yet; `confab run SCRIPT.lua` makes one");
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "the database has no runs yet; `confab run SCRIPT.lua` makes one");
     return found > 0;
 }
 
@@ -63,6 +66,7 @@ int cf_database_step(struct sqlite3_stmt *stmt, struct cf_error *err)
         return 1;
     if (rc == SQLITE_DONE)
         return 0;
-    cf_fail(err, CF_ERR_STORAGE, "reading the database: %s", sqlite3_errmsg(sqlite3_db_handle(stmt)));
+    cf_fail(err, CF_ERR_STORAGE, "reading the database: %s",
+            sqlite3_errmsg(sqlite3_db_handle(stmt)));
     return -1;
 }

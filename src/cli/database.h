@@ -12,15 +12,17 @@ struct cf_reader;
 struct cf_run_row;
 struct sqlite3_stmt;
 
-extern const struct cf_option cf_database_options[];    /* --db: a table for cf_command.common */
+extern const struct cf_option cf_database_options[]; /* --db: a table for cf_command.common */
 
 /* The path. Lent by args or env. */
 const char *cf_database_path(const struct cf_args *args, const struct cf_env *env);
 
 /* Opens it for reading: it must exist, and is not changed or migrated. cf_reader_free frees. */
-bool cf_database_open(const struct cf_args *args, struct cf_reader **out_reader, struct cf_error *err);
+bool cf_database_open(const struct cf_args *args, struct cf_reader **out_reader,
+                      struct cf_error *err);
 
-/* The run that the text means, NULL: the newest; config_error if there is none. Lent by the reader. */
+/* The run that the text means, NULL: the newest; config_error if there is none. Lent by the
+ * reader. */
 bool cf_database_run(struct cf_reader *reader, const char *text, const struct cf_run_row **out_row,
                      struct cf_error *err);
 

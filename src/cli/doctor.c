@@ -26,14 +26,15 @@
 #include "provider/anthropic.h"
 #include "store/reader.h"
 
-#define DEFAULT_MODEL  "claude-sonnet-5-5"     /* as lua/confab/settings.lua has it */
-#define DISK_MIN_BYTES (UINT64_C(100) << 20)   /* a run of 10,000 items; below it a run may stop half-way */
-#define FILES_MIN      256                     /* 128 connections, database, inputs */
-#define CLOCK_MAX_MS   30000                   /* further off, dates in the database mislead */
-#define CHECKS_MAX     12
+#define DEFAULT_MODEL "claude-sonnet-5-5" /* as lua/confab/settings.lua has it */
+#define DISK_MIN_MB   100                 /* 10,000 items; below it a run may stop half-way */
+#define FILES_MIN     256                 /* 128 connections, database, inputs */
+#define CLOCK_MAX_MS  30000               /* further off, dates in the database mislead */
+#define CHECKS_MAX    12
 
 static const struct cf_option options[] = {
-    { "model", 0, "NAME", false, "the model to ask about (default: ANTHROPIC_MODEL, else " DEFAULT_MODEL ")" },
+    { "model", 0, "NAME", false,
+      "the model to ask about (default: ANTHROPIC_MODEL, else " DEFAULT_MODEL ")" },
     { "base-url", 0, "URL", false, "where the service is (default: ANTHROPIC_API_BASE_URL)" },
     { "json", 0, NULL, false, "print one JSON object" },
     { NULL, 0, NULL, false, NULL },
@@ -57,10 +58,11 @@ struct doctor {
 };
 
 /* Books one result. exit_status: what the program ends with if this is the worst. */
-static void book(struct doctor *doctor, const char *name, bool is_ok, int exit_status, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+static void book(struct doctor *doctor, const char *name, bool is_ok, int exit_status,
+                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-static void book(struct doctor *doctor, const char *name, bool is_ok, int exit_status, const char *fmt, ...)
+static void book(struct doctor *doctor, const char *name, bool is_ok, int exit_status,
+                 const char *fmt, ...)
 {
     struct check *check = &doctor->checks[doctor->count++];
     va_list args;
@@ -71,7 +73,7 @@ static void book(struct doctor *doctor, const char *name, bool is_ok, int exit_s
     va_end(args);
     cf_redact(check->message);
     if (!is_ok && (doctor->exit_status == CF_EXIT_OK || exit_status < doctor->exit_status))
-        doctor->exit_status = exit_status;      /* what can be set right here comes first */
+        doctor->exit_status = exit_status; /* what can be set right here comes first */
 }
 
 /* --- settings --- */
@@ -103,14 +105,17 @@ static void check_key(struct doctor *doctor)
     const char *key = doctor->key;
     if (key == NULL) {
         book(doctor, "key", false, CF_EXIT_USAGE,
-             "AI service not configured: set ANTHROPIC_API_KEY in the environment or in a .env file here");
+             "AI service not configured: set ANTHROPIC_API_KEY in the environment or in a .env "
+             "file here");
         return;
     }
-    const char *place = cf_env_is_from_file(&doctor->env, "ANTHROPIC_API_KEY") ? ".env" : "the environment";
+    const char *place =
+        cf_env_is_from_file(&doctor->env, "ANTHROPIC_API_KEY") ? ".env" : "the environment";
     for (const char *c = key; *c != '\0'; c++)
         if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f) {
-            book(doctor, "key", false, CF_EXIT_USAGE, "ANTHROPIC_API_KEY of %s has a space or a character that no "
-                 "key has; copy it anew", place);
+            book(doctor, "key", false, CF_EXIT_USAGE,
+                 "ANTHROPIC_API_KEY of %s has a space or a character that no key has; copy it anew",
+                 place);
             return;
         }
     if (doctor->was_asked && (doctor->probe.status == 401 || doctor->probe.status == 403)) {
@@ -127,16 +132,18 @@ static void check_service(struct doctor *doctor)
     const struct cf_probe *probe = &doctor->probe;
     char took[CF_NUMBER_TEXT_MAX];
     if (!doctor->was_asked)
-        book(doctor, "service", false, CF_EXIT_USAGE, "%s was not asked: there is no usable key", doctor->base_url);
+        book(doctor, "service", false, CF_EXIT_USAGE, "%s was not asked: there is no usable key",
+             doctor->base_url);
     else if (probe->status == 0)
-        book(doctor, "service", false, CF_EXIT_RESUMABLE, "%s cannot be reached: %s", doctor->base_url,
-             probe->message);
+        book(doctor, "service", false, CF_EXIT_RESUMABLE, "%s cannot be reached: %s",
+             doctor->base_url, probe->message);
     else if (probe->status == 200 || probe->status == 401 || probe->status == 403)
         book(doctor, "service", true, 0, "%s answers in %s", doctor->base_url,
              cf_format_duration(probe->latency_ms, took));
     else
-        book(doctor, "service", false, probe->status == 404 ? CF_EXIT_USAGE : CF_EXIT_RESUMABLE, "%s answers %s%s",
-             doctor->base_url, probe->message, probe->status == 404 ? "; is the URL right?" : "");
+        book(doctor, "service", false, probe->status == 404 ? CF_EXIT_USAGE : CF_EXIT_RESUMABLE,
+             "%s answers %s%s", doctor->base_url, probe->message,
+             probe->status == 404 ? "; is the URL right?" : "");
 }
 
 /* lua/confab/models.lua as the engine's table. */
@@ -169,14 +176,16 @@ static void check_model(struct doctor *doctor)
     const struct cf_model *model = models != NULL ? cf_models_find(models, doctor->model) : NULL;
     bool is_own = cf_anthropic_is_own_url(doctor->base_url);
     if (model == NULL)
-        book(doctor, "model", false, CF_EXIT_USAGE, "%s is not known: its price and limits are not either; "
-             "is it misspelt?", doctor->model);
+        book(doctor, "model", false, CF_EXIT_USAGE,
+             "%s is not known, nor are its price and limits; is it misspelt?", doctor->model);
     else if (model->is_retired && is_own)
-        book(doctor, "model", false, CF_EXIT_USAGE, "%s was retired by the provider%s%s", model->name,
-             model->successor != NULL ? "; use " : "", model->successor != NULL ? model->successor : "");
-    else if (is_own && doctor->probe.status == 200 && !cf_probe_has_model(&doctor->probe, model->name))
-        book(doctor, "model", false, CF_EXIT_USAGE, "%s is known, but the service does not offer it to this key",
-             model->name);
+        book(doctor, "model", false, CF_EXIT_USAGE, "%s was retired by the provider%s%s",
+             model->name, model->successor != NULL ? "; use " : "",
+             model->successor != NULL ? model->successor : "");
+    else if (is_own && doctor->probe.status == 200 &&
+             !cf_probe_has_model(&doctor->probe, model->name))
+        book(doctor, "model", false, CF_EXIT_USAGE,
+             "%s is known, but the service does not offer it to this key", model->name);
     else
         book(doctor, "model", true, 0, "%s%s", model->name,
              cf_probe_has_model(&doctor->probe, model->name) ? ", offered by the service" : "");
@@ -197,7 +206,8 @@ static void check_clock(struct doctor *doctor)
         book(doctor, "clock", false, CF_EXIT_USAGE, "%s %s the server's; set the system's clock",
              cf_format_duration(off, text), way);
     else
-        book(doctor, "clock", true, 0, off > 2000 ? "%s %s the server's" : "agrees with the server's",
+        book(doctor, "clock", true, 0,
+             off > 2000 ? "%s %s the server's" : "agrees with the server's",
              cf_format_duration(off, text), way);
 }
 
@@ -210,19 +220,20 @@ static void check_database(struct doctor *doctor)
     struct stat st;
     char found[CF_READER_CHECK_MAX], size[CF_NUMBER_TEXT_MAX];
     if (stat(doctor->database, &st) != 0 && errno == ENOENT) {
-        book(doctor, "database", true, 0, "%s is not there yet; the first run makes it", doctor->database);
+        book(doctor, "database", true, 0, "%s is not there yet; the first run makes it",
+             doctor->database);
         return;
     }
     if (!cf_reader_open(doctor->database, CF_STORE_CMD_BUSY_MS, &reader, &err)) {
-        book(doctor, "database", false, err.kind == CF_ERR_CONFIG ? CF_EXIT_USAGE : CF_EXIT_RESUMABLE, "%s",
-             err.message);
+        book(doctor, "database", false,
+             err.kind == CF_ERR_CONFIG ? CF_EXIT_USAGE : CF_EXIT_RESUMABLE, "%s", err.message);
         return;
     }
     if (!cf_reader_check(reader, found, &err))
         book(doctor, "database", false, CF_EXIT_RESUMABLE, "%s: %s", doctor->database, err.message);
     else if (strcmp(found, "ok") != 0)
-        book(doctor, "database", false, CF_EXIT_RESUMABLE, "%s is damaged: %s; keep a copy and try sqlite3's .recover",
-             doctor->database, found);
+        book(doctor, "database", false, CF_EXIT_RESUMABLE,
+             "%s is damaged: %s; keep a copy and try sqlite3's .recover", doctor->database, found);
     else
         book(doctor, "database", true, 0, "%s opens and is whole, %s KB", doctor->database,
              cf_format_count(st.st_size / 1024, size));
@@ -232,17 +243,19 @@ static void check_database(struct doctor *doctor)
 static void check_disk(struct doctor *doctor)
 {
     struct statvfs fs;
-    char *folder = cf_strdup(doctor->database), *slash = strrchr(folder, '/'), size[CF_NUMBER_TEXT_MAX];
+    char *folder = cf_strdup(doctor->database), *slash = strrchr(folder, '/');
+    char size[CF_NUMBER_TEXT_MAX];
     if (slash != NULL)
         slash[slash == folder ? 1 : 0] = '\0';
     const char *place = slash != NULL ? folder : ".";
     if (statvfs(place, &fs) != 0) {
         book(doctor, "disk", false, CF_EXIT_USAGE, "folder %s: %s", place, strerror(errno));
     } else {
-        uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-        book(doctor, "disk", free_bytes >= DISK_MIN_BYTES, CF_EXIT_RESUMABLE, "%s MB free in folder %s%s",
-             cf_format_count((int64_t)(free_bytes >> 20), size), place,
-             free_bytes >= DISK_MIN_BYTES ? "" : "; make room before a run");
+        uint64_t free_mb = ((uint64_t)fs.f_bavail * fs.f_frsize) >> 20;
+        bool is_enough = free_mb >= DISK_MIN_MB;
+        book(doctor, "disk", is_enough, CF_EXIT_RESUMABLE, "%s MB free in folder %s%s",
+             cf_format_count((int64_t)free_mb, size), place,
+             is_enough ? "" : "; make room before a run");
     }
     free(folder);
 }
@@ -329,8 +342,10 @@ const struct cf_command cf_command_doctor = {
     .synopsis = "",
     .summary = "Check key, service, model, database, disk, limits and clock",
     .example = "confab doctor",
-    .details = "A line for each check. Exit status: 0 only if all is well; 2 if something here is to be set right, 4 if\n"
-               "the service or the disk is in the way. One request is made, for the list of models: it costs nothing.",
+    .details =
+        "A line for each check. Exit status: 0 only if all is well; 2 if something here is to\n"
+        "be set right, 4 if the service or the disk is in the way. One request is made, for\n"
+        "the list of models: it costs nothing.",
     .options = options,
     .common = cf_database_options,
     .run = doctor_command,

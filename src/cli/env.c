@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-#define LINES_MAX 1000     /* a .env file has ten */
+#define LINES_MAX 1000 /* a .env file has ten */
 
 static char *skip_space(char *text)
 {
@@ -54,7 +54,8 @@ static void add_line(struct cf_env *env, char *line)
     char *value = skip_space(equals + 1);
     trim_end(value);
     env->lines = cf_realloc(env->lines, (env->count + 1) * sizeof *env->lines);
-    env->lines[env->count++] = (struct cf_env_line){ cf_strdup(name), cf_strdup(clean_value(value)) };
+    env->lines[env->count++] =
+        (struct cf_env_line){ cf_strdup(name), cf_strdup(clean_value(value)) };
 }
 
 void cf_env_load(struct cf_env *env, const char *path)
@@ -93,7 +94,7 @@ const char *cf_env_get(const struct cf_env *env, const char *name)
     const char *value = getenv(name);
     if (value != NULL && value[0] != '\0')
         return value;
-    for (size_t i = env->count; i > 0; i--)          /* the last line of a name counts */
+    for (size_t i = env->count; i > 0; i--) /* the last line of a name counts */
         if (strcmp(env->lines[i - 1].name, name) == 0)
             return env->lines[i - 1].value[0] != '\0' ? env->lines[i - 1].value : NULL;
     return NULL;

@@ -1,7 +1,7 @@
 /* env.h - variables of the environment, else of the `.env` file of the working folder.
  *
- * Reads `.env` as lua/confab/settings.lua does: NAME=VALUE lines, `export` before them, quotes around
- * the whole value, a comment behind ` #`. Belongs to one thread. */
+ * Reads `.env` as lua/confab/settings.lua does: NAME=VALUE lines, `export` before them, quotes
+ * around the whole value, a comment behind ` #`. Belongs to one thread. */
 #ifndef CONFAB_CLI_ENV_H
 #define CONFAB_CLI_ENV_H
 
@@ -10,7 +10,9 @@
 
 /* Zero is valid: an empty .env. */
 struct cf_env {
-    struct cf_env_line { char *name, *value; } *lines;    /* owned */
+    struct cf_env_line {
+        char *name, *value;
+    } * lines; /* owned */
     size_t count;
 };
 

@@ -13,12 +13,17 @@
 #define SUMMARY_MAX 4096
 
 static const struct cf_option options[] = {
-    { "output", 'o', "FILE", false, "where to; '-' is standard output, '{split}' in it the split's name" },
-    { "format", 'f', "FORMAT", false, "messages (default), sharegpt, alpaca, or jsonl with everything" },
-    { "where", 'w', "FILTER", false, "FIELD=VALUE,...: run, status, min_score, tier, tag, persona" },
-    { "split", 0, "SHARES", false, "such as train=0.9,val=0.1: a file for each, stable per conversation" },
+    { "output", 'o', "FILE", false,
+      "where to; '-' is standard output, '{split}' in it the split's name" },
+    { "format", 'f', "FORMAT", false,
+      "messages (default), sharegpt, alpaca, or jsonl with everything" },
+    { "where", 'w', "FILTER", false,
+      "FIELD=VALUE,...: run, status, min_score, tier, tag, persona" },
+    { "split", 0, "SHARES", false,
+      "such as train=0.9,val=0.1: a file for each, stable per conversation" },
     { "seed", 0, "N", false, "of the split (default 0)" },
-    { "system", 0, "HOW", false, "sharegpt: fold the system text into the first turn (default), or keep" },
+    { "system", 0, "HOW", false,
+      "sharegpt: fold the system text into the first turn (default), or keep" },
     { "all", 'a', NULL, false, "of all runs" },
     { "include-simulated", 0, NULL, false, "also conversations that the simulator made" },
     { "include-truncated", 0, NULL, false, "also conversations from replies that were cut off" },
@@ -42,7 +47,8 @@ static bool read_request(const struct cf_args *args, struct request *out, struct
 
     out->path = cf_args_get(args, "output");
     if (out->path == NULL || out->path[0] == '\0')
-        return cf_fail(err, CF_ERR_CONFIG, "export: where to? add -o FILE, or -o - for standard output");
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "export: where to? add -o FILE, or -o - for standard output");
     if (!cf_export_format_parse(format != NULL ? format : "messages", &out->format, err))
         return false;
     if (split != NULL && !cf_export_splits_parse(split, &out->options.splits, err))
@@ -59,8 +65,11 @@ static bool read_request(const struct cf_args *args, struct request *out, struct
 
     out->filter = (struct cf_dataset_filter){
         .statuses = out->where.status_count > 0 ? out->where.statuses : NULL,
-        .status_count = out->where.status_count, .min_score = out->where.min_score,
-        .tier = out->where.tier, .tag = out->where.tag, .persona = out->where.persona,
+        .status_count = out->where.status_count,
+        .min_score = out->where.min_score,
+        .tier = out->where.tier,
+        .tag = out->where.tag,
+        .persona = out->where.persona,
         .with_simulated = cf_args_has(args, "include-simulated"),
         .with_truncated = cf_args_has(args, "include-truncated"),
     };
@@ -74,7 +83,8 @@ static bool find_run(const struct cf_args *args, struct cf_reader *reader, struc
     const char *name = args->positional_count > 0 ? args->positionals[0] : request->where.run;
     const struct cf_run_row *run;
     if (args->positional_count > 0 && request->where.run != NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "export: the run is given twice: '%s' and run=%s in --where",
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "export: the run is given twice: '%s' and run=%s in --where",
                        args->positionals[0], request->where.run);
     if (cf_args_has(args, "all")) {
         if (name != NULL)
@@ -84,8 +94,10 @@ static bool find_run(const struct cf_args *args, struct cf_reader *reader, struc
     if (!cf_database_run(reader, name, &run, err))
         return false;
     if (run->simulated && !request->filter.with_simulated)
-        return cf_fail(err, CF_ERR_CONFIG, "run \"%s\" was simulated: its conversations are made up; "
-                       "to export them all the same add --include-simulated", run->name);
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "run \"%s\" was simulated: its conversations are made up; "
+                       "to export them all the same add --include-simulated",
+                       run->name);
     request->filter.run = run->run;
     return true;
 }
@@ -118,7 +130,8 @@ static int export_dataset(const struct cf_args *args, struct cf_error *err)
         goto done;
     if (!find_run(args, reader, &request, err))
         goto done;
-    if (!cf_dataset_export(reader, &request.filter, request.path, request.format, &request.options, &result, err))
+    if (!cf_dataset_export(reader, &request.filter, request.path, request.format, &request.options,
+                           &result, err))
         goto done;
     if (!cf_args_has(args, "quiet"))
         print_summary(args, &result);
@@ -135,15 +148,19 @@ const struct cf_command cf_command_export = {
     .synopsis = "[RUN] -o FILE",
     .summary = "Write a run's conversations as dataset files for a trainer",
     .example = "confab export support-v1 --include-simulated -o support.jsonl --where min_score=6\n"
-               "confab export --include-simulated -o 'support-{split}.jsonl' --split train=0.9,validation=0.1",
+               "confab export --include-simulated -o 'support-{split}.jsonl' --split "
+               "train=0.9,validation=0.1",
     .details =
         "RUN is a name or the start of an id; without it the newest run is meant.\n\n"
-        "What counts and is usable is written: conversations that are generated or approved, not cut off, not\n"
-        "simulated. --where status=needs_revision|rejected takes others; in a value, '\\,' is a comma.\n\n"
-        "messages is what OpenAI, TRL, Axolotl and LLaMA-Factory read, sharegpt what FastChat does, alpaca the\n"
-        "last exchange with the earlier ones as history. A conversation that the format cannot carry is\n"
-        "skipped, and the summary says why. A name that ends in .json gets one JSON array.\n\n"
-        "A file appears under its name when all of it is on disk. Conversations of one item stay in one split.",
+        "What counts and is usable is written: conversations that are generated or approved,\n"
+        "not cut off, not simulated. --where status=needs_revision|rejected takes others; in a\n"
+        "value, '\\,' is a comma.\n\n"
+        "messages is what OpenAI, TRL, Axolotl and LLaMA-Factory read, sharegpt what FastChat\n"
+        "does, alpaca the last exchange with the earlier ones as history. A conversation that\n"
+        "the format cannot carry is skipped, and the summary says why. A name that ends in\n"
+        ".json gets one JSON array.\n\n"
+        "A file appears under its name when all of it is on disk. Conversations of one item\n"
+        "stay in one split.",
     .options = options,
     .common = cf_database_options,
     .max_positionals = 1,

@@ -33,8 +33,11 @@ void cf_help_overview(struct cf_buf *out)
                      "usage: confab COMMAND [OPTIONS] [ARGUMENTS]\n\ncommands:\n");
     for (const struct cf_command *const *command = cf_commands; *command != NULL; command++)
         cf_buf_addf(out, "  %-10s %s\n", (*command)->name, (*command)->summary);
-    cf_buf_addf(out, "\n'confab help COMMAND' tells the rest. Results go to standard output, everything else to\n"
-                     "standard error.\n\n%s\n%s", environment, statuses);
+    cf_buf_addf(out,
+                "\n'confab help COMMAND' tells the rest. Results go to standard output, everything "
+                "else to\n"
+                "standard error.\n\n%s\n%s",
+                environment, statuses);
 }
 
 static int help(const struct cf_args *args, struct cf_error *err)

@@ -45,14 +45,18 @@ static void add_object(struct cf_buf *out, const struct cf_log_row *row)
     cf_object_close(out);
 }
 
-/* A line an attempt, printed as it is read: time, status, call, item, what it took, what went wrong. */
+/* A line an attempt, printed as it is read: time, status, call, item, what it took, what went
+ * wrong. */
 static void print_line(const struct cf_log_row *row)
 {
-    char when[CF_NUMBER_TEXT_MAX], took[CF_NUMBER_TEXT_MAX], in[CF_NUMBER_TEXT_MAX], out[CF_NUMBER_TEXT_MAX];
+    char when[CF_NUMBER_TEXT_MAX], took[CF_NUMBER_TEXT_MAX], in[CF_NUMBER_TEXT_MAX],
+        out[CF_NUMBER_TEXT_MAX];
     char cost[CF_MONEY_TEXT_MAX];
-    cf_printf("%s  %-8s  call:%-6" PRId64 " ", cf_format_time(row->created_at, when), row->status, row->call);
+    cf_printf("%s  %-8s  call:%-6" PRId64 " ", cf_format_time(row->created_at, when), row->status,
+              row->call);
     cf_print_line(row->key, KEY_CHARS);
-    cf_printf("  attempt %" PRId64 "  %s", row->attempt, cf_format_duration(row->duration_ms, took));
+    cf_printf("  attempt %" PRId64 "  %s", row->attempt,
+              cf_format_duration(row->duration_ms, took));
     if (row->input_tokens >= 0 || row->output_tokens >= 0)
         cf_printf("  %s in, %s out", cf_format_count(row->input_tokens, in),
                   cf_format_count(row->output_tokens, out));
@@ -71,7 +75,8 @@ static void print_line(const struct cf_log_row *row)
     cf_printf("\n");
 }
 
-static bool print_all(struct cf_log_cursor *cursor, bool as_json, int64_t *out_count, struct cf_error *err)
+static bool print_all(struct cf_log_cursor *cursor, bool as_json, int64_t *out_count,
+                      struct cf_error *err)
 {
     const struct cf_log_row *row;
     struct cf_object_list list;
@@ -116,7 +121,8 @@ static int logs(const struct cf_args *args, struct cf_error *err)
     if (!cf_database_open(args, &reader, err))
         return -1;
     if (!cf_args_has(args, "all")) {
-        if (!cf_database_run(reader, args->positional_count > 0 ? args->positionals[0] : NULL, &run, err))
+        if (!cf_database_run(reader, args->positional_count > 0 ? args->positionals[0] : NULL, &run,
+                             err))
             goto done;
         filter.run = run->run;
     }
@@ -134,12 +140,15 @@ done:
 const struct cf_command cf_command_logs = {
     .name = "logs",
     .synopsis = "[RUN]",
-    .summary = "List every attempt of a run, oldest first: what it took, what it cost, why it failed",
+    .summary =
+        "List every attempt of a run, oldest first: what it took, what it cost, why it failed",
     .example = "confab logs support-v1 --failures --last 20\n"
                "confab logs --json",
-    .details = "RUN is a name or the start of an id; without it the newest run is meant.\n\n"
-               "A status is success, retry (failed, tried again), failure (failed for good), unknown (no whole\n"
-               "reply came, but it may have been billed) or rejected (a whole reply that did not serve).",
+    .details =
+        "RUN is a name or the start of an id; without it the newest run is meant.\n\n"
+        "A status is success, retry (failed, tried again), failure (failed for good), unknown\n"
+        "(no whole reply came, but it may have been billed) or rejected (a whole reply that did\n"
+        "not serve).",
     .options = options,
     .common = cf_database_options,
     .max_positionals = 1,

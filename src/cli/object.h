@@ -14,7 +14,7 @@
 struct cf_buf;
 struct cf_error;
 
-#define CF_OBJECT_MAX (256u << 20)    /* bytes: a conversation with all that belongs to it */
+#define CF_OBJECT_MAX (256u << 20) /* bytes: a conversation with all that belongs to it */
 
 /* Opens and closes; a name of NULL opens an element of a list, or the whole. */
 void cf_object_open(struct cf_buf *out, const char *name);
@@ -29,11 +29,14 @@ void cf_object_int(struct cf_buf *out, const char *name, int64_t value);
 void cf_object_count(struct cf_buf *out, const char *name, int64_t value);
 void cf_object_number(struct cf_buf *out, const char *name, double value);
 void cf_object_bool(struct cf_buf *out, const char *name, bool value);
-void cf_object_usd(struct cf_buf *out, const char *name, int64_t pico);            /* dollars, exact */
-void cf_object_json(struct cf_buf *out, const char *name, struct cf_text json);    /* as it is; no JSON: text */
+void cf_object_usd(struct cf_buf *out, const char *name, int64_t pico); /* dollars, exact */
+void cf_object_json(struct cf_buf *out, const char *name,
+                    struct cf_text json); /* as it is; no JSON: text */
 
 /* A list on standard output. */
-struct cf_object_list { bool any; };
+struct cf_object_list {
+    bool any;
+};
 
 void cf_object_list_begin(struct cf_object_list *list);
 

@@ -24,13 +24,16 @@ static bool is_terminal(void)
     return known;
 }
 
-/* The length of a control character at text, 0 if there is none: C0, DEL, and C1 (U+0080 to U+009F). */
+/* The length of a control character at text, 0 if there is none: C0, DEL, and C1 (U+0080 to
+ * U+009F). */
 static size_t control_at(const char *text, size_t len)
 {
     unsigned char c = (unsigned char)text[0];
     if (c < 0x20 || c == 0x7f)
         return 1;
-    return len > 1 && c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
+    return len > 1 && c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0
+               ? 2
+               : 0;
 }
 
 void cf_print_text(struct cf_text text)
@@ -55,8 +58,9 @@ static void add_line(struct cf_buf *out, struct cf_text text, size_t max_chars)
 {
     size_t chars = 0;
     for (size_t i = 0; i < text.len;) {
-        if (max_chars > 0 && chars + 1 >= max_chars && cf_utf8_length(text.data + i, text.len - i) > 1) {
-            cf_buf_adds(out, "\xe2\x80\xa6");       /* … */
+        if (max_chars > 0 && chars + 1 >= max_chars &&
+            cf_utf8_length(text.data + i, text.len - i) > 1) {
+            cf_buf_adds(out, "\xe2\x80\xa6"); /* … */
             return;
         }
         size_t control = control_at(text.data + i, text.len - i);
@@ -119,9 +123,11 @@ const char *cf_format_duration(int64_t ms, char out[CF_NUMBER_TEXT_MAX])
     else if (ms < 60000)
         snprintf(out, CF_NUMBER_TEXT_MAX, "%.1f s", (double)(ms / 100) / 10);
     else if (seconds < 3600)
-        snprintf(out, CF_NUMBER_TEXT_MAX, "%" PRId64 " min %" PRId64 " s", seconds / 60, seconds % 60);
+        snprintf(out, CF_NUMBER_TEXT_MAX, "%" PRId64 " min %" PRId64 " s", seconds / 60,
+                 seconds % 60);
     else
-        snprintf(out, CF_NUMBER_TEXT_MAX, "%" PRId64 " h %" PRId64 " min", seconds / 3600, seconds / 60 % 60);
+        snprintf(out, CF_NUMBER_TEXT_MAX, "%" PRId64 " h %" PRId64 " min", seconds / 3600,
+                 seconds / 60 % 60);
     return out;
 }
 

@@ -17,7 +17,8 @@ struct cf_error;
 /* Prints text; lines stay lines. */
 void cf_print_text(struct cf_text text);
 
-/* Prints text on one line: white space runs become one space, cut to max_chars (0: not) with "...". */
+/* Prints text on one line: white space runs become one space, cut to max_chars (0: not) with
+ * "...". */
 void cf_print_line(struct cf_text text, size_t max_chars);
 
 /* printf of our own words; every string given must be ours or go through the two above. */
@@ -37,15 +38,15 @@ const char *cf_format_time(const char *iso, char out[CF_NUMBER_TEXT_MAX]);
 /* Lines of cells in columns that are as wide as need be. Cells are added row by row. */
 struct cf_table {
     size_t columns;
-    const char *aligned;         /* one 'l' or 'r' a column */
-    char **cells;                /* owned */
+    const char *aligned; /* one 'l' or 'r' a column */
+    char **cells;        /* owned */
     size_t count, cap;
 };
 
 void cf_table_init(struct cf_table *table, const char *aligned);
-void cf_table_add(struct cf_table *table, const char *text);                       /* copied, made one line */
+void cf_table_add(struct cf_table *table, const char *text); /* copied, made one line */
 void cf_table_add_text(struct cf_table *table, struct cf_text text, size_t max_chars);
-void cf_table_print(struct cf_table *table);                                       /* prints and empties it */
+void cf_table_print(struct cf_table *table); /* prints and empties it */
 void cf_table_done(struct cf_table *table);
 
 /* Flushes standard output. storage_error if what was printed could not be written. */

@@ -52,8 +52,10 @@ static void on_done(struct cf_http_request *request, struct cf_http_result *resu
             cf_buf_add(&probe->body, cf_buf_str(&result->body), result->body.len);
         } else {
             struct cf_api_error error;
-            cf_anthropic_error(result->status, &result->headers, cf_buf_str(&result->body), result->body.len, &error);
-            snprintf(probe->message, sizeof probe->message, "%d %s: %.400s", error.status, error.type, error.message);
+            cf_anthropic_error(result->status, &result->headers, cf_buf_str(&result->body),
+                               result->body.len, &error);
+            snprintf(probe->message, sizeof probe->message, "%d %s: %.400s", error.status,
+                     error.type, error.message);
         }
     }
     cf_loop_stop(question->loop);
@@ -68,7 +70,8 @@ static void format_url(const char *base_url, char out[URL_MAX_BYTES])
     free(messages);
 }
 
-bool cf_probe_models(const char *base_url, const char *key, struct cf_probe *out, struct cf_error *err)
+bool cf_probe_models(const char *base_url, const char *key, struct cf_probe *out,
+                     struct cf_error *err)
 {
     struct question question = { .probe = out };
     struct cf_http_field fields[CF_ANTHROPIC_FIELDS];
@@ -79,16 +82,22 @@ bool cf_probe_models(const char *base_url, const char *key, struct cf_probe *out
 
     question.loop = cf_loop_new(cf_clock_system());
     if (question.loop == NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "no file descriptor is left; raise the limit with ulimit -n");
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "no file descriptor is left; raise the limit with ulimit -n");
     struct cf_http *http = cf_http_new(question.loop, NULL, err);
     if (http == NULL) {
         cf_loop_free(question.loop);
         return false;
     }
     struct cf_http_request request = {
-        .method = CF_HTTP_GET, .url = url, .fields = fields, .field_count = cf_anthropic_fields(key, fields),
-        .timeouts = { WAIT_MS, WAIT_MS, WAIT_MS, WAIT_MS }, .max_reply_bytes = BODY_BYTES_MAX,
-        .on_done = on_done, .self = &question,
+        .method = CF_HTTP_GET,
+        .url = url,
+        .fields = fields,
+        .field_count = cf_anthropic_fields(key, fields),
+        .timeouts = { WAIT_MS, WAIT_MS, WAIT_MS, WAIT_MS },
+        .max_reply_bytes = BODY_BYTES_MAX,
+        .on_done = on_done,
+        .self = &question,
     };
     question.begun_unix_ms = cf_unix_ms(cf_clock_system());
     cf_http_send(http, &request);
@@ -105,7 +114,7 @@ bool cf_probe_has_model(const struct cf_probe *probe, const char *id)
     if (!cf_json_parse(cf_buf_str(&probe->body), probe->body.len, NULL, &tree, NULL))
         return false;
     const cJSON *model;
-    cJSON_ArrayForEach(model, cJSON_GetObjectItemCaseSensitive(tree, "data")) {
+    cJSON_ArrayForEach (model, cJSON_GetObjectItemCaseSensitive(tree, "data")) {
         const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(model, "id"));
         found = found || (name != NULL && strcmp(name, id) == 0);
     }

@@ -41,8 +41,8 @@ static void add_row(struct cf_table *table, const struct cf_run_row *row)
 
 static bool print_table(struct cf_run_cursor *cursor, struct cf_error *err)
 {
-    static const char *const heads[] = { "RUN", "NAME", "STATE", "PLANNED", "ACCEPTED", "REVISE", "FAILED",
-                                         "PENDING", "SPENT", "BEGUN (UTC)" };
+    static const char *const heads[] = { "RUN",    "NAME",   "STATE",   "PLANNED", "ACCEPTED",
+                                         "REVISE", "FAILED", "PENDING", "SPENT",   "BEGUN (UTC)" };
     const struct cf_run_row *row;
     struct cf_table table;
     int next;
@@ -99,9 +99,12 @@ const struct cf_command cf_command_runs = {
     .name = "runs",
     .synopsis = "",
     .summary = "List the runs of the database, newest first",
-    .example = "confab runs\n"
-               "confab runs --json | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))'",
-    .details = "A run can be named elsewhere by its name, or by the start of its id (4 characters or more).",
+    .example =
+        "confab runs\n"
+        "confab runs --json | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))'",
+    .details =
+        "A run can be named elsewhere by its name, or by the start of its id (4 characters or\n"
+        "more).",
     .options = options,
     .common = cf_database_options,
     .run = runs,

@@ -56,6 +56,13 @@ void cf_show_block(const char *heading, struct cf_text text)
         cf_printf("\n");
 }
 
+bool cf_show_found(int found, struct cf_error *err)
+{
+    if (found == 0)
+        return cf_fail(err, CF_ERR_STORAGE, "it is no longer in the database");
+    return found > 0;
+}
+
 /* --- runs --- */
 
 static void print_run(const struct cf_run_row *row)
@@ -70,7 +77,8 @@ static void print_run(const struct cf_run_row *row)
     cf_show_str("arguments", row->args);
     cf_show_str("model", row->model);
     cf_show_str("service", row->base_url);
-    cf_printf("  %-12s %lld planned = %lld accepted + %lld to revise + %lld failed + %lld pending + %lld skipped\n",
+    cf_printf("  %-12s %lld planned = %lld accepted + %lld to revise + %lld failed + %lld pending "
+              "+ %lld skipped\n",
               "items", (long long)a->planned, (long long)a->accepted, (long long)a->needs_revision,
               (long long)a->failed, (long long)a->pending, (long long)a->skipped);
     if (a->surplus > 0)
@@ -88,11 +96,13 @@ static void print_run(const struct cf_run_row *row)
     cf_show_str("begun", row->created_at);
     cf_show_str("ended", row->finished_at);
     if (row->owner_host != NULL)
-        cf_printf("  %-12s process %lld on %s\n", "worked on by", (long long)row->owner_pid, row->owner_host);
+        cf_printf("  %-12s process %lld on %s\n", "worked on by", (long long)row->owner_pid,
+                  row->owner_host);
 }
 
 /* Failures by kind; as JSON into the open object, else printed. */
-static bool add_failures(struct cf_reader *reader, int64_t run, struct cf_buf *json, struct cf_error *err)
+static bool add_failures(struct cf_reader *reader, int64_t run, struct cf_buf *json,
+                         struct cf_error *err)
 {
     struct cf_failure_cursor *cursor;
     const struct cf_failure_row *row;
@@ -103,8 +113,8 @@ static bool add_failures(struct cf_reader *reader, int64_t run, struct cf_buf *j
         cf_object_open_list(json, "failed_items");
     for (bool any = false; (next = cf_failures_next(cursor, &row, err)) > 0; any = true) {
         if (json == NULL) {
-            cf_printf("%s  %lld x %s, first at ", any ? "" : "\nfailed items\n", (long long)row->count,
-                      row->error_kind);
+            cf_printf("%s  %lld x %s, first at ", any ? "" : "\nfailed items\n",
+                      (long long)row->count, row->error_kind);
             cf_print_line(row->key, 60);
             cf_printf(": ");
             cf_print_line(cf_text_of(row->error_message), 0);
@@ -127,7 +137,7 @@ static bool add_failures(struct cf_reader *reader, int64_t run, struct cf_buf *j
 bool cf_show_run(struct cf_reader *reader, int64_t id, bool as_json, struct cf_error *err)
 {
     const struct cf_run_row *row;
-    if (cf_reader_run(reader, id, &row, err) <= 0)
+    if (!cf_show_found(cf_reader_run(reader, id, &row, err), err))
         return false;
     if (!as_json) {
         print_run(row);
@@ -150,7 +160,7 @@ bool cf_show_run(struct cf_reader *reader, int64_t id, bool as_json, struct cf_e
 bool cf_show_template(struct cf_reader *reader, int64_t id, bool as_json, struct cf_error *err)
 {
     const struct cf_template_row *row;
-    if (cf_reader_template(reader, id, &row, err) <= 0)
+    if (!cf_show_found(cf_reader_template(reader, id, &row, err), err))
         return false;
     if (!as_json) {
         cf_printf("template %s\n", row->uuid);
@@ -195,8 +205,8 @@ bool cf_show_template(struct cf_reader *reader, int64_t id, bool as_json, struct
 /* --- the command --- */
 
 /* Ids first: a run's name may look like anything. 1, 0, -1. */
-static int find(struct cf_reader *reader, const char *text, enum cf_id_kind *out_kind, int64_t *out_id,
-                struct cf_error *err)
+static int find(struct cf_reader *reader, const char *text, enum cf_id_kind *out_kind,
+                int64_t *out_id, struct cf_error *err)
 {
     int found = cf_reader_find(reader, text, out_kind, out_id, err);
     if (found == 0) {
@@ -204,7 +214,8 @@ static int find(struct cf_reader *reader, const char *text, enum cf_id_kind *out
         found = cf_reader_find_run(reader, text, out_id, err);
     }
     if (found == 0)
-        cf_fail(err, CF_ERR_CONFIG, "nothing has the id or name '%s'; an id is the start of a uuid, item:N, or call:N",
+        cf_fail(err, CF_ERR_CONFIG,
+                "nothing has the id or name '%s'; an id is the start of a uuid, item:N, or call:N",
                 text);
     return found;
 }
@@ -212,8 +223,11 @@ static int find(struct cf_reader *reader, const char *text, enum cf_id_kind *out
 static int show(const struct cf_args *args, struct cf_error *err)
 {
     static bool (*const shows[])(struct cf_reader *, int64_t, bool, struct cf_error *) = {
-        [CF_ID_RUN] = cf_show_run, [CF_ID_TEMPLATE] = cf_show_template,
-        [CF_ID_CONVERSATION] = cf_show_conversation, [CF_ID_ITEM] = cf_show_item, [CF_ID_CALL] = cf_show_call,
+        [CF_ID_RUN] = cf_show_run,
+        [CF_ID_TEMPLATE] = cf_show_template,
+        [CF_ID_CONVERSATION] = cf_show_conversation,
+        [CF_ID_ITEM] = cf_show_item,
+        [CF_ID_CALL] = cf_show_call,
     };
     struct cf_reader *reader;
     enum cf_id_kind kind;
@@ -232,8 +246,8 @@ const struct cf_command cf_command_show = {
     .summary = "Show a run, conversation, item, call or template",
     .example = "confab show support-v1\n"
                "confab show call:1 --json",
-    .details = "ID is a run's name, the start of the id of a run, conversation or template (4 characters or more),\n"
-               "item:N, or call:N as `confab logs` prints it.",
+    .details = "ID is a run's name, the start of the id of a run, conversation or template (4\n"
+               "characters or more), item:N, or call:N as `confab logs` prints it.",
     .options = options,
     .common = cf_database_options,
     .min_positionals = 1,

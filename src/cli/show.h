@@ -23,6 +23,9 @@ void cf_show_str(const char *label, const char *value);
 void cf_show_count(const char *label, int64_t value);
 void cf_show_usd(const char *label, int64_t pico);
 
+/* Whether a reader found its row (1); 0, it went between two looks, is a storage_error. */
+bool cf_show_found(int found, struct cf_error *err);
+
 /* A heading and a text with its lines, such as a prompt; nothing if it is NULL or empty. */
 void cf_show_block(const char *heading, struct cf_text text);
 #endif

@@ -28,7 +28,9 @@ static void print_people(const struct cf_conversation_row *row)
 {
     cf_printf("conversation %s%s%s%s\n", row->uuid, row->simulated ? " (simulated)" : "",
               row->truncated ? " (truncated)" : "",
-              row->orphan ? " (of an item set aside)" : row->surplus ? " (surplus)" : "");
+              row->orphan    ? " (of an item set aside)"
+              : row->surplus ? " (surplus)"
+                             : "");
     cf_show_str("run", row->run_name);
     cf_show_field("item", row->key);
     cf_printf("  %-12s item:%lld\n", "item id", (long long)row->item);
@@ -132,7 +134,7 @@ bool cf_show_conversation(struct cf_reader *reader, int64_t id, bool as_json, st
     if (!cf_conversations_open(reader, &filter, &cursor, err))
         return false;
 
-    bool ok = cf_conversations_next(cursor, &row, err) > 0;
+    bool ok = cf_show_found(cf_conversations_next(cursor, &row, err), err);
     if (ok && as_json) {
         struct cf_buf out;
         cf_buf_init(&out, CF_OBJECT_MAX);

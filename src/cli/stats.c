@@ -22,36 +22,41 @@ static const struct cf_option options[] = {
 /* --- what is asked of the database --- */
 
 /* Only what counts: no older versions, orphans, surplus. */
-#define LISTED                                                                                            \
-    " FROM items i JOIN conversations c ON c.item = i.id WHERE i.run = ?1 AND c.superseded_by IS NULL"      \
-    " AND NOT c.withdrawn AND i.state = 'done' AND NOT i.orphan AND NOT i.surplus"
+#define LISTED                                                                               \
+    " FROM items i JOIN conversations c ON c.item = i.id"                                    \
+    " WHERE i.run = ?1 AND c.superseded_by IS NULL AND NOT c.withdrawn AND i.state = 'done'" \
+    " AND NOT i.orphan AND NOT i.surplus"
 
 static const char statuses_sql[] =
-    "SELECT c.status, count(*), avg(c.quality_score), avg(c.turn_count)" LISTED " GROUP BY 1 ORDER BY 2 DESC, 1";
+    "SELECT c.status, count(*), avg(c.quality_score), avg(c.turn_count)" LISTED
+    " GROUP BY 1 ORDER BY 2 DESC, 1";
 
-/* Whole points; 10 has a bar of its own, unscored ones are -1. */
+/* Whole points; unscored ones are -1. */
 static const char scores_sql[] =
-    "SELECT coalesce(CAST(c.quality_score AS INTEGER), -1), count(*)" LISTED " GROUP BY 1 ORDER BY 1";
+    "SELECT coalesce(CAST(c.quality_score AS INTEGER), -1), count(*)" LISTED
+    " GROUP BY 1 ORDER BY 1";
 
 /* Nearest rank: the least latency that p % of the calls do not exceed. */
-#define GROUPED(name)                                                                                     \
-    "WITH done AS (SELECT " name " AS name, c.latency_ms, c.input_tokens, c.output_tokens, c.cost_pico,"    \
-    " row_number() OVER (PARTITION BY " name " ORDER BY c.latency_ms) AS rank,"                             \
-    " count(*) OVER (PARTITION BY " name ") AS total"                                                       \
-    " FROM items i JOIN calls c ON c.item = i.id LEFT JOIN templates t ON t.id = c.template"                \
-    " WHERE i.run = ?1 AND c.state = 'done')"                                                               \
-    " SELECT coalesce(name, '(none)'), total, sum(input_tokens), sum(output_tokens), sum(cost_pico),"       \
-    " avg(output_tokens), min(CASE WHEN rank * 100 >= total * 50 THEN latency_ms END),"                     \
-    " min(CASE WHEN rank * 100 >= total * 95 THEN latency_ms END),"                                         \
-    " min(CASE WHEN rank * 100 >= total * 99 THEN latency_ms END)"                                          \
-    " FROM done GROUP BY name ORDER BY total DESC, 1"
+#define GROUPED(name)                                                                          \
+    "WITH named AS (SELECT " name " AS name, c.latency_ms, c.input_tokens, c.output_tokens,"   \
+    " c.cost_pico FROM items i JOIN calls c ON c.item = i.id"                                  \
+    " LEFT JOIN templates t ON t.id = c.template WHERE i.run = ?1 AND c.state = 'done'),"      \
+    " ranked AS (SELECT *, row_number() OVER (PARTITION BY name ORDER BY latency_ms) AS rank," \
+    " count(*) OVER (PARTITION BY name) AS total FROM named)"                                  \
+    " SELECT coalesce(name, '(none)'), total, sum(input_tokens), sum(output_tokens),"          \
+    " sum(cost_pico), avg(output_tokens),"                                                     \
+    " min(CASE WHEN rank * 100 >= total * 50 THEN latency_ms END),"                            \
+    " min(CASE WHEN rank * 100 >= total * 95 THEN latency_ms END),"                            \
+    " min(CASE WHEN rank * 100 >= total * 99 THEN latency_ms END)"                             \
+    " FROM ranked GROUP BY name ORDER BY total DESC, 1"
 
 static const char models_sql[] = GROUPED("coalesce(c.model_answered, c.model)");
 static const char templates_sql[] = GROUPED("t.name || ' v' || t.version");
 
 /* Calls a function for each row of a query about the run. */
 static bool each_row(struct cf_reader *reader, const char *sql, int64_t run,
-                     void (*on_row)(sqlite3_stmt *row, void *self), void *self, struct cf_error *err)
+                     void (*on_row)(sqlite3_stmt *row, void *self), void *self,
+                     struct cf_error *err)
 {
     sqlite3_stmt *stmt;
     int next;
@@ -76,7 +81,8 @@ static int64_t column_count(sqlite3_stmt *row, int column)
 
 static double column_real(sqlite3_stmt *row, int column)
 {
-    return sqlite3_column_type(row, column) == SQLITE_NULL ? NAN : sqlite3_column_double(row, column);
+    return sqlite3_column_type(row, column) == SQLITE_NULL ? NAN
+                                                           : sqlite3_column_double(row, column);
 }
 
 /* --- as JSON --- */
@@ -118,7 +124,8 @@ static void add_group(sqlite3_stmt *row, void *self)
 }
 
 static bool add_list(struct cf_reader *reader, const char *name, const char *sql, int64_t run,
-                     void (*on_row)(sqlite3_stmt *row, void *self), struct cf_buf *out, struct cf_error *err)
+                     void (*on_row)(sqlite3_stmt *row, void *self), struct cf_buf *out,
+                     struct cf_error *err)
 {
     cf_object_open_list(out, name);
     bool ok = each_row(reader, sql, run, on_row, out, err);
@@ -149,7 +156,8 @@ static void print_status(sqlite3_stmt *row, void *self)
     char count[CF_NUMBER_TEXT_MAX];
     double score = column_real(row, 2);
     (void)self;
-    cf_printf("  %-16s %8s   mean score ", column_str(row, 0), cf_format_count(sqlite3_column_int64(row, 1), count));
+    cf_printf("  %-16s %8s   mean score ", column_str(row, 0),
+              cf_format_count(sqlite3_column_int64(row, 1), count));
     if (isnan(score))
         cf_printf("-");
     else
@@ -157,7 +165,10 @@ static void print_status(sqlite3_stmt *row, void *self)
     cf_printf(", mean turns %.1f\n", sqlite3_column_double(row, 3));
 }
 
-struct bars { int64_t count[12]; int64_t most; };     /* [0] unscored, [1 + points] */
+struct bars {
+    int64_t count[12];
+    int64_t most;
+}; /* [0] unscored, [1 + points] */
 
 static void read_bar(sqlite3_stmt *row, void *self)
 {
@@ -179,7 +190,8 @@ static void print_bars(const struct bars *bars)
         if (i > 0)
             snprintf(label, sizeof label, "%d", i - 1);
         int length = (int)((double)bars->count[i] / (double)bars->most * (double)(sizeof full - 1));
-        cf_printf("  %8s %8s  %.*s\n", label, cf_format_count(bars->count[i], count), length > 0 ? length : 1, full);
+        cf_printf("  %8s %8s  %.*s\n", label, cf_format_count(bars->count[i], count),
+                  length > 0 ? length : 1, full);
     }
 }
 
@@ -199,7 +211,9 @@ static void print_group(sqlite3_stmt *row, void *self)
 static bool print_groups(struct cf_reader *reader, const char *title, const char *sql, int64_t run,
                          struct cf_error *err)
 {
-    static const char *const heads[] = { "REPLIES", "INPUT", "OUTPUT", "COST", "P50", "P95", "P99" };
+    static const char *const heads[] = {
+        "REPLIES", "INPUT", "OUTPUT", "COST", "P50", "P95", "P99"
+    };
     struct cf_table table;
     cf_table_init(&table, "lrrrrrrr");
     cf_table_add(&table, title);
@@ -224,11 +238,12 @@ static void print_account(const struct cf_run_row *run)
     cf_printf("run %.13s  ", run->uuid);
     cf_print_line(cf_text_of(run->name), 0);
     cf_printf("%s  %s\n", run->simulated ? " (simulated)" : "", run->state);
-    cf_printf("  %s planned: %lld accepted, %lld to revise, %lld failed, %lld pending, %lld skipped\n",
-              cf_format_count(a->planned, one), (long long)a->accepted, (long long)a->needs_revision,
-              (long long)a->failed, (long long)a->pending, (long long)a->skipped);
-    cf_printf("  %s spent, %s at risk; %s calls, %s attempts, %s of them without a whole reply\n", spent, at_risk,
-              cf_format_count(a->calls, one), cf_format_count(a->attempts, two),
+    cf_printf(
+        "  %s planned: %lld accepted, %lld to revise, %lld failed, %lld pending, %lld skipped\n",
+        cf_format_count(a->planned, one), (long long)a->accepted, (long long)a->needs_revision,
+        (long long)a->failed, (long long)a->pending, (long long)a->skipped);
+    cf_printf("  %s spent, %s at risk; %s calls, %s attempts, %s of them without a whole reply\n",
+              spent, at_risk, cf_format_count(a->calls, one), cf_format_count(a->attempts, two),
               cf_format_count(a->failures, three));
     cf_printf("  %s input tokens, %s output tokens", cf_format_count(a->tokens.input, one),
               cf_format_count(a->tokens.output, two));
@@ -236,10 +251,12 @@ static void print_account(const struct cf_run_row *run)
         cf_printf(", %s read from the cache", cf_format_count(a->tokens.cache_read, three));
     cf_printf("\n");
     if (a->unknown_cost_replies > 0)
-        cf_printf("  the cost of %s replies is not known\n", cf_format_count(a->unknown_cost_replies, one));
+        cf_printf("  the cost of %s replies is not known\n",
+                  cf_format_count(a->unknown_cost_replies, one));
 }
 
-static bool print_people(struct cf_reader *reader, const struct cf_run_row *run, struct cf_error *err)
+static bool print_people(struct cf_reader *reader, const struct cf_run_row *run,
+                         struct cf_error *err)
 {
     struct bars bars = { .most = 0 };
     print_account(run);
@@ -263,8 +280,10 @@ static int stats(const struct cf_args *args, struct cf_error *err)
     bool ok = false;
     if (!cf_database_open(args, &reader, err))
         return -1;
-    if (cf_database_run(reader, args->positional_count > 0 ? args->positionals[0] : NULL, &run, err))
-        ok = cf_args_has(args, "json") ? print_json(reader, run, err) : print_people(reader, run, err);
+    if (cf_database_run(reader, args->positional_count > 0 ? args->positionals[0] : NULL, &run,
+                        err))
+        ok = cf_args_has(args, "json") ? print_json(reader, run, err)
+                                       : print_people(reader, run, err);
     cf_reader_free(reader);
     return ok ? CF_EXIT_OK : -1;
 }
@@ -275,8 +294,9 @@ const struct cf_command cf_command_stats = {
     .summary = "Count a run: conversations, scores, cost, tokens, latency per model and template",
     .example = "confab stats support-v1\n"
                "confab stats --json",
-    .details = "RUN is a name or the start of an id; without it the newest run is meant. P50, P95 and P99 are the\n"
-               "latencies that so many percent of the replies did not exceed.",
+    .details =
+        "RUN is a name or the start of an id; without it the newest run is meant. P50, P95 and\n"
+        "P99 are the latencies that so many percent of the replies did not exceed.",
     .options = options,
     .common = cf_database_options,
     .max_positionals = 1,

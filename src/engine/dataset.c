@@ -10,13 +10,13 @@
 #include "confab/error.h"
 #include "store/reader.h"
 
-#define HASH_KEY_LEN 16         /* lua/confab/keys.lua: the hash of an item's parameters */
+#define HASH_KEY_LEN 16 /* lua/confab/keys.lua: the hash of an item's parameters */
 #define TAGS_MAX     (1u << 20)
 
 /* Memory of one record, kept from row to row. */
 struct record {
     struct cf_export_record out;
-    struct cf_export_turn *turns;       /* owned */
+    struct cf_export_turn *turns; /* owned */
     size_t turn_cap;
     struct cf_buf tags;
 };
@@ -26,8 +26,8 @@ static struct cf_export_text text_of(struct cf_text text)
     return (struct cf_export_text){ text.data, text.len };
 }
 
-/* Items with equal parameters are "HASH", "HASH#2", ...: they share a split, so that no prompt is both
- * trained on and validated with. Calls outside an item have nothing but their id. */
+/* Items with equal parameters are "HASH", "HASH#2", ...: they share a split, so that no prompt is
+ * both trained on and validated with. Calls outside an item have nothing but their id. */
 static struct cf_export_text split_key(const struct cf_conversation_row *row)
 {
     struct cf_export_text key = text_of(row->key);
@@ -64,7 +64,8 @@ static void fill_tags(struct cf_buf *out, const struct cf_conversation_row *row)
     cf_buf_addc(out, '}');
 }
 
-static bool fill_record(struct record *record, const struct cf_conversation_row *row, struct cf_error *err)
+static bool fill_record(struct record *record, const struct cf_conversation_row *row,
+                        struct cf_error *err)
 {
     if (record->turn_cap < row->turn_count) {
         record->turn_cap = row->turn_count * 2;
@@ -76,31 +77,51 @@ static bool fill_record(struct record *record, const struct cf_conversation_row 
     }
     fill_tags(&record->tags, row);
     if (!cf_buf_ok(&record->tags))
-        return cf_fail(err, CF_ERR_STORAGE, "conversation %s: its tags are over %u bytes", row->uuid, TAGS_MAX);
+        return cf_fail(err, CF_ERR_STORAGE, "conversation %s: its tags are over %u bytes",
+                       row->uuid, TAGS_MAX);
 
     record->out = (struct cf_export_record){
-        .id = row->uuid, .split_key = split_key(row), .turns = record->turns, .turn_count = row->turn_count,
-        .run_id = row->run_uuid, .run = row->run_name, .template_id = row->template_uuid,
-        .template = row->template_name, .template_version = row->template_version, .item = text_of(row->key),
-        .ordinal = row->ordinal, .part = row->part, .version = row->version,
-        .persona = text_of(row->persona), .emotion = text_of(row->emotion), .topic = text_of(row->topic),
-        .tier = text_of(row->tier), .document_id = text_of(row->document_id),
-        .chunk_id = text_of(row->chunk_id), .parameters = text_of(row->parameters),
+        .id = row->uuid,
+        .split_key = split_key(row),
+        .turns = record->turns,
+        .turn_count = row->turn_count,
+        .run_id = row->run_uuid,
+        .run = row->run_name,
+        .template_id = row->template_uuid,
+        .template = row->template_name,
+        .template_version = row->template_version,
+        .item = text_of(row->key),
+        .ordinal = row->ordinal,
+        .part = row->part,
+        .version = row->version,
+        .persona = text_of(row->persona),
+        .emotion = text_of(row->emotion),
+        .topic = text_of(row->topic),
+        .tier = text_of(row->tier),
+        .document_id = text_of(row->document_id),
+        .chunk_id = text_of(row->chunk_id),
+        .parameters = text_of(row->parameters),
         .quality_breakdown = text_of(row->quality_breakdown),
-        .tags = { record->tags.data, record->tags.len }, .status = row->status,
-        .quality_score = row->quality_score, .cost_pico = row->cost_pico, .model = row->model,
-        .created_at = row->created_at, .review_note = row->review_note, .truncated = row->truncated,
+        .tags = { record->tags.data, record->tags.len },
+        .status = row->status,
+        .quality_score = row->quality_score,
+        .cost_pico = row->cost_pico,
+        .model = row->model,
+        .created_at = row->created_at,
+        .review_note = row->review_note,
+        .truncated = row->truncated,
         .simulated = row->simulated,
     };
     return true;
 }
 
 /* Whether the filter's defaults hold the conversation back; counts it if so. */
-static bool is_held_back(const struct cf_dataset_filter *filter, const struct cf_conversation_row *row,
-                         struct cf_dataset_result *result)
+static bool is_held_back(const struct cf_dataset_filter *filter,
+                         const struct cf_conversation_row *row, struct cf_dataset_result *result)
 {
     int64_t *count = NULL;
-    if (filter->statuses == NULL && strcmp(row->status, "generated") != 0 && strcmp(row->status, "approved") != 0)
+    if (filter->statuses == NULL && strcmp(row->status, "generated") != 0 &&
+        strcmp(row->status, "approved") != 0)
         count = &result->left_status;
     else if (row->truncated && !filter->with_truncated)
         count = &result->left_truncated;
@@ -112,11 +133,17 @@ static bool is_held_back(const struct cf_dataset_filter *filter, const struct cf
 }
 
 static bool stream(struct cf_reader *reader, const struct cf_dataset_filter *filter,
-                   struct cf_export *exporter, struct cf_dataset_result *result, struct cf_error *err)
+                   struct cf_export *exporter, struct cf_dataset_result *result,
+                   struct cf_error *err)
 {
     struct cf_conversation_filter query = {
-        .run = filter->run, .statuses = filter->statuses, .status_count = filter->status_count,
-        .min_score = filter->min_score, .tier = filter->tier, .tag = filter->tag, .persona = filter->persona,
+        .run = filter->run,
+        .statuses = filter->statuses,
+        .status_count = filter->status_count,
+        .min_score = filter->min_score,
+        .tier = filter->tier,
+        .tag = filter->tag,
+        .persona = filter->persona,
     };
     struct record record = { .turns = NULL };
     cf_buf_init(&record.tags, TAGS_MAX);
@@ -141,9 +168,10 @@ static bool stream(struct cf_reader *reader, const struct cf_dataset_filter *fil
     return next == 0;
 }
 
-bool cf_dataset_export(struct cf_reader *reader, const struct cf_dataset_filter *filter, const char *path,
-                       enum cf_export_format format, const struct cf_export_options *options,
-                       struct cf_dataset_result *out, struct cf_error *err)
+bool cf_dataset_export(struct cf_reader *reader, const struct cf_dataset_filter *filter,
+                       const char *path, enum cf_export_format format,
+                       const struct cf_export_options *options, struct cf_dataset_result *out,
+                       struct cf_error *err)
 {
     static const struct cf_export_options plain;
     struct cf_dataset_result result = { .path_count = 0 };
@@ -188,9 +216,11 @@ void cf_dataset_result_format(const struct cf_dataset_result *result, struct cf_
 {
     const struct cf_export_result *file = &result->file;
     bool is_first = true;
-    cf_buf_addf(out, "%lld written, %lld skipped", (long long)file->written, (long long)file->skipped);
+    cf_buf_addf(out, "%lld written, %lld skipped", (long long)file->written,
+                (long long)file->skipped);
     for (int skip = 0; skip < CF_EXPORT_SKIPS; skip++)
-        add_part(out, &is_first, file->skipped_by[skip], cf_export_skip_text((enum cf_export_skip)skip));
+        add_part(out, &is_first, file->skipped_by[skip],
+                 cf_export_skip_text((enum cf_export_skip)skip));
     if (!is_first)
         cf_buf_addc(out, ')');
 
@@ -204,7 +234,9 @@ void cf_dataset_result_format(const struct cf_dataset_result *result, struct cf_
         cf_buf_addc(out, ')');
     }
     if (file->trimmed > 0)
-        cf_buf_addf(out, "; %lld without a last user turn that nobody answered", (long long)file->trimmed);
+        cf_buf_addf(out, "; %lld without a last user turn that nobody answered",
+                    (long long)file->trimmed);
     if (file->folded > 0)
-        cf_buf_addf(out, "; %lld with the system text in the first user turn", (long long)file->folded);
+        cf_buf_addf(out, "; %lld with the system text in the first user turn",
+                    (long long)file->folded);
 }

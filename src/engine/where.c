@@ -11,7 +11,7 @@
 static const char *const fields[] = { "run", "status", "min_score", "tier", "tag", "persona" };
 static const char *const statuses[] = { "generated", "needs_revision", "approved", "rejected" };
 
-#define COUNT(array) (sizeof (array) / sizeof *(array))
+#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static bool fail_unknown(const char *what, const char *word, const char *const *names, size_t count,
                          const char *all, struct cf_error *err)
@@ -21,8 +21,8 @@ static bool fail_unknown(const char *what, const char *word, const char *const *
     for (size_t i = 0; i < count; i++)
         cf_nearest_offer(&nearest, names[i], strlen(names[i]));
     if (nearest.best[0] != '\0')
-        return cf_fail(err, CF_ERR_CONFIG, "where: unknown %s \"%s\"; did you mean \"%s\"?", what, word,
-                       nearest.best);
+        return cf_fail(err, CF_ERR_CONFIG, "where: unknown %s \"%s\"; did you mean \"%s\"?", what,
+                       word, nearest.best);
     return cf_fail(err, CF_ERR_CONFIG, "where: unknown %s \"%s\"; known are %s", what, word, all);
 }
 
@@ -82,7 +82,8 @@ static bool set_min_score(struct cf_where *where, const char *value, struct cf_e
     char *end;
     double score = strtod(value, &end);
     if (*end != '\0' || !isfinite(score) || score < 0 || score > 10)
-        return cf_fail(err, CF_ERR_CONFIG, "where: min_score must be a number from 0 to 10, not \"%s\"", value);
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "where: min_score must be a number from 0 to 10, not \"%s\"", value);
     where->min_score = score;
     return true;
 }
@@ -104,7 +105,8 @@ static bool set_pair(struct cf_where *where, char *pair, struct cf_error *err)
     const char *name = trim(pair);
     value = trim(value);
     if (*value == '\0')
-        return cf_fail(err, CF_ERR_CONFIG, "where: %s has no value", *name != '\0' ? name : "a field");
+        return cf_fail(err, CF_ERR_CONFIG, "where: %s has no value",
+                       *name != '\0' ? name : "a field");
 
     if (strcmp(name, "run") == 0)
         return set_text(&where->run, name, value, err);
@@ -118,7 +120,8 @@ static bool set_pair(struct cf_where *where, char *pair, struct cf_error *err)
         return add_statuses(where, value, err);
     if (strcmp(name, "min_score") == 0)
         return set_min_score(where, value, err);
-    return fail_unknown("field", name, fields, COUNT(fields), "run, status, min_score, tier, tag, persona", err);
+    return fail_unknown("field", name, fields, COUNT(fields),
+                        "run, status, min_score, tier, tag, persona", err);
 }
 
 bool cf_where_parse(const char *text, struct cf_where *out, struct cf_error *err)

@@ -9,19 +9,19 @@
 
 struct cf_error;
 
-#define CF_WHERE_STATUSES_MAX 4       /* there are no more */
+#define CF_WHERE_STATUSES_MAX 4 /* there are no more */
 
 /* Zero is valid: no condition. */
 struct cf_where {
-    char  *text;                      /* owned: the strings below point into it */
-    const char *run, *tier, *tag, *persona;          /* NULL: not given */
-    const char *statuses[CF_WHERE_STATUSES_MAX];     /* "status=a|b" or status given again */
+    char *text;                                  /* owned: the strings below point into it */
+    const char *run, *tier, *tag, *persona;      /* NULL: not given */
+    const char *statuses[CF_WHERE_STATUSES_MAX]; /* "status=a|b" or status given again */
     size_t status_count;
-    double min_score;                 /* 0: not given */
+    double min_score; /* 0: not given */
 };
 
-/* Reads FIELD=VALUE pairs separated by commas; a comma in a value is written "\,". An empty text is no
- * condition. config_error names the field or value and the nearest one known. */
+/* Reads FIELD=VALUE pairs separated by commas; a comma in a value is written "\,". An empty text
+ * is no condition. config_error names the field or value and the nearest one known. */
 bool cf_where_parse(const char *text, struct cf_where *out, struct cf_error *err);
 void cf_where_done(struct cf_where *where);
 

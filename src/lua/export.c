@@ -16,8 +16,9 @@
 #include "lua/read.h"
 #include "lua/store.h"
 
-#define SUMMARY_MAX    1024
-#define SPLIT_TEXT_MAX 512    /* CF_EXPORT_SPLIT_MAX names of CF_EXPORT_SPLIT_NAME_MAX and their shares */
+#define SUMMARY_MAX 1024
+#define SPLIT_TEXT_MAX \
+    512 /* CF_EXPORT_SPLIT_MAX names of CF_EXPORT_SPLIT_NAME_MAX and their shares */
 
 static int by_name(const void *a, const void *b)
 {
@@ -31,7 +32,8 @@ static void raise_config(lua_State *L, const char *message)
     cf_lua_raise(L, &err);
 }
 
-/* { train = 0.9, val = 0.1 } as text, by name: the same table is the same split in every process. */
+/* { train = 0.9, val = 0.1 } as text, by name: the same table is the same split in every
+ * process. */
 static void format_split(lua_State *L, int idx, char out[SPLIT_TEXT_MAX])
 {
     const char *names[CF_EXPORT_SPLIT_MAX];
@@ -47,8 +49,8 @@ static void format_split(lua_State *L, int idx, char out[SPLIT_TEXT_MAX])
     out[0] = '\0';
     for (size_t i = 0; i < count; i++) {
         lua_getfield(L, idx, names[i]);
-        int wrote = snprintf(out + len, SPLIT_TEXT_MAX - len, "%s%s=%.17g", i > 0 ? "," : "", names[i],
-                             lua_tonumber(L, -1));
+        int wrote = snprintf(out + len, SPLIT_TEXT_MAX - len, "%s%s=%.17g", i > 0 ? "," : "",
+                             names[i], lua_tonumber(L, -1));
         lua_pop(L, 1);
         if (wrote < 0 || (size_t)wrote >= SPLIT_TEXT_MAX - len)
             raise_config(L, "split has names that are too long");
@@ -56,7 +58,8 @@ static void format_split(lua_State *L, int idx, char out[SPLIT_TEXT_MAX])
     }
 }
 
-static void read_options(lua_State *L, enum cf_export_format *out_format, struct cf_export_options *out)
+static void read_options(lua_State *L, enum cf_export_format *out_format,
+                         struct cf_export_options *out)
 {
     struct cf_error err;
     const char *format = cf_lua_read_string(L, 1, "format");
@@ -75,26 +78,22 @@ static void read_options(lua_State *L, enum cf_export_format *out_format, struct
 
     char text[SPLIT_TEXT_MAX];
     const char *split = NULL;
-    switch (lua_getfield(L, 1, "split")) {                               /* options split */
-    case LUA_TSTRING:
-        split = lua_tostring(L, -1);
-        break;
+    switch (lua_getfield(L, 1, "split")) { /* options split */
+    case LUA_TSTRING: split = lua_tostring(L, -1); break;
     case LUA_TTABLE:
         format_split(L, lua_gettop(L), text);
         split = text;
         break;
-    case LUA_TNIL:
-        break;
-    default:
-        raise_config(L, "split must be text or a table");
+    case LUA_TNIL: break;
+    default: raise_config(L, "split must be text or a table");
     }
     if (split != NULL && !cf_export_splits_parse(split, &out->splits, &err))
         cf_lua_raise(L, &err);
     lua_pop(L, 1);
 }
 
-static void read_filter(lua_State *L, struct cf_reader *reader, const char *statuses[CF_WHERE_STATUSES_MAX],
-                        struct cf_dataset_filter *out)
+static void read_filter(lua_State *L, struct cf_reader *reader,
+                        const char *statuses[CF_WHERE_STATUSES_MAX], struct cf_dataset_filter *out)
 {
     out->status_count = cf_lua_store_statuses(L, 1, statuses);
     out->statuses = out->status_count > 0 ? statuses : NULL;
@@ -130,14 +129,14 @@ static void push_summary(lua_State *L, const struct cf_dataset_result *result)
     cf_buf_init(&text, SUMMARY_MAX - 1);
     cf_dataset_result_format(result, &text);
     snprintf(summary, sizeof summary, "%s", cf_buf_str(&text));
-    cf_buf_done(&text);                             /* before Lua may raise */
+    cf_buf_done(&text); /* before Lua may raise */
     lua_pushstring(L, summary);
 }
 
 static void push_result(lua_State *L, const struct cf_dataset_result *result)
 {
     const struct cf_export_result *file = &result->file;
-    lua_createtable(L, 0, 8);                                            /* result */
+    lua_createtable(L, 0, 8); /* result */
     set_int(L, "written", file->written);
     set_int(L, "skipped", file->skipped);
     set_int(L, "trimmed", file->trimmed);
@@ -156,7 +155,7 @@ static void push_result(lua_State *L, const struct cf_dataset_result *result)
     lua_setfield(L, -2, "held_back");
 
     lua_createtable(L, (int)result->path_count, 0);
-    lua_createtable(L, (int)result->path_count, 0);                      /* result files written_to */
+    lua_createtable(L, (int)result->path_count, 0); /* result files written_to */
     for (size_t i = 0; i < result->path_count; i++) {
         lua_pushstring(L, result->paths[i]);
         lua_rawseti(L, -3, (lua_Integer)i + 1);
@@ -185,12 +184,12 @@ static int export_write(lua_State *L)
     read_options(L, &format, &options);
     read_filter(L, reader, statuses, &filter);
 
-    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_result);      /* options guard */
+    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_result); /* options guard */
     struct cf_dataset_result *result = cf_calloc(1, sizeof *result);
     guard->object = result;
     if (!cf_dataset_export(reader, &filter, path, format, &options, result, &err))
         return cf_lua_raise(L, &err);
-    push_result(L, result);                                              /* options guard result */
+    push_result(L, result); /* options guard result */
     cf_lua_guard_free(guard);
     return 1;
 }

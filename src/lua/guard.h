@@ -6,7 +6,7 @@
 
 /* Owned: freed by cf_lua_guard_free, by the collector, or as a to-be-closed variable. */
 struct cf_lua_guard {
-    void *object;                     /* NULL: nothing to free */
+    void *object; /* NULL: nothing to free */
     void (*free_object)(void *object);
 };
 

@@ -18,7 +18,9 @@
 
 enum { UV_PATH = 1 };
 
-struct lua_store { struct cf_reader *reader; };    /* owned; NULL until it is needed */
+struct lua_store {
+    struct cf_reader *reader;
+}; /* owned; NULL until it is needed */
 
 static const char registry_key = 0;
 
@@ -44,7 +46,7 @@ const char *cf_lua_store_path(lua_State *L)
         return cf_store_path(cf_engine_store(engine));
     push_self(L);
     lua_getiuservalue(L, -1, UV_PATH);
-    const char *path = lua_tostring(L, -1);         /* kept by the user value */
+    const char *path = lua_tostring(L, -1); /* kept by the user value */
     lua_pop(L, 2);
     return path;
 }
@@ -74,7 +76,7 @@ static int store_open(lua_State *L)
     lua_settop(L, 1);
     const char *known = cf_lua_store_path(L);
     if (cf_lua_engine(L) == NULL && (known == NULL || strcmp(known, path) != 0)) {
-        struct lua_store *self = push_self(L);              /* path self */
+        struct lua_store *self = push_self(L); /* path self */
         cf_reader_free(self->reader);
         self->reader = NULL;
         lua_pushvalue(L, 1);
@@ -112,7 +114,7 @@ int64_t cf_lua_store_run(lua_State *L, struct cf_reader *reader, int idx)
 
 static void set_str(lua_State *L, const char *name, const char *value)
 {
-    lua_pushstring(L, value);                       /* NULL pushes nil */
+    lua_pushstring(L, value); /* NULL pushes nil */
     lua_setfield(L, -2, name);
 }
 
@@ -215,8 +217,9 @@ static int store_run(lua_State *L)
     struct cf_error err;
     int64_t run;
 
-    int found = lua_isinteger(L, 1) ? (run = lua_tointeger(L, 1), 1)
-                                    : cf_reader_find_run(reader, luaL_optstring(L, 1, NULL), &run, &err);
+    int found = lua_isinteger(L, 1)
+                    ? (run = lua_tointeger(L, 1), 1)
+                    : cf_reader_find_run(reader, luaL_optstring(L, 1, NULL), &run, &err);
     if (found > 0)
         found = cf_reader_run(reader, run, &row, &err);
     if (found < 0)
@@ -229,14 +232,20 @@ static int store_run(lua_State *L)
 
 /* --- lists --- */
 
-static void free_runs(void *cursor) { cf_runs_free(cursor); }
-static void free_failures(void *cursor) { cf_failures_free(cursor); }
+static void free_runs(void *cursor)
+{
+    cf_runs_free(cursor);
+}
+static void free_failures(void *cursor)
+{
+    cf_failures_free(cursor);
+}
 
 static int store_runs(lua_State *L)
 {
     struct cf_reader *reader = cf_lua_store_reader(L);
-    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_runs);        /* guard */
-    lua_newtable(L);                                                     /* guard list */
+    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_runs); /* guard */
+    lua_newtable(L);                                              /* guard list */
     struct cf_run_cursor *cursor;
     const struct cf_run_row *row;
     struct cf_error err;
@@ -258,8 +267,8 @@ static int store_failures(lua_State *L)
     lua_settop(L, 1);
     struct cf_reader *reader = cf_lua_store_reader(L);
     int64_t run = cf_lua_store_run(L, reader, 1);
-    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_failures);    /* id guard */
-    lua_newtable(L);                                                     /* id guard list */
+    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_failures); /* id guard */
+    lua_newtable(L);                                                  /* id guard list */
     struct cf_failure_cursor *cursor;
     const struct cf_failure_row *row;
     struct cf_error err;
@@ -269,7 +278,7 @@ static int store_failures(lua_State *L)
         return cf_lua_raise(L, &err);
     guard->object = cursor;
     for (lua_Integer i = 1; (next = cf_failures_next(cursor, &row, &err)) > 0; i++) {
-        lua_createtable(L, 0, 4);                                        /* id guard list failure */
+        lua_createtable(L, 0, 4); /* id guard list failure */
         set_str(L, "kind", row->error_kind);
         set_int(L, "count", row->count);
         lua_pushlstring(L, row->key.data != NULL ? row->key.data : "", row->key.len);
@@ -292,12 +301,12 @@ int cf_lua_open_store(lua_State *L)
         { "sql", cf_lua_store_sql },
         { NULL, NULL },
     };
-    luaL_newmetatable(L, STORE_MT);                                      /* mt */
+    luaL_newmetatable(L, STORE_MT); /* mt */
     lua_pushcfunction(L, store_gc);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
 
-    struct lua_store *self = lua_newuserdatauv(L, sizeof *self, 1);      /* self */
+    struct lua_store *self = lua_newuserdatauv(L, sizeof *self, 1); /* self */
     self->reader = NULL;
     luaL_setmetatable(L, STORE_MT);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);

@@ -15,24 +15,25 @@
 
 struct cf_reader;
 
-/* The reader to use now; raises config_error if neither engine nor store is open. Lent: until Lua runs again. */
+/* The reader to use now; raises config_error if neither engine nor store is open. Lent: until Lua
+ * runs again. */
 struct cf_reader *cf_lua_store_reader(lua_State *L);
 
 /* The path of its database. Lent, like the reader. */
 const char *cf_lua_store_path(lua_State *L);
 
-/* The run that the value at idx means: nil is the newest, an integer a row, a text an id or a name. Raises
- * config_error if there is none. */
+/* The run that the value at idx means: nil is the newest, an integer a row, a text an id or a
+ * name. Raises config_error if there is none. */
 int64_t cf_lua_store_run(lua_State *L, struct cf_reader *reader, int idx);
 
-/* Reads the field `statuses` of the table at idx, a list of names; returns how many. They are lent by
- * the table. Raises config_error for one that is no status. */
+/* Reads the field `statuses` of the table at idx, a list of names; returns how many. They are lent
+ * by the table. Raises config_error for one that is no status. */
 size_t cf_lua_store_statuses(lua_State *L, int idx, const char *out[CF_WHERE_STATUSES_MAX]);
 
 /* Pushes { open, run, runs, failures, conversations, sql }.
  *  open(path)         names the database; opens it unless the engine has
- *  run(id)            a run as a table, with its sums in `account`: by row (an integer), uuid, start of a
- *                     uuid or name; without id the newest; nil if there is none
+ *  run(id)            a run as a table, with its sums in `account`: by row (an integer), uuid,
+ *                     start of a uuid or name; without id the newest; nil if there is none
  *  runs()             all of them, newest first
  *  failures(run)      list of { kind, count, key, message }, most frequent first
  *  conversations(filter)   iterator, nil, nil, closing value, for `for`; see store_conversations.c

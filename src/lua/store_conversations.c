@@ -39,7 +39,7 @@ static void free_stream(void *object)
 
 static void set_str(lua_State *L, const char *name, const char *value)
 {
-    lua_pushstring(L, value);                       /* NULL pushes nil */
+    lua_pushstring(L, value); /* NULL pushes nil */
     lua_setfield(L, -2, name);
 }
 
@@ -130,19 +130,19 @@ static void set_fields(lua_State *L, const struct cf_conversation_row *row)
 
 static void push_conversation(lua_State *L, const struct cf_conversation_row *row)
 {
-    struct cf_conversation *conv = cf_lua_push_conversation(L);          /* conv */
+    struct cf_conversation *conv = cf_lua_push_conversation(L); /* conv */
     for (size_t i = 0; i < row->turn_count; i++) {
         const struct cf_turn_row *turn = &row->turns[i];
         enum cf_role role;
         if (!cf_role_parse(turn->role.data, turn->role.len, &role)) {
             struct cf_error err;
-            cf_fail(&err, CF_ERR_STORAGE, "conversation %s: turn %zu has the role \"%.*s\"", row->uuid, i + 1,
-                    (int)turn->role.len, turn->role.data);
+            cf_fail(&err, CF_ERR_STORAGE, "conversation %s: turn %zu has the role \"%.*s\"",
+                    row->uuid, i + 1, (int)turn->role.len, turn->role.data);
             cf_lua_raise(L, &err);
         }
         cf_conversation_add(conv, role, turn->content.data, turn->content.len);
     }
-    cf_lua_push_conversation_fields(L, -1);                              /* conv fields */
+    cf_lua_push_conversation_fields(L, -1); /* conv fields */
     set_fields(L, row);
     lua_pop(L, 1);
 }
@@ -171,10 +171,11 @@ size_t cf_lua_store_statuses(lua_State *L, int idx, const char *out[CF_WHERE_STA
 {
     struct cf_error err;
     size_t count = 0;
-    lua_Integer len = lua_getfield(L, idx, "statuses") == LUA_TNIL ? 0 : luaL_len(L, -1);    /* ... list */
+    lua_Integer len =
+        lua_getfield(L, idx, "statuses") == LUA_TNIL ? 0 : luaL_len(L, -1); /* ... list */
     for (lua_Integer i = 1; i <= len && count < CF_WHERE_STATUSES_MAX; i++) {
         lua_geti(L, -1, i);
-        out[count++] = luaL_checkstring(L, -1);                          /* kept by the list */
+        out[count++] = luaL_checkstring(L, -1); /* kept by the list */
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -184,7 +185,8 @@ size_t cf_lua_store_statuses(lua_State *L, int idx, const char *out[CF_WHERE_STA
     return count;
 }
 
-static void read_filter(lua_State *L, struct cf_reader *reader, const char *statuses[CF_WHERE_STATUSES_MAX],
+static void read_filter(lua_State *L, struct cf_reader *reader,
+                        const char *statuses[CF_WHERE_STATUSES_MAX],
                         struct cf_conversation_filter *out)
 {
     *out = (struct cf_conversation_filter){ .run = 0 };
@@ -218,7 +220,7 @@ int cf_lua_store_conversations(lua_State *L)
     struct cf_conversation_filter filter;
     read_filter(L, shared, statuses, &filter);
 
-    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_stream);      /* filter guard */
+    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_stream); /* filter guard */
     struct stream *stream = cf_calloc(1, sizeof *stream);
     struct cf_error err;
     guard->object = stream;
@@ -227,9 +229,9 @@ int cf_lua_store_conversations(lua_State *L)
         return cf_lua_raise(L, &err);
 
     lua_pushvalue(L, -1);
-    lua_pushcclosure(L, next_conversation, 1);                           /* filter guard next */
+    lua_pushcclosure(L, next_conversation, 1); /* filter guard next */
     lua_pushnil(L);
     lua_pushnil(L);
-    lua_pushvalue(L, 2);                                                 /* filter guard next nil nil guard */
+    lua_pushvalue(L, 2); /* filter guard next nil nil guard */
     return 4;
 }

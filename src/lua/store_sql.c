@@ -11,7 +11,7 @@
 #include "lua/raise.h"
 #include "store/reader.h"
 
-#define ROWS_MAX 100000    /* they stand in memory as tables; a list of more is a mistake */
+#define ROWS_MAX 100000 /* they stand in memory as tables; a list of more is a mistake */
 
 static void free_statement(void *stmt)
 {
@@ -22,12 +22,8 @@ static void bind_one(lua_State *L, int idx, sqlite3_stmt *stmt, int place)
 {
     size_t len;
     switch (lua_type(L, idx)) {
-    case LUA_TNIL:
-        sqlite3_bind_null(stmt, place);
-        return;
-    case LUA_TBOOLEAN:
-        sqlite3_bind_int(stmt, place, lua_toboolean(L, idx));
-        return;
+    case LUA_TNIL: sqlite3_bind_null(stmt, place); return;
+    case LUA_TBOOLEAN: sqlite3_bind_int(stmt, place, lua_toboolean(L, idx)); return;
     case LUA_TNUMBER:
         if (lua_isinteger(L, idx))
             sqlite3_bind_int64(stmt, place, lua_tointeger(L, idx));
@@ -48,8 +44,9 @@ static void bind_one(lua_State *L, int idx, sqlite3_stmt *stmt, int place)
             return;
         }
         struct cf_error err;
-        cf_fail(&err, CF_ERR_CONFIG, "sql: parameter %d is a %s; it must be text, a number, true, false or nil",
-                place, luaL_typename(L, idx));
+        cf_fail(&err, CF_ERR_CONFIG,
+                "sql: parameter %d is a %s; it must be text, a number, true, false or nil", place,
+                luaL_typename(L, idx));
         cf_lua_raise(L, &err);
     }
 }
@@ -61,15 +58,9 @@ static void push_row(lua_State *L, sqlite3_stmt *stmt)
     lua_createtable(L, 0, count);
     for (int i = 0; i < count; i++) {
         switch (sqlite3_column_type(stmt, i)) {
-        case SQLITE_INTEGER:
-            lua_pushinteger(L, sqlite3_column_int64(stmt, i));
-            break;
-        case SQLITE_FLOAT:
-            lua_pushnumber(L, sqlite3_column_double(stmt, i));
-            break;
-        case SQLITE_NULL:
-            lua_pushnil(L);
-            break;
+        case SQLITE_INTEGER: lua_pushinteger(L, sqlite3_column_int64(stmt, i)); break;
+        case SQLITE_FLOAT: lua_pushnumber(L, sqlite3_column_double(stmt, i)); break;
+        case SQLITE_NULL: lua_pushnil(L); break;
         default: {
             const void *bytes = sqlite3_column_blob(stmt, i);
             lua_pushlstring(L, bytes != NULL ? bytes : "", (size_t)sqlite3_column_bytes(stmt, i));
@@ -85,8 +76,8 @@ int cf_lua_store_sql(lua_State *L)
     const char *sql = luaL_checkstring(L, 1);
     int given = lua_gettop(L) - 1;
     struct cf_reader *reader = cf_lua_store_reader(L);
-    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_statement);   /* sql ... guard */
-    lua_newtable(L);                                                     /* sql ... guard rows */
+    struct cf_lua_guard *guard = cf_lua_push_guard(L, free_statement); /* sql ... guard */
+    lua_newtable(L);                                                   /* sql ... guard rows */
     struct cf_error err;
     sqlite3_stmt *stmt;
 
@@ -105,7 +96,8 @@ int cf_lua_store_sql(lua_State *L)
     int rc;
     for (lua_Integer i = 1; (rc = sqlite3_step(stmt)) == SQLITE_ROW; i++) {
         if (i > ROWS_MAX) {
-            cf_fail(&err, CF_ERR_CONFIG, "sql: more than %d rows; add LIMIT to the query", ROWS_MAX);
+            cf_fail(&err, CF_ERR_CONFIG, "sql: more than %d rows; add LIMIT to the query",
+                    ROWS_MAX);
             return cf_lua_raise(L, &err);
         }
         push_row(L, stmt);

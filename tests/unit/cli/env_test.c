@@ -11,7 +11,9 @@
 
 #include "cli/env.h"
 
-struct row { const char *name, *line, *value; };    /* value of CONFAB_T; NULL: none */
+struct row {
+    const char *name, *line, *value;
+}; /* value of CONFAB_T; NULL: none */
 
 static struct row rows[] = {
     { "a plain value is taken", "CONFAB_T=abc\n", "abc" },
@@ -82,7 +84,9 @@ int main(void)
     struct CMUnitTest tests[COUNT + 2];
     unsetenv("CONFAB_T");
     for (size_t i = 0; i < COUNT; i++)
-        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row, .initial_state = &rows[i] };
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name,
+                                        .test_func = check_row,
+                                        .initial_state = &rows[i] };
     tests[COUNT] = (struct CMUnitTest)cmocka_unit_test(the_environment_comes_before_the_file);
     tests[COUNT + 1] = (struct CMUnitTest)cmocka_unit_test(a_missing_file_is_empty);
     return cmocka_run_group_tests_name("env", tests, NULL, NULL);

@@ -11,7 +11,12 @@
 #include "cli/print.h"
 #include "confab/buf.h"
 
-struct row { const char *name; const char *(*format)(int64_t, char *); int64_t number; const char *text; };
+struct row {
+    const char *name;
+    const char *(*format)(int64_t, char *);
+    int64_t number;
+    const char *text;
+};
 
 static struct row rows[] = {
     { "a small number stands as it is", cf_format_count, 7, "7" },
@@ -65,10 +70,11 @@ static void an_object_holds_what_was_put_in(void **state)
     cf_object_close(&out);
     cf_object_close_list(&out);
     cf_object_close(&out);
-    assert_string_equal(cf_buf_str(&out),
-                        "{\"inner\":{},\"ends in a brace\":\"{\",\"none\":null,\"untold\":null,\"cost\":0.0345,"
-                        "\"unknown\":null,\"nan\":null,\"yes\":true,\"json\":{\"a\": 1},\"text\":\"{a\","
-                        "\"list\":[{},{}]}");
+    assert_string_equal(
+        cf_buf_str(&out),
+        "{\"inner\":{},\"ends in a brace\":\"{\",\"none\":null,\"untold\":null,\"cost\":0.0345,"
+        "\"unknown\":null,\"nan\":null,\"yes\":true,\"json\":{\"a\": 1},\"text\":\"{a\","
+        "\"list\":[{},{}]}");
     cf_buf_done(&out);
 }
 
@@ -77,7 +83,9 @@ int main(void)
     enum { COUNT = sizeof rows / sizeof *rows };
     struct CMUnitTest tests[COUNT + 2];
     for (size_t i = 0; i < COUNT; i++)
-        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row, .initial_state = &rows[i] };
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name,
+                                        .test_func = check_row,
+                                        .initial_state = &rows[i] };
     tests[COUNT] = (struct CMUnitTest)cmocka_unit_test(a_time_loses_its_t_and_zone);
     tests[COUNT + 1] = (struct CMUnitTest)cmocka_unit_test(an_object_holds_what_was_put_in);
     return cmocka_run_group_tests_name("print", tests, NULL, NULL);

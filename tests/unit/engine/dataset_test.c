@@ -19,10 +19,14 @@ static void fill(struct fixture *f)
 
     struct cf_conversation_new cut = fixture_conversation(1, "approved", 7);
     cut.truncated = true;
-    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish, .item = items[2],
-                                           .state = CF_ITEM_DONE, .conversations = &cut, .count = 1 };
+    struct cf_write_item_finish finish = { .write.apply = cf_write_item_finish,
+                                           .item = items[2],
+                                           .state = CF_ITEM_DONE,
+                                           .conversations = &cut,
+                                           .count = 1 };
     must(f, &finish.write);
-    struct cf_write_tag tag = { .write.apply = cf_write_tag, .conversation = tagged,
+    struct cf_write_tag tag = { .write.apply = cf_write_tag,
+                                .conversation = tagged,
                                 .tag = { .name = "say \"x\"", .number = 2.5, .is_number = true } };
     must(f, &tag.write);
 }
@@ -44,8 +48,8 @@ static size_t count_lines(const char *text)
 }
 
 /* Exports as jsonl and gives the text and the result. */
-static void export_jsonl(struct fixture *f, const struct cf_dataset_filter *filter, char *out, size_t size,
-                         struct cf_dataset_result *result)
+static void export_jsonl(struct fixture *f, const struct cf_dataset_filter *filter, char *out,
+                         size_t size, struct cf_dataset_result *result)
 {
     char path[PATH_MAX];
     struct cf_reader *reader = fixture_reader(f);
@@ -74,8 +78,9 @@ static void only_what_is_usable_is_taken_and_the_rest_counted(void **state)
     struct cf_buf words;
     cf_buf_init(&words, 1024);
     cf_dataset_result_format(&result, &words);
-    assert_string_equal(cf_buf_str(&words), "2 written, 0 skipped, 2 held back (needs revision or rejected: 1, "
-                                            "truncated: 1)");
+    assert_string_equal(cf_buf_str(&words),
+                        "2 written, 0 skipped, 2 held back (needs revision or rejected: 1, "
+                        "truncated: 1)");
     cf_buf_done(&words);
     cf_dataset_result_done(&result);
 }
@@ -88,7 +93,8 @@ static void rows_stand_in_order_of_the_plan(void **state)
     char text[16384];
     fill(f);
     export_jsonl(f, &filter, text, sizeof text, &result);
-    const char *first = strstr(text, "\"e0\""), *second = strstr(text, "\"e2\""), *third = strstr(text, "\"e3\"");
+    const char *first = strstr(text, "\"e0\""), *second = strstr(text, "\"e2\""),
+               *third = strstr(text, "\"e3\"");
     assert_non_null(first);
     assert_non_null(second);
     assert_non_null(third);
@@ -160,7 +166,8 @@ static void items_with_equal_parameters_share_a_split(void **state)
     }
     struct cf_reader *reader = fixture_reader(f);
     snprintf(path, sizeof path, "%s/{split}.jsonl", f->folder);
-    assert_true(cf_dataset_export(reader, &filter, path, CF_EXPORT_MESSAGES, &options, &result, &f->err));
+    assert_true(
+        cf_dataset_export(reader, &filter, path, CF_EXPORT_MESSAGES, &options, &result, &f->err));
     cf_reader_free(reader);
     assert_int_equal(result.path_count, 2);
     assert_true(result.file.written_to[0] == 20 || result.file.written_to[1] == 20);
@@ -184,7 +191,8 @@ static void names_that_only_look_alike_are_split_apart(void **state)
     }
     struct cf_reader *reader = fixture_reader(f);
     snprintf(path, sizeof path, "%s/x.jsonl", f->folder);
-    assert_true(cf_dataset_export(reader, &filter, path, CF_EXPORT_MESSAGES, &options, &result, &f->err));
+    assert_true(
+        cf_dataset_export(reader, &filter, path, CF_EXPORT_MESSAGES, &options, &result, &f->err));
     cf_reader_free(reader);
     assert_true(result.file.written_to[0] > 0 && result.file.written_to[1] > 0);
     cf_dataset_result_done(&result);
@@ -199,7 +207,8 @@ static void a_failed_export_leaves_no_file_and_no_result(void **state)
     fill(f);
     struct cf_reader *reader = fixture_reader(f);
     snprintf(path, sizeof path, "%s/missing/out.jsonl", f->folder);
-    assert_false(cf_dataset_export(reader, &filter, path, CF_EXPORT_MESSAGES, NULL, &result, &f->err));
+    assert_false(
+        cf_dataset_export(reader, &filter, path, CF_EXPORT_MESSAGES, NULL, &result, &f->err));
     cf_reader_free(reader);
     assert_int_equal(f->err.kind, CF_ERR_CONFIG);
     assert_int_equal(result.left_status, 77);
