@@ -2,7 +2,9 @@
 
 A fenced block marked `sh` is run by bash, with confab and the input files of examples/ at hand;
 one marked `lua` is saved under the name given in the comment before it and is run by the `sh`
-block that follows. The comment <!-- not run: reason --> in front of a block sets it aside.
+block that follows. A `text` block behind the comment <!-- prints --> is what the `sh` block before
+it writes to standard output; "…" in it stands for any text, on a line of its own for any lines.
+The comment <!-- not run: reason --> in front of a block sets it aside.
 """
 import os
 import re
@@ -11,8 +13,17 @@ import subprocess
 
 import confab_process
 
-BLOCK = re.compile(r"(?:^<!-- (?P<note>[^\n]*?) -->\n+)?^```(?P<kind>sh|lua)\n(?P<text>.*?)^```$",
+BLOCK = re.compile(r"(?:^<!-- (?P<note>[^\n]*?) -->\n+)?^```(?P<kind>sh|lua|text)\n(?P<text>.*?)^```$",
                    re.M | re.S)
+
+
+def check_prints(expected, printed):
+    """Compares what a block prints with what the page says."""
+    lines = ["(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + "\n"
+             for line in expected.splitlines()]
+    whole = printed if printed.endswith("\n") else printed + "\n"
+    assert re.fullmatch("".join(lines), whole), \
+        f"the page says\n{expected}\nand printed is\n{printed}"
 
 
 def test_the_examples_of_the_readme_run(root, folder, confab_env):
@@ -22,9 +33,14 @@ def test_the_examples_of_the_readme_run(root, folder, confab_env):
             shutil.copy(path, folder)
     env = confab_env()
     env["PATH"] = f"{confab_process.binary().parent}{os.pathsep}{env['PATH']}"
+    printed = ""
     for block in BLOCK.finditer(page):
         note = block["note"] or ""
         if note.startswith("not run: "):
+            continue
+        if block["kind"] == "text":
+            if note == "prints":
+                check_prints(block["text"], printed)
             continue
         if block["kind"] == "lua":
             assert note.startswith("file: "), f"a Lua block without a name:\n{block['text']}"
@@ -34,6 +50,7 @@ def test_the_examples_of_the_readme_run(root, folder, confab_env):
                               env=env, capture_output=True, text=True, timeout=300, check=False)
         confab_process.check_reports(done.stderr)
         assert done.returncode == 0, f"{block['text']}\n{done.stdout}\n{done.stderr}"
+        printed = done.stdout
 
 
 def test_the_commands_of_the_readme_are_there(root):
