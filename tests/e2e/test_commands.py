@@ -1,4 +1,4 @@
-"""The commands that look at a database, and those about the program: what each prints, and each mistake."""
+"""The commands that read a database, and those about the program: output and mistakes."""
 import json
 import os
 import pty
@@ -49,7 +49,8 @@ def test_help_names_commands_environment_and_exit_statuses(run_confab):
     result = run_confab("help")
     assert (result.code, result.err) == (0, "")
     assert run_confab("--help").out == run_confab("-h").out == result.out
-    for word in ("export", "doctor", "ANTHROPIC_API_KEY", "CONFAB_DB", "130", "confab run support_chats.lua --simulate"):
+    for word in ("export", "doctor", "ANTHROPIC_API_KEY", "CONFAB_DB", "130",
+                 "confab run support_chats.lua --simulate"):
         assert word in result.out, word
     assert max(map(len, result.out.splitlines())) <= 100
 
@@ -88,8 +89,9 @@ def test_an_error_cannot_steer_the_terminal(run_confab):
 
 def test_a_full_standard_output_is_an_error(run_confab, confab_env, folder, database):
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([confab_process.binary(), "runs", "--json"], cwd=folder, env=confab_env(), stdout=full,
-                              stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        done = subprocess.run([confab_process.binary(), "runs", "--json"], cwd=folder,
+                              env=confab_env(), stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=60, check=False)
     assert done.returncode == 4
     assert "confab: standard output: No space left on device" in done.stderr
 
@@ -98,7 +100,8 @@ def test_a_full_standard_output_is_an_error(run_confab, confab_env, folder, data
 
 @pytest.mark.parametrize("arguments", READERS)
 def test_a_missing_database_says_what_to_do(run_confab, folder, arguments):
-    fails(run_confab(*arguments), 2, "there is no database at confab.db; run a pipeline first, or name one with --db")
+    fails(run_confab(*arguments), 2,
+          "there is no database at confab.db; run a pipeline first, or name one with --db")
     assert not (folder / "confab.db").exists()
 
 
@@ -128,7 +131,7 @@ def test_a_folder_is_no_database(run_confab, folder):
     fails(run_confab("runs"), 2, "confab.db is a folder")
 
 
-def test_the_database_is_that_of_the_flag_then_the_environment_then_dotenv(run_confab, folder, made, write):
+def test_flag_then_environment_then_dotenv_name_the_database(run_confab, folder, made, write):
     shutil.copy(made / "confab.db", folder / "good.db")
     write(".env", "CONFAB_DB=good.db\n")
     assert run_confab("runs").code == 0
@@ -161,8 +164,8 @@ def test_runs_as_json_is_an_array_with_a_run_a_line(run_confab, database, query)
     assert len(result.out.splitlines()) == 3
     (row,) = query("SELECT * FROM run_view")
     assert run["id"] == row["uuid"] and run["simulated"] is True
-    assert run["planned"] == ITEMS == run["accepted"] + run["needs_revision"] + run["failed"] + run["pending"] + \
-        run["skipped"]
+    parts = ("accepted", "needs_revision", "failed", "pending", "skipped")
+    assert run["planned"] == ITEMS == sum(run[part] for part in parts)
     assert run["spent_usd"] == pytest.approx(row["spent_usd"], rel=1e-12)
 
 
@@ -191,15 +194,17 @@ def test_failed_items_are_shown_by_kind_with_an_example(run_confab, database):
     example_run.change(database, "UPDATE items SET state = 'failed', error_kind = 'parse_error',"
                                  " error_message = 'no JSON' || char(10) || 'at all' WHERE id <= 3")
     result = run_confab("show", "support-v1")
-    assert re.search(r"3 x parse_error, first at [0-9a-f]{16}: no JSON at all\n", result.out), result
+    assert re.search(r"3 x parse_error, first at [0-9a-f]{16}: no JSON at all\n", result.out)
     (failure,) = run_confab("show", "support-v1", "--json").json()["failed_items"]
     assert (failure["kind"], failure["count"]) == ("parse_error", 3)
 
 
 def test_a_conversation_is_shown_with_its_turns(run_confab, database, query):
     row = query("SELECT * FROM conversation_view ORDER BY ordinal")[0]
-    turns = query("SELECT role, content FROM turn_view WHERE conversation_uuid = ? ORDER BY turn_index", row["uuid"])
-    example_run.change(database, f"INSERT INTO tags VALUES ({row['conversation_id']}, 'judge', 9.5)")
+    turns = query("SELECT role, content FROM turn_view WHERE conversation_uuid = ?"
+                  " ORDER BY turn_index", row["uuid"])
+    example_run.change(database,
+                       f"INSERT INTO tags VALUES ({row['conversation_id']}, 'judge', 9.5)")
     result = run_confab("show", row["uuid"])
     assert result.out.startswith(f"conversation {row['uuid']} (simulated)\n")
     assert "judge = 9.5" in result.out
@@ -226,9 +231,11 @@ def test_a_call_is_shown_with_request_and_reply(run_confab, database, query):
     (row,) = query("SELECT * FROM call_view WHERE call_id = 1")
     result = run_confab("show", "call:1")
     assert result.out.startswith("call:1\n")
-    assert f"\nrequest\n{row['request']}\n" in result.out and f"\nreply\n{row['reply']}" in result.out
+    assert f"\nrequest\n{row['request']}\n" in result.out
+    assert f"\nreply\n{row['reply']}" in result.out
     shown = run_confab("show", "call:1", "--json").json()
-    assert shown["request"] == json.loads(row["request"]) and shown["reply"] == json.loads(row["reply"])
+    assert shown["request"] == json.loads(row["request"])
+    assert shown["reply"] == json.loads(row["reply"])
     assert shown["request_hash"] == row["request_hash"]
 
 
@@ -238,7 +245,8 @@ def test_a_template_is_shown_with_its_texts(run_confab, database, query):
     assert result.out.startswith(f"template {row['uuid']}\n")
     assert f"\nsystem\n{row['system']}\n" in result.out and row["prompt"] in result.out
     shown = run_confab("show", row["uuid"], "--json").json()
-    assert (shown["name"], shown["version"], shown["prompt"]) == (row["name"], row["version"], row["prompt"])
+    for name in ("name", "version", "system", "prompt"):
+        assert shown[name] == row[name]
 
 
 @pytest.mark.parametrize("id", ["nothing", "item:99999", "call:x", "ffffffff"])
@@ -262,8 +270,9 @@ def test_logs_has_a_line_an_attempt(run_confab, database):
 
 
 def test_last_takes_the_newest_in_order(run_confab, database):
-    assert run_confab("logs", "--last", "2").out.splitlines() == run_confab("logs").out.splitlines()[-2:]
-    assert run_confab("logs", "-n", "1000").out == run_confab("logs").out
+    everything = run_confab("logs").out
+    assert run_confab("logs", "--last", "2").out.splitlines() == everything.splitlines()[-2:]
+    assert run_confab("logs", "-n", "1000").out == everything
 
 
 def test_failures_leaves_successes_out(run_confab, database):
@@ -287,7 +296,8 @@ def test_logs_as_json_tells_all_columns(run_confab, database, query):
 
 def test_an_unknown_run_is_said(run_confab, database):
     for command in ("logs", "stats"):
-        fails(run_confab(command, "nothing"), 2, 'there is no run "nothing"; `confab runs` lists them')
+        fails(run_confab(command, "nothing"), 2,
+              'there is no run "nothing"; `confab runs` lists them')
 
 
 # --- stats ---
@@ -300,10 +310,13 @@ def nearest_rank(values, percent):
 def test_stats_counts_what_the_database_holds(run_confab, database, query):
     latencies = [3, 1000, 20, 7, 7, 150, 90000, 40]
     example_run.change(database,
-                       *(f"UPDATE calls SET latency_ms = {ms} WHERE id = {i}" for i, ms in enumerate(latencies, 1)),
-                       "UPDATE conversations SET status = 'needs_revision', quality_score = 4.5 WHERE id <= 2")
+                       *(f"UPDATE calls SET latency_ms = {ms} WHERE id = {i}"
+                         for i, ms in enumerate(latencies, 1)),
+                       "UPDATE conversations SET status = 'needs_revision', quality_score = 4.5"
+                       " WHERE id <= 2")
     stats = run_confab("stats", "--json").json()
-    assert {row["status"]: row["conversations"] for row in stats["statuses"]} == {"generated": 6, "needs_revision": 2}
+    assert {row["status"]: row["conversations"] for row in stats["statuses"]} == \
+        {"generated": 6, "needs_revision": 2}
     assert {row["score"]: row["conversations"] for row in stats["scores"]}[4] == 2
     assert sum(row["conversations"] for row in stats["scores"]) == ITEMS
     (model,), (template,) = stats["models"], stats["templates"]
@@ -320,7 +333,8 @@ def test_stats_counts_what_the_database_holds(run_confab, database, query):
 def test_stats_for_people_has_scores_and_latencies(run_confab, database):
     result = run_confab("stats")
     assert result.code == 0, result
-    for word in ("support-v1 (simulated)", "generated", "scores", "MODEL", "TEMPLATE", "P50", "P95", "P99", "$"):
+    for word in ("support-v1 (simulated)", "generated", "scores", "MODEL", "TEMPLATE", "P50", "P95",
+                 "P99", "$"):
         assert word in result.out, word
 
 
@@ -335,9 +349,12 @@ def test_stats_of_a_run_without_conversations(run_confab, database):
 @pytest.mark.parametrize("arguments", [["show", "support-v1"], ["logs"], ["stats"], ["runs"]])
 def test_nothing_from_the_database_steers_a_terminal(folder, confab_env, database, arguments):
     nasty = "'evil' || char(27) || '[31m' || char(0x9b) || '2J'"
-    example_run.change(database, f"UPDATE runs SET name = {nasty}, script = {nasty}, state_reason = {nasty}",
-                       f"UPDATE generation_logs SET error_kind = 'api_error', error_message = {nasty}",
-                       f"UPDATE templates SET name = {nasty}", f"UPDATE calls SET model_answered = {nasty}")
+    example_run.change(database,
+                       f"UPDATE runs SET name = {nasty}, script = {nasty}, state_reason = {nasty}",
+                       "UPDATE generation_logs SET error_kind = 'api_error',"
+                       f" error_message = {nasty}",
+                       f"UPDATE templates SET name = {nasty}",
+                       f"UPDATE calls SET model_answered = {nasty}")
     if arguments[0] == "show":
         connection = sqlite3.connect(database)
         arguments = ["show", connection.execute("SELECT uuid FROM runs").fetchone()[0]]
@@ -350,8 +367,8 @@ def test_nothing_from_the_database_steers_a_terminal(folder, confab_env, databas
 def on_terminal(arguments, folder, env):
     """What a command prints when its standard output is a terminal."""
     master, slave = pty.openpty()
-    process = subprocess.Popen([confab_process.binary(), *arguments], cwd=folder, env=env, stdin=subprocess.DEVNULL,
-                               stdout=slave, stderr=slave)
+    process = subprocess.Popen([confab_process.binary(), *arguments], cwd=folder, env=env,
+                               stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
     os.close(slave)
     parts = []
     while True:
@@ -367,8 +384,9 @@ def on_terminal(arguments, folder, env):
     return b"".join(parts).decode()
 
 
-def test_turns_are_cleaned_on_a_terminal_and_whole_in_a_file(run_confab, folder, confab_env, database, query):
-    example_run.change(database, "UPDATE conversation_turns SET content = 'one' || char(10) || 'two' || char(27) || 'c'"
+def test_turns_are_cleaned_on_a_terminal_only(run_confab, folder, confab_env, database, query):
+    example_run.change(database, "UPDATE conversation_turns SET content ="
+                                 " 'one' || char(10) || 'two' || char(27) || 'c'"
                                  " WHERE turn_index = 0")
     (row,) = query("SELECT min(uuid) AS uuid FROM conversations")
     assert "one\ntwo\x1bc\n" in run_confab("show", row["uuid"]).out
@@ -425,7 +443,8 @@ def test_the_doctor_sees_a_key_with_a_line_break(run_confab, mock, database):
 
 
 def test_the_doctor_sees_an_unreachable_service(run_confab, database):
-    env = {"ANTHROPIC_API_KEY": confab_process.KEY, "ANTHROPIC_API_BASE_URL": "http://127.0.0.1:9/v1"}
+    env = {"ANTHROPIC_API_KEY": confab_process.KEY,
+           "ANTHROPIC_API_BASE_URL": "http://127.0.0.1:9/v1"}
     result = run_confab("doctor", "--json", env=env)
     assert result.code == 4, result
     checks = checks_of(result)
@@ -435,7 +454,8 @@ def test_the_doctor_sees_an_unreachable_service(run_confab, database):
 
 def test_the_doctor_sees_an_unknown_model(run_confab, mock, database):
     server = mock()
-    for arguments, env in ((["--model", "claude-none"], {}), ([], {"ANTHROPIC_MODEL": "claude-none"})):
+    for arguments, env in ((["--model", "claude-none"], {}),
+                           ([], {"ANTHROPIC_MODEL": "claude-none"})):
         result = run_confab("doctor", "--json", *arguments, server=server, env=env)
         assert result.code == 2, result
         assert checks_of(result)["model"]["message"].startswith("claude-none is not known")
@@ -455,7 +475,8 @@ def test_the_doctor_sees_a_damaged_database(run_confab, mock, database):
 def test_the_doctor_takes_a_database_that_is_not_there_yet(run_confab, mock):
     result = run_confab("doctor", "--json", server=mock())
     assert result.code == 0, result
-    assert checks_of(result)["database"]["message"] == "confab.db is not there yet; the first run makes it"
+    assert checks_of(result)["database"]["message"] == \
+        "confab.db is not there yet; the first run makes it"
 
 
 def test_the_doctor_sees_a_missing_folder(run_confab, mock):
@@ -465,8 +486,9 @@ def test_the_doctor_sees_a_missing_folder(run_confab, mock):
 
 
 def test_the_doctor_sees_too_few_descriptors(folder, confab_env, mock, database):
-    done = subprocess.run(["bash", "-c", f"ulimit -n 100; exec '{confab_process.binary()}' doctor --json"], cwd=folder,
-                          env=confab_env(mock()), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", 'ulimit -n 100; exec "$0" doctor --json',
+                           confab_process.binary()], cwd=folder, env=confab_env(mock()),
+                          capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2, done
     limits = next(check for check in json.loads(done.stdout)["checks"] if check["name"] == "limits")
     assert limits["message"] == "100 open files; raise it: ulimit -n 1024"

@@ -38,6 +38,11 @@ def conversation(n):
     return f"(SELECT id FROM conversations ORDER BY id LIMIT 1 OFFSET {n})"
 
 
+def update(n, change):
+    """A statement that changes the n-th conversation."""
+    return f"UPDATE conversations SET {change} WHERE id = {conversation(n)}"
+
+
 @pytest.mark.parametrize("format", CHECKS)
 def test_every_record_keeps_the_rules_of_its_format(run_confab, folder, real, format):
     result = run_confab("export", "--format", format, "-o", "out.jsonl")
@@ -62,11 +67,14 @@ def test_a_json_file_is_one_array(run_confab, folder, real, format):
 def test_all_formats_hold_the_same_conversations(run_confab, folder, real):
     for format in CHECKS:
         assert run_confab("export", "--format", format, "-o", f"{format}.jsonl").code == 0
-    messages = [[turn["content"] for turn in row["messages"]] for row in rows_of(folder / "messages.jsonl")]
-    sharegpt = [[turn["value"] for turn in row["conversations"]] for row in rows_of(folder / "sharegpt.jsonl")]
-    alpaca = [[text for pair in row["history"] for text in pair] + [row["instruction"], row["output"]]
-              for row in rows_of(folder / "alpaca.jsonl")]
-    everything = [[turn["content"] for turn in row["turns"]] for row in rows_of(folder / "jsonl.jsonl")]
+
+    def texts(format, turns, text):
+        return [[turn[text] for turn in row[turns]] for row in rows_of(folder / f"{format}.jsonl")]
+    messages = texts("messages", "messages", "content")
+    sharegpt = texts("sharegpt", "conversations", "value")
+    everything = texts("jsonl", "turns", "content")
+    alpaca = [[text for pair in row["history"] for text in pair] +
+              [row["instruction"], row["output"]] for row in rows_of(folder / "alpaca.jsonl")]
     assert messages == sharegpt == alpaca == everything
 
 
@@ -115,31 +123,29 @@ def test_of_all_runs_simulated_ones_are_held_back_and_counted(run_confab, folder
 
 def test_what_needs_revision_or_was_cut_off_is_held_back_and_counted(run_confab, folder, real):
     example_run.change(real,
-                       f"UPDATE conversations SET status = 'needs_revision' WHERE id = {conversation(0)}",
-                       f"UPDATE conversations SET status = 'rejected' WHERE id = {conversation(1)}",
-                       f"UPDATE conversations SET status = 'approved' WHERE id = {conversation(2)}",
-                       f"UPDATE conversations SET truncated = 1 WHERE id = {conversation(3)}")
+                       update(0, "status = 'needs_revision'"), update(1, "status = 'rejected'"),
+                       update(2, "status = 'approved'"), update(3, "truncated = 1"))
     result = run_confab("export", "-o", "out.jsonl")
     assert result.code == 0, result
-    assert f"{ITEMS - 3} written, 0 skipped, 3 held back (needs revision or rejected: 2, truncated: 1)" in result.err
+    assert f"{ITEMS - 3} written, 0 skipped, 3 held back " \
+        "(needs revision or rejected: 2, truncated: 1)" in result.err
     assert "--include-truncated" in result.err
     result = run_confab("export", "-o", "out.jsonl", "--include-truncated")
     assert f"{ITEMS - 2} written" in result.err
 
 
 @pytest.mark.parametrize("where, written", [
-    ("status=approved", 1), ("status=needs_revision|rejected", 2), ("status=approved,status=rejected", 2),
-    ("min_score=9.5", 7), ("tag=judge", 1), ("tag=other", 0), ("tier=edge_case", 1),
-    ("persona=Ann\\, 34", 1), ("run=support-v1,tier=edge_case", 1),
+    ("status=approved", 1), ("status=needs_revision|rejected", 2),
+    ("status=approved,status=rejected", 2), ("min_score=9.5", 7), ("tag=judge", 1),
+    ("tag=other", 0), ("tier=edge_case", 1), ("persona=Ann\\, 34", 1), ("run=support-v1,tier=edge_case", 1),
 ])
 def test_where_narrows_it_down(run_confab, folder, real, where, written):
     example_run.change(real,
-                       f"UPDATE conversations SET status = 'needs_revision' WHERE id = {conversation(0)}",
-                       f"UPDATE conversations SET status = 'rejected' WHERE id = {conversation(1)}",
-                       f"UPDATE conversations SET status = 'approved', tier = 'edge_case' WHERE id = {conversation(2)}",
-                       f"UPDATE conversations SET persona = 'Ann, 34' WHERE id = {conversation(3)}",
+                       update(0, "status = 'needs_revision'"), update(1, "status = 'rejected'"),
+                       update(2, "status = 'approved', tier = 'edge_case'"),
+                       update(3, "persona = 'Ann, 34'"),
                        "UPDATE conversations SET quality_score = 10",
-                       f"UPDATE conversations SET quality_score = 5 WHERE id = {conversation(4)}",
+                       update(4, "quality_score = 5"),
                        f"INSERT INTO tags VALUES ({conversation(5)}, 'judge', 9)")
     if where.startswith("min_score"):
         where += ",status=generated|approved|needs_revision|rejected"
@@ -150,7 +156,7 @@ def test_where_narrows_it_down(run_confab, folder, real, where, written):
 
 def test_older_versions_and_items_set_aside_are_left_out(run_confab, folder, real):
     example_run.change(real,
-                       f"UPDATE conversations SET superseded_by = {conversation(1)} WHERE id = {conversation(0)}",
+                       update(0, f"superseded_by = {conversation(1)}"),
                        "UPDATE items SET orphan = 1 WHERE id = (SELECT item FROM conversations"
                        f" WHERE id = {conversation(2)})",
                        "UPDATE items SET surplus = 1 WHERE id = (SELECT item FROM conversations"
@@ -164,18 +170,22 @@ def test_older_versions_and_items_set_aside_are_left_out(run_confab, folder, rea
 def set_turns(db, n, turns):
     statements = [f"DELETE FROM conversation_turns WHERE conversation = {conversation(n)}"]
     for i, (role, content) in enumerate(turns):
-        statements.append(f"INSERT INTO conversation_turns VALUES ({conversation(n)}, {i}, '{role}', '{content}')")
+        statements.append("INSERT INTO conversation_turns VALUES "
+                          f"({conversation(n)}, {i}, '{role}', '{content}')")
     example_run.change(db, *statements)
 
 
 @pytest.mark.parametrize("turns, reason", [
-    ([("assistant", "Hi"), ("user", "Hello"), ("assistant", "Well")], "starts with an assistant turn: 1"),
-    ([("user", "a"), ("user", "b"), ("assistant", "c")], "does not alternate between user and assistant: 1"),
+    ([("assistant", "Hi"), ("user", "Hello"), ("assistant", "Well")],
+     "starts with an assistant turn: 1"),
+    ([("user", "a"), ("user", "b"), ("assistant", "c")],
+     "does not alternate between user and assistant: 1"),
     ([("user", "a"), ("assistant", " ")], "has a turn without text: 1"),
     ([("user", "a")], "has no user turn with an answer: 1"),
 ])
 @pytest.mark.parametrize("format", ["messages", "sharegpt", "alpaca"])
-def test_what_a_format_cannot_carry_is_skipped_and_said(run_confab, folder, real, format, turns, reason):
+def test_what_a_format_cannot_carry_is_skipped_and_said(run_confab, folder, real, format, turns,
+                                                        reason):
     set_turns(real, 0, turns)
     result = run_confab("export", "--format", format, "-o", "out.jsonl")
     assert result.code == 0, result
@@ -187,7 +197,8 @@ def test_what_a_format_cannot_carry_is_skipped_and_said(run_confab, folder, real
 def test_a_last_user_turn_without_an_answer_is_cut_off_and_said(run_confab, folder, real):
     set_turns(real, 0, [("user", "a"), ("assistant", "b"), ("user", "c")])
     result = run_confab("export", "-o", "out.jsonl")
-    assert f"{ITEMS} written, 0 skipped; 1 without a last user turn that nobody answered" in result.err
+    assert f"{ITEMS} written, 0 skipped; 1 without a last user turn that nobody answered" in \
+        result.err
     for record in rows_of(folder / "out.jsonl"):
         CHECKS["messages"](record)
 
@@ -201,36 +212,45 @@ def test_a_system_turn_is_folded_for_fastchat_and_kept_on_request(run_confab, fo
     assert "1 with the system text in the first user turn" in result.err
     for record in rows_of(folder / "fold.jsonl"):
         training_formats.check_sharegpt(record)
-    assert rows_of(folder / "fold.jsonl")[0]["conversations"][0] == {"from": "human", "value": "Be kind.\n\nHello"}
+    first = rows_of(folder / "fold.jsonl")[0]["conversations"][0]
+    assert first == {"from": "human", "value": "Be kind.\n\nHello"}
 
-    assert run_confab("export", "--format", "sharegpt", "--system", "keep", "-o", "keep.jsonl").code == 0
+    result = run_confab("export", "--format", "sharegpt", "--system", "keep", "-o", "keep.jsonl")
+    assert result.code == 0, result
     for record in rows_of(folder / "keep.jsonl"):
         training_formats.check_sharegpt(record, with_system=True)
-    assert rows_of(folder / "keep.jsonl")[0]["conversations"][0] == {"from": "system", "value": "Be kind."}
+    first = rows_of(folder / "keep.jsonl")[0]["conversations"][0]
+    assert first == {"from": "system", "value": "Be kind."}
 
 
 def test_the_other_formats_have_a_place_for_a_system_turn(run_confab, folder, real):
     set_turns(real, 0, SYSTEM)
     assert run_confab("export", "-o", "messages.jsonl").code == 0
-    assert rows_of(folder / "messages.jsonl")[0]["messages"][0] == {"role": "system", "content": "Be kind."}
+    first = rows_of(folder / "messages.jsonl")[0]["messages"][0]
+    assert first == {"role": "system", "content": "Be kind."}
     assert run_confab("export", "-f", "alpaca", "-o", "alpaca.jsonl").code == 0
     assert rows_of(folder / "alpaca.jsonl")[0]["system"] == "Be kind."
 
 
+ODD = "tab\there, newline\nthere, \u2028 and \U0001f600 and \x07"
+
+
 def test_odd_characters_come_through(run_confab, folder, real):
-    set_turns(real, 0, [("user", "tab\there, newline\nthere, \u2028 and \U0001f600 and \x07"), ("assistant", 'say "x" \\')])
+    set_turns(real, 0, [("user", ODD), ("assistant", 'say "x" \\')])
     for format, check in CHECKS.items():
         assert run_confab("export", "--format", format, "-o", "out.jsonl").code == 0
         for record in rows_of(folder / "out.jsonl"):
             check(record)
-    assert rows_of(folder / "out.jsonl")[0]["turns"][0]["content"] == \
-        "tab\there, newline\nthere, \u2028 and \U0001f600 and \x07"
+    assert rows_of(folder / "out.jsonl")[0]["turns"][0]["content"] == ODD
 
 
 # --- splits ---
 
+HALVES = ("--split", "train=0.5,val=0.5")
+
+
 def test_splits_are_files_that_share_nothing(run_confab, folder, real):
-    result = run_confab("export", "-f", "jsonl", "-o", "d-{split}.jsonl", "--split", "train=0.5,val=0.5")
+    result = run_confab("export", "-f", "jsonl", "-o", "d-{split}.jsonl", *HALVES)
     assert result.code == 0, result
     train, val = rows_of(folder / "d-train.jsonl"), rows_of(folder / "d-val.jsonl")
     assert len(train) + len(val) == ITEMS
@@ -240,10 +260,11 @@ def test_splits_are_files_that_share_nothing(run_confab, folder, real):
 
 def test_a_conversation_stays_in_its_split_when_others_come_or_go(run_confab, folder, real):
     def split():
-        assert run_confab("export", "-f", "jsonl", "-o", "d.jsonl", "--split", "train=0.5,val=0.5").code == 0
-        return {row["id"]: name for name in ("train", "val") for row in rows_of(folder / f"d-{name}.jsonl")}
+        assert run_confab("export", "-f", "jsonl", "-o", "d.jsonl", *HALVES).code == 0
+        return {row["id"]: name for name in ("train", "val")
+                for row in rows_of(folder / f"d-{name}.jsonl")}
     before = split()
-    example_run.change(real, f"UPDATE conversations SET status = 'rejected' WHERE id <= {conversation(2)}")
+    example_run.change(real, *(update(n, "status = 'rejected'") for n in range(3)))
     after = split()
     assert 0 < len(after) < len(before)
     assert all(before[id] == name for id, name in after.items())
@@ -251,12 +272,19 @@ def test_a_conversation_stays_in_its_split_when_others_come_or_go(run_confab, fo
 
 # --- mistakes ---
 
+def others_in(folder):
+    """What lies there beside the database and what SQLite keeps with it."""
+    return [name for name in os.listdir(folder) if not name.startswith("confab.db")]
+
+
 @pytest.mark.parametrize("arguments, code, message", [
     (["export"], 2, "export: where to? add -o FILE, or -o - for standard output"),
     (["export", "-o", ""], 2, "export: where to?"),
     (["export", "-o", "x", "--format", "mesages"], 2, "messages, sharegpt, alpaca"),
-    (["export", "-o", "x", "--where", "statu=approved"], 2, '--where: unknown field "statu"; did you mean "status"?'),
-    (["export", "-o", "x", "--where", "min_score=eleven"], 2, "--where: min_score must be a number from 0 to 10"),
+    (["export", "-o", "x", "--where", "statu=approved"], 2,
+     '--where: unknown field "statu"; did you mean "status"?'),
+    (["export", "-o", "x", "--where", "min_score=eleven"], 2,
+     "--where: min_score must be a number from 0 to 10"),
     (["export", "-o", "x", "--split", "train=0.9,val=0.2"], 2, "--split: "),
     (["export", "-o", "-", "--split", "train=0.9,val=0.1"], 2, "split"),
     (["export", "-o", "{split}.jsonl"], 2, "split"),
@@ -268,14 +296,15 @@ def test_a_conversation_stays_in_its_split_when_others_come_or_go(run_confab, fo
     (["export", "support-v1", "--all", "-o", "x"], 2, "--all and a run exclude each other"),
     (["export", "-o", "x", "--inclde-simulated"], 2, "did you mean --include-simulated?"),
 ])
-def test_a_mistake_names_what_is_wrong_and_writes_nothing(run_confab, folder, real, arguments, code, message):
+def test_a_mistake_names_what_is_wrong_and_writes_nothing(run_confab, folder, real, arguments, code,
+                                                          message):
     (folder / "folder").mkdir()
     result = run_confab(*arguments)
     assert result.code == code, result
     assert message in result.err
     assert result.err.startswith("confab: ") and result.err.count("\n") == 1
     assert result.out == ""
-    assert [name for name in os.listdir(folder) if not name.startswith("confab.db")] == ["folder"]
+    assert others_in(folder) == ["folder"]
 
 
 @pytest.mark.parametrize("target", ["/proc/out.jsonl", "confab.db/out.jsonl"])
@@ -295,7 +324,7 @@ def test_a_failed_export_keeps_the_file_that_was_there(run_confab, folder, real)
     assert result.code == 4, result
     assert "conversation_turns" in result.err
     assert (folder / "out.jsonl").read_bytes() == before
-    assert [name for name in os.listdir(folder) if not name.startswith("confab.db")] == ["out.jsonl"]
+    assert others_in(folder) == ["out.jsonl"]
 
 
 def test_a_full_device_is_an_error(run_confab, real):

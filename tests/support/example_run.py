@@ -6,14 +6,14 @@ import confab_process
 
 
 def make(folder, limit=8):
-    """Runs the example in that folder; confab.db and support.simulated.jsonl are there afterwards."""
+    """Runs the example in that folder, which then has confab.db and support.simulated.jsonl."""
     home = folder / "home"
     home.mkdir()
     for path in (confab_process.ROOT / "examples").iterdir():
         if path.is_file():
             shutil.copy(path, folder)
-    result = confab_process.run(["run", "support_chats.lua", "--simulate", "--limit", limit], folder,
-                                confab_process.environment(home))
+    result = confab_process.run(["run", "support_chats.lua", "--simulate", "--limit", limit],
+                                folder, confab_process.environment(home))
     assert result.code == 0, result
     return folder
 
