@@ -238,7 +238,7 @@ static void see_word(struct scan *scan, size_t at, size_t end)
                                      && !scan->starts_with_write;
         break;
     case WORD_WRITE:
-        scan->starts_with_write |= scan->words < OPENING && !scan->is_system;
+        scan->starts_with_write |= scan->words < OPENING && !scan->is_system && !scan->has_judge;
         break;
     }
 }
@@ -274,7 +274,8 @@ void cf_sim_brief_read(const char *prompt, size_t prompt_len, const char *system
     *out = (struct cf_sim_brief){ .task = CF_SIM_TASK_TEXT };
 
     scan_text(&scan, prompt, prompt_len, false);
-    bool prompt_judges = scan.has_judge && scan.has_score;
+    /* A chat about scores and judges is still a chat. */
+    bool prompt_judges = scan.has_judge && scan.has_score && !(scan.starts_with_write && scan.has_talk);
     scan_text(&scan, system, system_len, true);
 
     if (prompt_judges || (scan.has_judge && scan.has_score && !scan.starts_with_write))

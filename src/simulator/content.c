@@ -1,5 +1,6 @@
 #include "simulator/content.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -152,7 +153,8 @@ void cf_sim_content_add(const struct cf_sim_spec *spec, const struct cf_sim_requ
     }
     cf_buf_init(&whole, out->max);
     add_answer(spec, request, &request->first, way, &whole);
-    if (whole.len >= partial->len && memcmp(whole.data, partial->data, partial->len) == 0) {
+    bool is_begun = whole.len >= partial->len && memcmp(whole.data, partial->data, partial->len) == 0;
+    if (is_begun && (whole.len > partial->len || request->is_prefilled)) {
         cf_buf_add(out, whole.data + partial->len, whole.len - partial->len);
     } else if (request->is_prefilled) {
         cf_buf_add(out, whole.data, whole.len);

@@ -39,6 +39,10 @@ static struct row {
       "turns" },
     { "writing about a score is writing", "Write a chat of 8 turns about a credit score", "You judge well.",
       CF_SIM_TASK_CONVERSATION, 8, NULL, NULL, "a credit score", "turns" },
+    { "writing about judges is writing", "Write a chat of 6 turns: they judge a film and score it.", "",
+      CF_SIM_TASK_CONVERSATION, 6, NULL, NULL, NULL, "turns" },
+    { "a draft that is judged", "Evaluate this draft of a chat and score it.", "", CF_SIM_TASK_JUDGE, 0,
+      NULL, NULL, NULL, "turns" },
     { "small talk is plain text", "Hello, how are you?", "", CF_SIM_TASK_TEXT, 0, NULL, NULL, NULL, "turns" },
     { "nothing at all", "", "", CF_SIM_TASK_TEXT, 0, NULL, NULL, NULL, "turns" },
 };

@@ -170,6 +170,27 @@ static void a_cut_off_answer_is_gone_on_with(void **state)
     free(whole);
 }
 
+static void a_whole_answer_is_followed_by_another(void **state)
+{
+    (void)state;
+    static const char head[] = "{\"model\":\"m\",\"max_tokens\":4000,\"messages\":["
+                               "{\"role\":\"user\",\"content\":\"What is tea?\"}";
+    char body[4000];
+    struct cf_buf quoted;
+    snprintf(body, sizeof body, "%s]}", head);
+    char *first = answer("", body, -1);
+    cf_buf_init(&quoted, 2000);
+    cf_json_add_string(&quoted, first, strlen(first));
+    snprintf(body, sizeof body, "%s,{\"role\":\"assistant\",\"content\":%s},"
+             "{\"role\":\"user\",\"content\":\"And coffee?\"}]}", head, cf_buf_str(&quoted));
+    char *second = answer("", body, -1);
+    assert_true(strlen(second) > 20);
+    assert_string_not_equal(second, first);
+    cf_buf_done(&quoted);
+    free(second);
+    free(first);
+}
+
 static void a_prefilled_brace_is_not_repeated(void **state)
 {
     (void)state;
@@ -320,6 +341,7 @@ int main(void)
         cmocka_unit_test(items_differ_and_the_same_item_does_not),
         cmocka_unit_test(a_length_can_be_aimed_at),
         cmocka_unit_test(a_cut_off_answer_is_gone_on_with),
+        cmocka_unit_test(a_whole_answer_is_followed_by_another),
         cmocka_unit_test(a_prefilled_brace_is_not_repeated),
         cmocka_unit_test(a_schema_gets_an_object_that_matches),
         cmocka_unit_test(a_schema_that_refers_to_itself_ends),
