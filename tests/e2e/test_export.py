@@ -137,7 +137,8 @@ def test_what_needs_revision_or_was_cut_off_is_held_back_and_counted(run_confab,
 @pytest.mark.parametrize("where, written", [
     ("status=approved", 1), ("status=needs_revision|rejected", 2),
     ("status=approved,status=rejected", 2), ("min_score=9.5", 7), ("tag=judge", 1),
-    ("tag=other", 0), ("tier=edge_case", 1), ("persona=Ann\\, 34", 1), ("run=support-v1,tier=edge_case", 1),
+    ("tag=other", 0), ("tier=edge_case", 1), ("persona=Ann\\, 34", 1),
+    ("run=support-v1,tier=edge_case", 1),
 ])
 def test_where_narrows_it_down(run_confab, folder, real, where, written):
     example_run.change(real,

@@ -9,7 +9,7 @@ import subprocess
 import confab_process
 import pytest
 
-COMMANDS = ["run", "mock", "doctor", "runs", "show", "logs", "export", "version", "help"]
+COMMANDS = ["run", "mock", "doctor", "runs", "show", "logs", "stats", "export", "version", "help"]
 SERVERS = ("mock", "serve")     # run until they are told to stop
 
 
