@@ -85,6 +85,7 @@ local function read_dotenv()
   local file = io.open(".env", "r")
   if not file then return end
   for line in file:lines() do
+    line = line:gsub("^\xEF\xBB\xBF", "")    -- as some editors begin a file
     local name, value = line:match "^%s*export%s+([%w_]+)%s*=%s*(.-)%s*$"
     if not name then name, value = line:match "^%s*([%w_]+)%s*=%s*(.-)%s*$" end
     if name then dotenv[name] = clean_value(value) end
@@ -156,6 +157,14 @@ function settings.base_url()
     or "https://api.anthropic.com/v1"
 end
 
+--- A key goes into a header as it is: a line break in it would begin another header.
+local function checked_key(name, value)
+  value = value:match "^%s*(.-)%s*$"
+  if value ~= "" and not value:find "[^\33-\126]" then return value end
+  error(errors.new("config_error", ("key %q is not usable: %s"):format(name, value == "" and "it is empty" or
+    "a key has no spaces, line breaks or letters with accents"), { traceback = "" }), 0)
+end
+
 local function find_keys()
   if given.keys and #given.keys > 0 then
     local keys = {}
@@ -165,7 +174,7 @@ local function find_keys()
         error(errors.new("config_error", ("AI service not configured: key %q needs the environment variable %s")
           :format(key.name, key.env), { traceback = "" }), 0)
       end
-      keys[i] = { name = key.name, value = value, limits = key.limits }
+      keys[i] = { name = key.name, value = checked_key(key.name, value), limits = key.limits }
     end
     return keys
   end
@@ -174,7 +183,7 @@ local function find_keys()
     error(errors.new("config_error", "AI service not configured: set ANTHROPIC_API_KEY (in the environment or in a .env " ..
       "file here), or add --simulate to try without a key", { traceback = "" }), 0)
   end
-  return { { name = "ANTHROPIC_API_KEY", value = value } }
+  return { { name = "ANTHROPIC_API_KEY", value = checked_key("ANTHROPIC_API_KEY", value) } }
 end
 
 local function merged_models()
