@@ -167,6 +167,14 @@ local function one_line(raised)
   return text:sub(1, core.text.valid_prefix(text))
 end
 
+local told = setmetatable({}, { __mode = "k" })    -- rules whose first error has been told
+
+local function tell_first(rule, why)
+  if told[rule] then return end
+  told[rule] = true
+  core.progress.warn(("rule %q gives no points: %s"):format(rule.name, why))
+end
+
 ---@return confab.ScorePart
 local function apply(rule, conv)
   local part = { name = rule.name, points = 0, max = rule.points }
@@ -186,6 +194,7 @@ local function apply(rule, conv)
     part.points = tidy(math.max(0, math.min(rule.points, result)))
   end
   if ok and note ~= nil then part.note = one_line(note) end
+  if part.error then tell_first(rule, part.error) end
   return part
 end
 
