@@ -236,6 +236,10 @@ static int run_script(lua_State *L, const struct cf_args *args, const struct scr
     snprintf(chunk_name, sizeof chunk_name, "@%s", script->path);
     const char *text = cf_buf_str(&script->text);
     size_t len = script->text.len;
+    if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* as some editors begin a file */
+        text += 3;
+        len -= 3;
+    }
     if (len > 0 && text[0] == '#') {           /* a shebang line; its newline stays, for the line numbers */
         size_t first = strcspn(text, "\n");
         text += first;
