@@ -265,7 +265,8 @@ def test_an_error_in_a_rule_stands_in_the_breakdown(mock, run_confab, pipeline, 
         print(confab.run { items = items, template = chat, score = confab.scoring.default + confab.rule {
           name = "broken", points = 1, check = function(conv) error "rule broke" end } }.summary)"""),
                         server=mock())
-    assert result.code == 0, result
+    check_message(result, 0, ['warning: rule "broken" gives no points: pipeline.lua:', "rule broke"])
+    assert result.err.count("rule broke") == 1, result
     rows = query("select status, quality_breakdown as b from conversations")
     assert len(rows) == 3
     assert all("broken" in row["b"] and "rule broke" in row["b"] for row in rows)
@@ -341,6 +342,20 @@ def test_a_key_that_names_an_unset_variable_is_told(run_confab, pipeline):
     lua = 'confab.setup { keys = { { name = "team", env = "TEAM_KEY" } } }\n' + RUN
     check_message(run_confab("run", pipeline(lua)), 2,
                   ["AI service not configured", '"team"', "TEAM_KEY"])
+
+
+@pytest.mark.parametrize("key", ["sk-ant\r\nX-Evil: 1", "sk ant", "sk-änt", " "])
+def test_a_key_that_cannot_be_one_is_refused(mock, run_confab, pipeline, key):
+    server = mock()
+    result = run_confab("run", pipeline(), server=server, env={"ANTHROPIC_API_KEY": key})
+    check_message(result, 2, ['key "ANTHROPIC_API_KEY" is not usable'])
+    assert sent(server) == 0 and "sk" not in result.err
+
+
+def test_a_line_break_behind_a_key_is_no_part_of_it(mock, run_confab, pipeline):
+    server = mock("", "--api-key", "sk-ant-right-key")
+    result = run_confab("run", pipeline(), server=server, env={"ANTHROPIC_API_KEY": "sk-ant-right-key\n"})
+    assert result.code == 0, result
 
 
 def test_a_bad_key_is_told_once_and_the_right_one_goes_on(mock, run_confab, pipeline, query, states):

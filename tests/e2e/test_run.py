@@ -344,6 +344,13 @@ def test_a_shebang_line_is_skipped(run_confab, write):
     assert run_confab("run", "x.lua").out == "2\n"
 
 
+def test_the_mark_that_some_editors_begin_a_file_with_is_skipped(mock, run_confab, write):
+    write(".env", f"\ufeffANTHROPIC_API_KEY={KEY}\r\nANTHROPIC_API_BASE_URL={mock('', '--api-key', KEY).url}\r\n")
+    write("x.lua", '\ufeffprint(require "confab".ask { prompt = "Hello." }.stop_reason)\n')
+    result = run_confab("run", "x.lua")
+    assert (result.code, result.out) == (0, "end_turn\n"), result
+
+
 # --- settings ---
 
 def models_asked(server):
