@@ -139,6 +139,7 @@ static void on_turn(void *self)
 static void *run_thread(void *self)
 {
     struct cf_sender *sender = self;
+    pthread_setname_np(pthread_self(), "confab net");
     cf_loop_run(sender->loop);
     return NULL;
 }

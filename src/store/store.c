@@ -127,6 +127,7 @@ static void write_group(struct cf_store *store, struct cf_write *const *group, s
 static void *run_writer(void *self)
 {
     struct cf_store *store = self;
+    pthread_setname_np(pthread_self(), "confab store");
     struct cf_write *group[CF_STORE_GROUP_MAX];
 
     bool stopping = false;
