@@ -76,7 +76,6 @@ lua_State *cf_lua_new_state(void)
     lua_State *L = luaL_newstate();
     if (L == NULL)
         return NULL;
-    lua_gc(L, LUA_GCGEN, 0, 0);
     lua_pushcfunction(L, open_state);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         lua_writestringerror("confab: %s\n", lua_tostring(L, -1));
