@@ -26,10 +26,14 @@ static void trim_end(char *text)
 /* The value without its quotes, or without a comment. */
 static char *clean_value(char *value)
 {
-    size_t len = strlen(value);
-    if (len >= 2 && (value[0] == '"' || value[0] == '\'') && value[len - 1] == value[0]) {
-        value[len - 1] = '\0';
-        return value + 1;
+    bool is_quoted = value[0] == '"' || value[0] == '\'';
+    char *end = is_quoted ? strchr(value + 1, value[0]) : NULL;
+    if (end != NULL) {
+        const char *rest = skip_space(end + 1);
+        if (*rest == '\0' || *rest == '#') {
+            *end = '\0';
+            return value + 1;
+        }
     }
     for (char *at = value; *at != '\0'; at++)
         if (isspace((unsigned char)*at) && *skip_space(at) == '#') {
@@ -41,6 +45,8 @@ static char *clean_value(char *value)
 
 static void add_line(struct cf_env *env, char *line)
 {
+    if (strncmp(line, "\xEF\xBB\xBF", 3) == 0) /* as some editors begin a file */
+        line += 3;
     char *name = skip_space(line);
     if (strncmp(name, "export", 6) == 0 && isspace((unsigned char)name[6]))
         name = skip_space(name + 6);

@@ -210,7 +210,10 @@ void cf_table_done(struct cf_table *table)
 
 bool cf_print_finish(struct cf_error *err)
 {
-    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+    bool is_flushed = fflush(stdout) == 0;
+    if (is_flushed && ferror(stdout) == 0)
         return true;
-    return cf_fail(err, CF_ERR_STORAGE, "standard output: %s", strerror(errno != 0 ? errno : EIO));
+    /* The reason of an earlier write that failed is not known any more. */
+    return cf_fail(err, CF_ERR_STORAGE, "standard output: %s",
+                   is_flushed ? "not all could be written" : strerror(errno));
 }

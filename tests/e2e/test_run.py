@@ -117,6 +117,14 @@ def test_standard_output_holds_what_the_script_prints_and_nothing_else(mock, run
     assert result.out == "first\nlast\n"
 
 
+def test_output_that_cannot_be_written_is_no_success(run_confab, script):
+    name = script("for i = 1, 10000 do print(i) end")
+    result = run_confab("run", name, under=["sh", "-c", '"$@" > /dev/full', "sh"])
+    assert result.code == 4, result
+    assert result.err == "confab: standard output: No space left on device\n" or \
+        result.err == "confab: standard output: not all could be written\n"
+
+
 def test_quiet_prints_nothing_of_a_run_that_went_well(mock, run_confab, pipeline):
     result = run_confab("run", pipeline("confab.run { items = items, template = chat }"), "--quiet",
                         server=mock())
