@@ -71,3 +71,27 @@ def test_an_unknown_command_names_the_nearest(run_confab):
     assert result.code == 2, result
     assert "export" in result.err
     assert result.out == ""
+
+
+def options_of(help_text):
+    """--names of the help's tables."""
+    return set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", help_text.partition("\nusage:")[2], re.M))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_manual_and_the_readme_have_every_option(root, run_confab, name):
+    manual = (root / "docs" / "confab.1.in").read_text(encoding="utf-8").replace("\\-", "-")
+    _, _, section = manual.partition(f"\n.SS confab {name}")
+    assert section, f"confab {name} is not in the manual"
+    section = section.partition("\n.SS ")[0]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    reference = readme.partition("\n### Commands\n")[2].partition("\n## ")[0]
+    assert f"`confab {name}" in reference
+    for option in sorted(options_of(run_confab("help", name).out) - {"--db"}):
+        if name == "mock" and option not in section:        # a field of SPEC
+            field = option[2:].replace("-", "_")
+            assert re.search(rf"^\.BR? .*\b{field}\b", manual, re.M), f"the manual lacks {field}"
+            assert f"`{field}`" in reference, f"the readme lacks {field}"
+            continue
+        assert option in section, f"the manual lacks {option} of confab {name}"
+        assert option in reference, f"the readme lacks {option} of confab {name}"
