@@ -92,35 +92,38 @@ local function within(value, low, high)
   return value >= low and value <= high
 end
 
-local function mean_length(turns)
-  local characters = 0
-  for _, turn in ipairs(turns) do characters = characters + core.text.length(turn.content) end
-  return #turns > 0 and characters / #turns or 0
-end
-
-local function alternates(turns)
-  for i, turn in ipairs(turns) do
-    if turn.role ~= (i % 2 == 1 and "user" or "assistant") then return false end
+--- Turn count, mean length in characters, and whether the turns alternate: by C for a conversation,
+--- which remembers them, here for a plain table. A leading system turn does not count.
+local function measure(conv)
+  if type(conv) == "userdata" then return core.conversation.measure(conv) end
+  local first = conv.turns[1] and conv.turns[1].role == "system" and 2 or 1
+  local count, characters, alternates = 0, 0, true
+  for i = first, #conv.turns do
+    local turn = conv.turns[i]
+    count = count + 1
+    characters = characters + core.text.length(turn.content)
+    alternates = alternates and turn.role == (count % 2 == 1 and "user" or "assistant")
   end
-  return #turns > 0
+  return count, count > 0 and characters / count or 0, alternates and count >= 2
 end
 
 --- The rules that every conversation is scored by unless the script says otherwise.
 ---@type confab.Scoring
 scoring.default = scoring.new {
   scoring.rule { name = "turn count", points = 3, check = function(conv)
-    local n = #conv.turns
+    local n = measure(conv)
     local points = within(n, 8, 16) and 3 or within(n, 6, 20) and 2 or n >= 4 and 1 or 0
     return points, n .. (n == 1 and " turn" or " turns")
   end },
   scoring.rule { name = "turn length", points = 3, check = function(conv)
-    local mean = mean_length(conv.turns)
+    local _, mean = measure(conv)
     local points = within(mean, 100, 400) and 3 or within(mean, 50, 600) and 2
       or mean >= 20 and 1 or 0
     return points, ("%.1f characters on average"):format(mean)
   end },
   scoring.rule { name = "structure", points = 4, check = function(conv)
-    return alternates(conv.turns)
+    local _, _, alternates = measure(conv)
+    return alternates
   end },
 }
 

@@ -183,9 +183,15 @@ end
 ---@return confab.Template
 function template.new(opts)
   local fields = check_options(opts)
+  ---@class confab.TemplateState
+  ---@field given string[]  The fields of a call that this template has, in the order of call_fields.
   local state = { fields = fields, columns = compile_columns(fields) }
   for _, part in ipairs { "system", "prompt" } do
     if type(fields[part]) == "string" then state[part] = compile(fields, part, fields[part]) end
+  end
+  state.given = {}
+  for _, name in ipairs(call_fields) do
+    if fields[name] ~= nil and name ~= "tier" then state.given[#state.given + 1] = name end
   end
   return setmetatable({ [STATE] = state }, metatable)
 end
@@ -275,9 +281,7 @@ function methods:resolve(params)
   params = check_params(state, params)
 
   local resolved, columns = {}, {}
-  for _, name in ipairs(call_fields) do
-    if name ~= "tier" then resolved[name] = resolve_field(state, name, params) end
-  end
+  for _, name in ipairs(state.given) do resolved[name] = resolve_field(state, name, params) end
   if type(resolved.stop) == "string" then resolved.stop = { resolved.stop } end
   for _, name in ipairs(COLUMNS) do columns[name] = resolve_column(state, name, params) end
   resolved.columns = columns

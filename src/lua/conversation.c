@@ -13,19 +13,26 @@
 
 enum { UV_FIELDS = 1 };
 
+struct lua_conversation {
+    struct cf_conversation conversation;         /* its turns do not change once scripts see it */
+    struct cf_conversation_measure measure;      /* once is_measured */
+    bool is_measured;
+};
+
 struct cf_conversation *cf_lua_push_conversation(lua_State *L)
 {
-    struct cf_conversation *conv = lua_newuserdatauv(L, sizeof *conv, 1);   /* conv */
-    cf_conversation_init(conv);
+    struct lua_conversation *self = lua_newuserdatauv(L, sizeof *self, 1);  /* self */
+    memset(self, 0, sizeof *self);
+    cf_conversation_init(&self->conversation);
     luaL_setmetatable(L, CONVERSATION_MT);
     lua_newtable(L);
     lua_setiuservalue(L, -2, UV_FIELDS);
-    return conv;
+    return &self->conversation;
 }
 
 struct cf_conversation *cf_lua_check_conversation(lua_State *L, int idx)
 {
-    return luaL_checkudata(L, idx, CONVERSATION_MT);
+    return &((struct lua_conversation *)luaL_checkudata(L, idx, CONVERSATION_MT))->conversation;
 }
 
 void cf_lua_push_conversation_fields(lua_State *L, int idx)
@@ -195,11 +202,14 @@ static int conversation_fields(lua_State *L)
 
 static int conversation_measure(lua_State *L)
 {
-    struct cf_conversation_measure measure;
-    cf_conversation_measure(cf_lua_check_conversation(L, 1), &measure);
-    lua_pushinteger(L, (lua_Integer)measure.turn_count);
-    lua_pushnumber(L, measure.mean_length);
-    lua_pushboolean(L, measure.alternates);
+    struct lua_conversation *self = luaL_checkudata(L, 1, CONVERSATION_MT);
+    if (!self->is_measured) {
+        cf_conversation_measure(&self->conversation, &self->measure);
+        self->is_measured = true;
+    }
+    lua_pushinteger(L, (lua_Integer)self->measure.turn_count);
+    lua_pushnumber(L, self->measure.mean_length);
+    lua_pushboolean(L, self->measure.alternates);
     return 3;
 }
 

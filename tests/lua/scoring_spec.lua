@@ -35,7 +35,8 @@ describe("the default rules", function()
     [16] = 3, [17] = 2, [20] = 2, [21] = 1, [40] = 1 }
   for n, expected in pairs(counts) do
     it(("give %d for %d turns"):format(expected, n), function()
-      assert.equal(expected .. " 3 4", points(conversation(n, 200)))
+      -- One turn alone alternates with nothing.
+      assert.equal(expected .. " 3 " .. (n > 1 and 4 or 0), points(conversation(n, 200)))
     end)
   end
 
@@ -58,13 +59,29 @@ describe("the default rules", function()
   local structures = {
     { "alternation", nil, 4 }, { "the assistant first", { "assistant", "user" }, 0 },
       { "one role twice", { "user", "user" }, 0 },
-    { "another role", { "user", "tool" }, 0 }, { "a system turn", { "system", "user" }, 0 },
+    { "another role", { "user", "tool" }, 0 },
   }
   for _, row in ipairs(structures) do
     it(("give %d for %s"):format(row[3], row[1]), function()
       assert.equal("3 3 " .. row[3], points(conversation(8, 200, row[2])))
     end)
   end
+
+  it("do not count a leading system turn", function()
+    local conv = conversation(8, 200)
+    table.insert(conv.turns, 1, { role = "system", content = "Be brief." })
+    assert.equal("3 3 4", points(conv))
+    table.insert(conv.turns, 5, { role = "system", content = ("x"):rep(200) })
+    assert.equal("3 3 0", points(conv))
+  end)
+
+  it("say the same of a conversation as of its plain turns", function()
+    for _, n in ipairs { 1, 3, 6, 9 } do
+      local plain = conversation(n, 150)
+      local conv = require "confab.core".conversation.new(plain.turns)
+      assert.equal(points(plain), points(conv))
+    end
+  end)
 
   it("score from 1 to 10 by their sum", function()
     for _, row in ipairs {
