@@ -34,6 +34,7 @@ struct scheduler {
     int64_t outstanding;           /* tickets that other threads owe an answer */
 
     lua_State *current;            /* the coroutine that runs; NULL between resumes */
+    bool is_waiting;               /* it yielded to the scheduler */
     lua_State *main_thread;        /* anchored in the registry while cf_scheduler_run runs */
     bool main_done, ended;
     int  exit_code;                /* that the script asked for; -1: none */
@@ -204,6 +205,17 @@ static void fail_main(struct scheduler *sched, lua_State *co, int status)
     }
 }
 
+/* The script called coroutine.yield where nobody but the scheduler could take it. Raised by the first
+ * instruction after it, for a yield has no way to fail. */
+static void refuse_yield(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    struct cf_error err;
+    lua_sethook(L, NULL, 0, 0);
+    cf_fail(&err, CF_ERR_SCRIPT, "coroutine.yield was called outside a coroutine of the script's own");
+    cf_lua_raise(L, &err);
+}
+
 /* Resumes co, whose arguments are on its stack. co is anchored by the caller. */
 static void resume(lua_State *L, struct scheduler *sched, lua_State *co, int nargs)
 {
@@ -215,7 +227,13 @@ static void resume(lua_State *L, struct scheduler *sched, lua_State *co, int nar
     sched->current = co;
     if (signal_count > 0)
         sched->resumed_at_ms = cf_now_ms(sched->clock);
-    int status = lua_resume(co, L, nargs, &results);
+    sched->is_waiting = false;
+    int status;
+    while ((status = lua_resume(co, L, nargs, &results)) == LUA_YIELD && !sched->is_waiting) {
+        lua_pop(co, results);
+        nargs = 0;
+        lua_sethook(co, refuse_yield, LUA_MASKCOUNT, 1);
+    }
     sched->current = outer;
     if (*own_random(co) != NULL) {
         **own_random(co) = *random;
@@ -425,6 +443,7 @@ static void act_on_signals(lua_State *L, struct scheduler *sched)
 static void turn(lua_State *L, struct scheduler *sched)
 {
     int timeout = -1;
+    act_on_signals(L, sched);    /* its wake-up may have been read with that of a delivery */
     if (sched->ready_len > 0) {
         timeout = 0;
     } else if (sched->on_tick != NULL) {
@@ -479,6 +498,7 @@ int cf_lua_wait(lua_State *L, uint64_t ticket, const char *what)
     cf_lua_check_wait(L, what);
     lua_pushthread(L);
     set_waiting(L, ticket);
+    sched->is_waiting = true;
     return lua_yieldk(L, 0, lua_gettop(L), after_wait);
 }
 
@@ -492,6 +512,7 @@ int cf_lua_wait_for_ever(lua_State *L)
     }
     if (L == sched->main_thread)
         sched->ended = sched->ended || sched->outstanding == 0;
+    sched->is_waiting = true;
     return lua_yield(L, 0);
 }
 
@@ -558,6 +579,7 @@ static void stop_hook(lua_State *L, lua_Debug *ar)
     if (signal_count < 2 && now - sched->resumed_at_ms < HOOK_GRACE_MS)    /* it has just got a reply */
         return;
     if (lua_isyieldable(L)) {
+        sched->is_waiting = true;
         lua_yield(L, 0);
         return;
     }
