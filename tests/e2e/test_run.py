@@ -1,9 +1,15 @@
 """`confab run` against the mock server: what it stores, prints and sends, and how it is interrupted."""
 import json
+import os
+import pty
 import shlex
 import signal
+import subprocess
 
+import confab_process
 import pytest
+
+pytestmark = pytest.mark.threads
 
 PRELUDE = """
 confab.setup { limits = { max_requests = 100000 }, retry = { base_delay_ms = 1, jitter_ms = 0 } }
@@ -137,6 +143,26 @@ def test_progress_as_json_is_a_line_for_each_report(mock, run_confab, pipeline):
     lines = [json.loads(line) for line in result.err.splitlines()]
     assert lines[-1]["done"] == lines[-1]["total"] == lines[-1]["accepted"] == 6
     assert [line["done"] for line in lines].count(6) == 1
+
+
+def test_a_terminal_shows_a_bar_and_takes_it_off(mock, confab_env, pipeline, folder):
+    server = mock("latency=fixed:50")
+    ours, theirs = pty.openpty()
+    env = confab_env(server, TERM="xterm")
+    process = subprocess.Popen([confab_process.binary(), "run", pipeline(RUN)], cwd=folder, env=env,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    except OSError:                       # the other end is closed
+        pass
+    os.close(ours)
+    out, _ = process.communicate()
+    assert process.returncode == 0, shown
+    assert shown.startswith(b"\r\x1b[Kpipeline [") and shown.endswith(b"\r\x1b[K"), shown
+    assert "6 planned = 6 accepted" in out
 
 
 def test_a_key_is_found_nowhere(mock, run_confab, pipeline, folder):
@@ -476,6 +502,31 @@ def test_a_second_signal_gives_up_what_is_in_flight_and_books_it(mock, start_con
     assert result.code == 0, result
     assert states() == {"done": 6}
     assert query("select at_risk_usd as usd from run_view")[0]["usd"] == at_risk
+
+
+WAITING = {
+    "for a retry": ("faults=500", "retry = { base_delay_ms = 300000 }", 6),
+    "in the queue of the limiter": ("", "limits = { max_requests = 1 }", 1),
+    "after a 429": ("rpm=1", "limits = { max_requests = 100000 }", 2),
+}
+
+
+@pytest.mark.parametrize("what", WAITING)
+def test_calls_that_only_wait_do_not_keep_an_interrupted_run(mock, start_confab, run_confab, pipeline,
+                                                             query, states, what):
+    spec, setup, arrivals = WAITING[what]
+    server, name = mock(spec), pipeline(f"confab.setup {{ {setup} }}\n" + RUN)
+    process = start_confab("run", name, server=server)
+    while sum(row["event"] == "end" for row in server.arrivals()) < arrivals:
+        assert process.process.poll() is None, process.output
+    process.signal()
+    assert process.wait() == 130, process.output
+    assert query("select coalesce(sum(at_risk_pico), 0) as n from calls") == [{"n": 0}]
+    assert set(states()) <= {"done", "pending"}
+
+    result = run_confab("run", pipeline(RUN), server=mock())
+    assert result.code == 0, result
+    assert states() == {"done": 6}
 
 
 def test_drain_0_gives_up_at_once(mock, start_confab, pipeline, query):
