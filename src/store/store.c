@@ -179,10 +179,19 @@ static bool set_wal(struct cf_db *db, struct cf_error *err)
 
 static bool prepare(struct cf_db *db, struct cf_error *err)
 {
+    int64_t pages;
+
     /* Pages of 8 KB: an item's rows take about two of them, and each page costs a write to the
      * log and one to the file. Of no effect on a file that exists. */
-    return cf_db_exec(db, "PRAGMA page_size = 8192; PRAGMA foreign_keys = OFF", err) &&
-           cf_schema_upgrade(db, &cf_schema_current, err) && set_wal(db, err) &&
+    if (!cf_db_exec(db, "PRAGMA page_size = 8192; PRAGMA foreign_keys = OFF", err) ||
+        !cf_db_int(db, "PRAGMA page_count", &pages, err))
+        return false;
+
+    /* A new file takes the log before its tables, which then cost a sync or two instead of four.
+     * Any other may be of another program, and is not touched before that is known. */
+    if (pages == 0 && !set_wal(db, err))
+        return false;
+    return cf_schema_upgrade(db, &cf_schema_current, err) && set_wal(db, err) &&
            cf_db_exec(db,
                       "PRAGMA synchronous = FULL;"
                       "PRAGMA foreign_keys = ON;"
