@@ -29,6 +29,11 @@ def sent(server):
     return sum(row["event"] == "arrival" for row in server.arrivals())
 
 
+def wait_for_arrivals(process, server, n):
+    while sent(server) < n:
+        assert process.process.poll() is None, process.output
+
+
 @pytest.fixture
 def pipeline(script):
     """pipeline(lua): a script of the prelude and that; gives its name."""
@@ -249,15 +254,21 @@ def test_items_that_are_no_longer_drawn_leave_the_export(mock, run_confab, pipel
 
 # --- what a script may do ---
 
-def test_concurrency_is_the_most_that_is_in_flight(mock, run_confab, pipeline):
-    many = "items = confab.sweep { persona = { 'Ann' }, topic = { 'tea' }, turns = { 8 } }:times(24)\n"
-    for concurrency in (1, 4):
-        server = mock("latency=fixed:10")
-        result = run_confab("run", pipeline(many + RUN), "--fresh", "--concurrency", concurrency, server=server)
-        assert result.code == 0, result
-        counters = server.stop()
-        assert counters["requests"] == 24
-        assert counters["peak_in_flight"] == concurrency
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_concurrency_is_the_most_that_is_in_flight(mock, run_confab, start_confab, pipeline, concurrency):
+    name = pipeline("items = items:take(2):times(8)\n" + RUN)
+    server = mock("latency=fixed:5")
+    result = run_confab("run", name, "--concurrency", concurrency, server=server)
+    assert result.code == 0, result
+    counters = server.stop()
+    assert counters["requests"] == 16 and counters["peak_in_flight"] <= concurrency
+
+    deaf = mock("faults=silent")
+    process = start_confab("run", name, "--fresh", "-j", concurrency, "--drain", "0", server=deaf)
+    wait_for_arrivals(process, deaf, concurrency)
+    process.signal()
+    assert process.wait() == 130, process.output
+    assert deaf.stop()["peak_in_flight"] == concurrency
 
 
 def test_stop_on_error_begins_nothing_after_the_first_failure(mock, run_confab, pipeline, query, states):
@@ -451,11 +462,6 @@ def test_the_database_is_named_by_flag_setup_or_environment(mock, run_confab, pi
 
 
 # --- interrupted ---
-
-def wait_for_arrivals(process, server, n):
-    while sent(server) < n:
-        assert process.process.poll() is None, process.output
-
 
 def resume_command(process):
     line = next(line for line in process.lines if "go on with: " in line)
