@@ -119,3 +119,20 @@ describe("a key", function()
     assert.equal('config_error: two items have the key "k": {"a":1} and {"a":2}', tostring(err))
   end)
 end)
+
+describe("the frames of a traceback", function()
+  it("are those of the script", function()
+    local traceback = table.concat({
+      "stack traceback:", "\t[C]: in function 'error'", "\tpipeline.lua:5: in field 'step'",
+      "\tconfab/run.lua:185: in function <confab/run.lua:183>", "\t(...tail calls...)",
+      "\t/home/ann/confab/pipeline.lua:9: in main chunk", "\t[C]: in ?",
+    }, "\n")
+    assert.equal("\n\tpipeline.lua:5: in field 'step'\n\t/home/ann/confab/pipeline.lua:9: in main chunk",
+      errors.script_frames(traceback))
+  end)
+
+  it("are none where only confab's own stand", function()
+    assert.equal("", errors.script_frames("stack traceback:\n\t[C]: in ?"))
+    assert.equal("", errors.script_frames(""))
+  end)
+end)
