@@ -61,6 +61,20 @@ void cf_secret_add(const char *value)
     pthread_mutex_unlock(&secrets_lock);
 }
 
+/* At exit, or when a module that has us is unloaded: keys do not stay in memory. */
+static void __attribute__((destructor)) wipe_secrets(void)
+{
+    pthread_mutex_lock(&secrets_lock);
+    for (size_t i = 0; i < secret_count; i++) {
+        explicit_bzero(secrets[i], strlen(secrets[i]));
+        free(secrets[i]);
+    }
+    free(secrets);
+    secrets = NULL;
+    secret_count = 0;
+    pthread_mutex_unlock(&secrets_lock);
+}
+
 static void redact_one(char *text, const char *secret)
 {
     static const char mark[] = "[redacted]";
