@@ -375,8 +375,8 @@ local function check_template(tmpl)
   local model = settings.check_model(settings.model(tmpl.model))
   local room = tmpl.max_tokens
   if type(room) == "number" and model.max_output > 0 and room > model.max_output then
-    errors.misuse(("template %q: max_tokens is %d: %s takes at most %d"):format(tmpl.name, room, model.name,
-      model.max_output))
+    errors.misuse(("template %q: max_tokens is %d: %s takes at most %d")
+      :format(tmpl.name, room, model.name, model.max_output))
   end
 end
 
@@ -426,8 +426,8 @@ function run.conclude(state)
   local failed = core.store.run(state.core.id).account.failed
   flags.failed_items = (flags.failed_items or 0) + failed
   if failed > 0 and not why then
-    core.progress.warn(("run %q: %d of %d items failed; \"confab show %s\" tells why"):format(state.core.name, failed,
-      state.counts.planned, state.core.name))
+    core.progress.warn(("run %q: %d of %d items failed; \"confab show %s\" tells why")
+      :format(state.core.name, failed, state.counts.planned, state.core.name))
   end
   local made = require "confab.results".new(state.core.id)
   if why and not stopped_by_item then

@@ -131,6 +131,11 @@ function settings.setup(opts)
   for name, value in pairs(checked) do given[name] = value end
 end
 
+--- Raises a config_error for what is wrong around the script, not in a line of it.
+local function raise_setting(message)
+  error(errors.new("config_error", message, { traceback = "" }), 0)
+end
+
 --- What confab.setup was told under that name.
 ---@param name string
 ---@return any
@@ -139,8 +144,8 @@ function settings.given(name) return given[name] end
 ---@return string path
 function settings.db()
   local path = flags.db or given.db or settings.env "CONFAB_DB" or "confab.db"
-  if path == "" then error(errors.new("config_error", "the name of the database is empty", { traceback = "" }), 0) end
-  return path
+  if path ~= "" then return path end
+  raise_setting "the name of the database is empty"
 end
 
 --- The model of a call: flag, template, setup, environment, default.
@@ -161,8 +166,8 @@ end
 local function checked_key(name, value)
   value = value:match "^%s*(.-)%s*$"
   if value ~= "" and not value:find "[^\33-\126]" then return value end
-  error(errors.new("config_error", ("key %q is not usable: %s"):format(name, value == "" and "it is empty" or
-    "a key has no spaces, line breaks or letters with accents"), { traceback = "" }), 0)
+  raise_setting(("key %q is not usable: %s"):format(name, value == "" and "it is empty" or
+    "a key has no spaces, line breaks or letters with accents"))
 end
 
 local function find_keys()
@@ -171,8 +176,8 @@ local function find_keys()
     for i, key in ipairs(given.keys) do
       local value = key.value or settings.env(key.env)
       if not value then
-        error(errors.new("config_error", ("AI service not configured: key %q needs the environment variable %s")
-          :format(key.name, key.env), { traceback = "" }), 0)
+        raise_setting(("AI service not configured: key %q needs the environment variable %s")
+          :format(key.name, key.env))
       end
       keys[i] = { name = key.name, value = checked_key(key.name, value), limits = key.limits }
     end
@@ -180,8 +185,8 @@ local function find_keys()
   end
   local value = settings.env "ANTHROPIC_API_KEY"
   if not value then
-    error(errors.new("config_error", "AI service not configured: set ANTHROPIC_API_KEY (in the environment or in a .env " ..
-      "file here), or add --simulate to try without a key", { traceback = "" }), 0)
+    raise_setting("AI service not configured: set ANTHROPIC_API_KEY (in the environment or in a " ..
+      ".env file here), or add --simulate to try without a key")
   end
   return { { name = "ANTHROPIC_API_KEY", value = checked_key("ANTHROPIC_API_KEY", value) } }
 end
@@ -202,8 +207,8 @@ end
 
 local function check_base_url(url)
   if url:find "^https?://[^%s/?#]+[^%s]*$" then return end
-  error(errors.new("config_error", ("the base URL %q is no http or https address, such as https://api.anthropic.com/v1")
-    :format(url), { traceback = "" }), 0)
+  raise_setting(("the base URL %q is no http or https address, such as %s")
+    :format(url, "https://api.anthropic.com/v1"))
 end
 
 --- Opens the engine, once.

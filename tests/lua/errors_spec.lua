@@ -127,8 +127,8 @@ describe("the frames of a traceback", function()
       "\tconfab/run.lua:185: in function <confab/run.lua:183>", "\t(...tail calls...)",
       "\t/home/ann/confab/pipeline.lua:9: in main chunk", "\t[C]: in ?",
     }, "\n")
-    assert.equal("\n\tpipeline.lua:5: in field 'step'\n\t/home/ann/confab/pipeline.lua:9: in main chunk",
-      errors.script_frames(traceback))
+    assert.equal("\n\tpipeline.lua:5: in field 'step'" ..
+      "\n\t/home/ann/confab/pipeline.lua:9: in main chunk", errors.script_frames(traceback))
   end)
 
   it("are none where only confab's own stand", function()
