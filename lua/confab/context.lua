@@ -38,6 +38,7 @@ end
 ---@return table opts
 function context.add_script(opts)
   opts.script, opts.script_text, opts.args = flags.script, flags.script_text, flags.args
+  opts.options = flags.options
   opts.script_hash = flags.script_text and core.hash.sha256hex(flags.script_text) or nil
   return opts
 end
@@ -50,7 +51,9 @@ function context.get()
   if not own then
     settings.open()
     local run = core.run.open(context.add_script {
-      name = context.script_name(), model = settings.model(), seed = 0, fresh = flags.fresh,
+      -- A name of its own: a confab.run without a name has the script's, and ends by itself.
+      name = context.script_name() .. " (calls)", model = settings.model(), seed = 0,
+      fresh = flags.fresh,
     })
     local item = run:draw { { key = "", ordinal = -1, params = "{}" } }[1]
     run:load(item)
