@@ -12,4 +12,5 @@
 ---@field script? string  Path of the script.
 ---@field script_text? string
 ---@field args? string  JSON list of the script's arguments.
+---@field options? string  JSON of simulate, model, base_url, concurrency and limit: for `confab resume`.
 return {}

@@ -4,11 +4,13 @@
 
 #include "cli/command.h"
 #include "cli/mock.h"
+#include "cli/resume.h"
 #include "cli/run.h"
 #include "confab/error.h"
 
 const struct cf_command *const cf_commands[] = {
     &cf_command_run,
+    &cf_command_resume,
     &cf_command_runs,
     &cf_command_show,
     &cf_command_logs,

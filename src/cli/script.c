@@ -1,0 +1,284 @@
+#include "cli/script.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "base/log.h"
+#include "confab/error.h"
+#include "lua/engine.h"
+#include "lua/json.h"
+#include "lua/scheduler.h"
+#include "lua/state.h"
+
+void cf_script_init(struct cf_script *script, const char *path)
+{
+    *script = (struct cf_script){ .path = path };
+    cf_buf_init(&script->text, CF_SCRIPT_BYTES_MAX);
+}
+
+void cf_script_done(struct cf_script *script)
+{
+    cf_buf_done(&script->text);
+}
+
+bool cf_script_read(const char *path, struct cf_buf *out, struct cf_error *err)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return cf_fail(err, CF_ERR_CONFIG, "%s: %s", path, strerror(errno));
+    char chunk[65536];
+    size_t len;
+    while ((len = fread(chunk, 1, sizeof chunk, file)) > 0)
+        cf_buf_add(out, chunk, len);
+    bool ok = ferror(file) == 0;
+    int why = errno;
+    fclose(file);
+    if (!ok)
+        return cf_fail(err, CF_ERR_CONFIG, "%s: %s", path, strerror(why));
+    if (!cf_buf_ok(out))
+        return cf_fail(err, CF_ERR_CONFIG, "%s: a script of more than %u bytes", path, CF_SCRIPT_BYTES_MAX);
+    return true;
+}
+
+/* --- what the command line says, as the table that lua/confab/flags.lua stands for --- */
+
+static void set_string(lua_State *L, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_count(lua_State *L, const char *name, int64_t value)
+{
+    if (value < 0)
+        return;
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_flag(lua_State *L, const char *name, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_json(lua_State *L, const char *name)          /* flags value -> flags */
+{
+    cf_lua_json_encode(L, -1, 0);                             /* flags value json */
+    lua_setfield(L, -3, name);
+    lua_pop(L, 1);
+}
+
+/* What `resume` says again; it stands in the flags and, for the run to keep, in their `options`. */
+static void add_options(lua_State *L, const struct cf_script_flags *flags)
+{
+    set_string(L, "simulate", flags->simulate);
+    set_string(L, "model", flags->model);
+    set_string(L, "base_url", flags->base_url);
+    set_count(L, "concurrency", flags->concurrency);
+    set_count(L, "limit", flags->limit);
+}
+
+/* package.loaded["confab.flags"] = { ... } */
+static void set_flags(lua_State *L, const struct cf_script_flags *flags, const struct cf_script *script)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);            /* loaded */
+    lua_newtable(L);                                                     /* loaded flags */
+    set_string(L, "db", flags->db);
+    set_string(L, "progress", flags->progress);
+    set_count(L, "max_new", flags->max_new);
+    set_flag(L, "fresh", flags->fresh);
+    set_flag(L, "failed", flags->failed);
+    set_flag(L, "offline", flags->offline);
+    set_string(L, "script", script->path);
+    lua_pushlstring(L, cf_buf_str(&script->text), script->text.len);
+    lua_setfield(L, -2, "script_text");
+
+    lua_createtable(L, (int)script->arg_count, 0);                       /* loaded flags args */
+    cf_lua_json_mark_array(L, -1);
+    for (size_t i = 0; i < script->arg_count; i++) {
+        lua_pushstring(L, script->args[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    set_json(L, "args");
+
+    add_options(L, flags);
+    lua_newtable(L);                                                     /* loaded flags options */
+    add_options(L, flags);
+    set_json(L, "options");
+    lua_setfield(L, -2, "confab.flags");
+    lua_pop(L, 1);
+}
+
+/* arg[0] is the script, arg[1..] what follows it. */
+static void set_arg(lua_State *L, const struct cf_script *script)
+{
+    lua_newtable(L);
+    lua_pushstring(L, script->path);
+    lua_rawseti(L, -2, 0);
+    for (size_t i = 0; i < script->arg_count; i++) {
+        lua_pushstring(L, script->args[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setglobal(L, "arg");
+}
+
+/* --- running --- */
+
+static int exit_status_of(enum cf_error_kind kind)
+{
+    switch (kind) {
+    case CF_ERR_CONFIG:     return CF_EXIT_USAGE;
+    case CF_ERR_BUDGET:     return CF_EXIT_BUDGET;
+    case CF_ERR_STORAGE:
+    case CF_ERR_API:
+    case CF_ERR_RATE_LIMIT: return CF_EXIT_RESUMABLE;
+    case CF_ERR_CANCELLED:  return CF_EXIT_INTERRUPTED;
+    case CF_ERR_SCRIPT:     return CF_EXIT_SCRIPT;
+    default:                return CF_EXIT_FAILED_ITEMS;
+    }
+}
+
+/* The frames of the script itself; ours in between would only hide them. */
+static void print_traceback(const char *traceback)
+{
+    bool is_begun = false;
+    for (const char *line = traceback; line != NULL && *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        bool is_frame = line[0] == '\t' && strncmp(line + 1, "confab/", 7) != 0 &&
+                        memmem(line, len, "[C]", 3) == NULL && memmem(line, len, "(...", 4) == NULL;
+        if (is_frame && !is_begun)
+            fputs("stack traceback:\n", stderr);
+        is_begun = is_begun || is_frame;
+        if (is_frame)
+            fprintf(stderr, "%.*s\n", (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
+/* Adds a word as a shell takes it. */
+static void add_word(struct cf_buf *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        cf_buf_adds(out, word);
+        return;
+    }
+    cf_buf_addc(out, '\'');
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            cf_buf_adds(out, "'\\''");
+        else
+            cf_buf_addc(out, *word);
+    }
+    cf_buf_addc(out, '\'');
+}
+
+static void print_resume_command(const struct cf_args *args)
+{
+    struct cf_buf command;
+    cf_buf_init(&command, 65536);
+    cf_buf_addf(&command, "confab %s", args->command->name);
+    for (size_t i = 0; i < args->given_count; i++) {
+        const struct cf_arg *given = &args->given[i];
+        if (strcmp(given->option->name, "fresh") == 0 || strcmp(given->option->name, "failed") == 0)
+            continue;                /* done with: said again they would begin anew */
+        cf_buf_addf(&command, " --%s", given->option->name);
+        if (given->value != NULL && (given->value[0] != '\0' || !given->option->is_optional)) {
+            cf_buf_addc(&command, given->option->is_optional ? '=' : ' ');
+            add_word(&command, given->value);
+        }
+    }
+    bool has_dash = false;
+    for (size_t i = 0; i < args->positional_count; i++)
+        has_dash = has_dash || args->positionals[i][0] == '-';
+    if (has_dash)
+        cf_buf_adds(&command, " --");
+    for (size_t i = 0; i < args->positional_count; i++) {
+        cf_buf_addc(&command, ' ');
+        add_word(&command, args->positionals[i]);
+    }
+    fprintf(stderr, "confab: everything is saved; go on with: %s\n", cf_buf_str(&command));
+    cf_buf_done(&command);
+}
+
+static int64_t failed_items(lua_State *L)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, "confab.flags");
+    lua_getfield(L, -1, "failed_items");
+    int64_t failed = lua_tointeger(L, -1);
+    lua_pop(L, 3);
+    return failed;
+}
+
+static int run_text(lua_State *L, const struct cf_args *args, const struct cf_script *script,
+                    struct cf_error *err)
+{
+    char chunk_name[4096];
+    snprintf(chunk_name, sizeof chunk_name, "@%s", script->path);
+    const char *text = cf_buf_str(&script->text);
+    size_t len = script->text.len;
+    if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* as some editors begin a file */
+        text += 3;
+        len -= 3;
+    }
+    if (len > 0 && text[0] == '#') {           /* a shebang line; its newline stays, for the line numbers */
+        size_t first = strcspn(text, "\n");
+        text += first;
+        len -= first;
+    }
+    if (luaL_loadbufferx(L, text, len, chunk_name, "t") != LUA_OK) {
+        cf_fail(err, CF_ERR_SCRIPT, "%s", lua_tostring(L, -1));
+        return -1;
+    }
+    for (size_t i = 0; i < script->arg_count; i++)
+        lua_pushstring(L, script->args[i]);
+
+    cf_scheduler_catch_signals(L);
+    enum cf_script_end end = cf_scheduler_run(L, (int)script->arg_count, err);
+    if (end == CF_SCRIPT_RETURNED && cf_scheduler_stop_level(L) == CF_STOP_LEVEL_NONE)
+        return failed_items(L) > 0 ? CF_EXIT_FAILED_ITEMS : CF_EXIT_OK;
+    if (end == CF_SCRIPT_ENDED && cf_scheduler_exit_code(L) >= 0)
+        return cf_scheduler_exit_code(L);
+    if (end != CF_SCRIPT_FAILED) {
+        print_resume_command(args);
+        return CF_EXIT_INTERRUPTED;
+    }
+    int status = exit_status_of(err->kind);
+    fprintf(stderr, "confab: %s\n", err->message);
+    if (err->kind == CF_ERR_SCRIPT || err->kind == CF_ERR_CONFIG)
+        print_traceback(cf_scheduler_traceback(L));
+    if (status == CF_EXIT_RESUMABLE)
+        print_resume_command(args);
+    return status;
+}
+
+int cf_script_run(const struct cf_script *script, const struct cf_script_flags *flags,
+                  const struct cf_args *args, struct cf_error *err)
+{
+    if (cf_args_has(args, "quiet"))
+        cf_log_set_level(CF_LOG_WARN);
+    if (cf_args_has(args, "verbose"))
+        cf_log_set_level(CF_LOG_DEBUG);
+
+    lua_State *L = cf_lua_new_state();
+    if (L == NULL) {
+        cf_fail(err, CF_ERR_STORAGE, "Lua could not be started");
+        return -1;
+    }
+    set_flags(L, flags, script);
+    set_arg(L, script);
+    if (flags->drain_s >= 0)
+        cf_scheduler_set_drain(L, (int64_t)(flags->drain_s * 1000));
+    int status = run_text(L, args, script, err);
+    cf_lua_end_runs(L, status == CF_EXIT_INTERRUPTED ? "interrupted" :
+                       status == CF_EXIT_OK || status == CF_EXIT_FAILED_ITEMS ? "done" : "failed");
+    cf_lua_free_state(L);
+    return status;
+}

@@ -1,0 +1,59 @@
+/* The options that `run` and `resume` share. */
+#include "cli/script.h"
+
+#include <string.h>
+
+#include "confab/error.h"
+#include "simulator/simulator.h"
+
+const struct cf_option cf_script_options[] = {
+    { "db", 0, "FILE", false, "the database (default: CONFAB_DB, else confab.db)" },
+    { "simulate", 0, "SPEC", true, "talk to the built-in simulator; SPEC as in 'confab help mock'" },
+    { "model", 0, "NAME", false, "the model to ask, whatever the script says" },
+    { "base-url", 0, "URL", false, "where the service is" },
+    { "concurrency", 'j', "N", false, "items in work at once" },
+    { "limit", 'n', "N", false, "only the first N items of each run" },
+    { "drain", 0, "SECONDS", false, "how long Ctrl-C waits for replies (default: until they are there)" },
+    { "progress", 0, "HOW", false, "auto, bar, plain, json or none" },
+    { "quiet", 'q', NULL, false, "print only results, warnings and errors" },
+    { "verbose", 'v', NULL, false, "print each retry and other details" },
+    { NULL, 0, NULL, false, NULL },
+};
+
+static bool check_progress(const char *given, struct cf_error *err)
+{
+    static const char *const modes[] = { "auto", "bar", "plain", "json", "none" };
+    if (given == NULL)
+        return true;
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(given, modes[i]) == 0)
+            return true;
+    return cf_fail(err, CF_ERR_CONFIG, "--progress must be auto, bar, plain, json or none, not '%s'", given);
+}
+
+bool cf_script_flags_check_spec(const char *spec, struct cf_error *err)
+{
+    if (spec == NULL || cf_simulator_check_spec(spec, err))
+        return true;
+    return cf_fail_prefix(err, "--simulate: ");
+}
+
+bool cf_script_flags_read(const struct cf_args *args, struct cf_script_flags *out, struct cf_error *err)
+{
+    *out = (struct cf_script_flags){
+        .db = cf_args_get(args, "db"), .simulate = cf_args_get(args, "simulate"),
+        .model = cf_args_get(args, "model"), .base_url = cf_args_get(args, "base-url"),
+        .progress = cf_args_get(args, "progress"),
+        .concurrency = -1, .limit = -1, .max_new = -1, .drain_s = -1,
+        .offline = cf_args_has(args, "offline"),
+    };
+    if (!check_progress(out->progress, err))
+        return false;
+    if (cf_args_has(args, "quiet"))
+        out->progress = "none";
+    return cf_args_int(args, "concurrency", 1, 10000, &out->concurrency, err) &&
+           cf_args_int(args, "limit", 1, ITEMS_MAX, &out->limit, err) &&
+           cf_args_int(args, "max-new", 0, ITEMS_MAX, &out->max_new, err) &&
+           cf_args_number(args, "drain", 0, 1e9, &out->drain_s, err) &&
+           cf_script_flags_check_spec(out->simulate, err);
+}
