@@ -129,6 +129,7 @@ def test_killed_at_a_random_moment(seed, mock, script, start_confab, query, fold
     finish(name, server)
 
 
+@pytest.mark.threads
 def test_killed_again_and_again(mock, script, start_confab, query, finish):
     server = mock(f"{FAULTS},latency=uniform:0:6")
     name = script(PIPELINE)
@@ -141,6 +142,7 @@ def test_killed_again_and_again(mock, script, start_confab, query, finish):
     finish(name, server, kills=6)
 
 
+@pytest.mark.threads
 def test_a_server_that_goes_away_for_a_while_costs_no_reply(mock, script, start_confab, query,
                                                             folder, prices):
     first = mock("usage=varied,latency=uniform:0:6")
@@ -161,6 +163,7 @@ def test_a_server_that_goes_away_for_a_while_costs_no_reply(mock, script, start_
     assert len(confab_process.read_jsonl(folder / "chats.jsonl")) == ITEMS
 
 
+@pytest.mark.threads
 def test_a_reader_that_closes_the_pipe_loses_no_reply(mock, script, confab_env, folder, query,
                                                       finish):
     server = mock(FAULTS)

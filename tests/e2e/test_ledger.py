@@ -163,6 +163,7 @@ def check_run(items, attempts, run_confab, script, query, prices, server, folder
     return command, exchanges, in_doubt, {row["error_kind"]: row["n"] for row in failed}, export
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("source", ["made", "real"])
 def test_the_ledger_meets_the_servers_log_and_a_second_run_asks_for_nothing(
         source, request, mock, run_confab, script, query, prices, folder, write):
@@ -190,6 +191,7 @@ def test_the_ledger_meets_the_servers_log_and_a_second_run_asks_for_nothing(
     assert written.code == 0 and written.out.encode() == export
 
 
+@pytest.mark.threads
 def test_what_failed_for_want_of_attempts_is_sent_again_and_booked(
         mock, run_confab, script, query, prices, folder, write):
     items = write_items(write, made_items(120))
