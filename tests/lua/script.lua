@@ -32,8 +32,8 @@ local function rows(query, ...) return confab.store:sql(query, ...) end
 local function count(what) return rows("SELECT count(*) AS n FROM " .. what)[1].n end
 ]]
 
---- Runs a text with `confab`, `chat`, `topics`, `say`, `rows` and `count` in scope; what it wrote to
---- standard output and error, line by line.
+--- Runs a text with `confab`, `chat`, `topics`, `say`, `rows` and `count` in scope; what it wrote
+--- to standard output and error, line by line.
 ---@param text string
 ---@param spec? string  The simulator's.
 ---@return string[] lines

@@ -1,0 +1,168 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/journal.h"
+
+static const uint8_t hash_a[CF_SHA256_SIZE] = { 'a' }, hash_b[CF_SHA256_SIZE] = { 'b' };
+
+struct stored { const uint8_t *hash; const char *branch; int64_t ordinal; const char *state, *stop;
+                int64_t max_tokens; bool set_aside; };
+
+static struct cf_item item_with(const struct stored *stored, size_t count)
+{
+    struct cf_item item = { .existed = true, .call_count = count };
+    item.calls = calloc(count + 1, sizeof *item.calls);
+    for (size_t i = 0; i < count; i++) {
+        struct cf_journal_call *call = &item.calls[i];
+        call->call = (int64_t)i + 1;
+        memcpy(call->request_hash, stored[i].hash, CF_SHA256_SIZE);
+        strcpy(call->branch, stored[i].branch);
+        call->ordinal = stored[i].ordinal;
+        strcpy(call->state, stored[i].state);
+        strcpy(call->stop_reason, stored[i].stop);
+        call->max_tokens = stored[i].max_tokens;
+        call->set_aside = stored[i].set_aside;
+    }
+    return item;
+}
+
+/* row 0: none in the journal. */
+static void expect(struct cf_item *item, const char *branch, const uint8_t *hash, int64_t max_tokens,
+                   int64_t row, int64_t ordinal, bool serves)
+{
+    int64_t got_ordinal = -7;
+    bool got_serves = !serves;
+    const struct cf_journal_call *call = cf_item_ask(item, branch, hash, max_tokens, &got_ordinal, &got_serves);
+    assert_int_equal(call != NULL ? call->call : 0, row);
+    assert_int_equal(got_ordinal, ordinal);
+    assert_int_equal(got_serves, serves);
+}
+
+static void a_new_item_has_no_answers(void **state)
+{
+    (void)state;
+    struct cf_item item = { 0 };
+    struct cf_error *unused = NULL;
+    assert_true(cf_item_load(&item, NULL, unused));
+    expect(&item, "", hash_a, 100, 0, 0, false);
+    expect(&item, "", hash_a, 100, 0, 1, false);
+    expect(&item, "", hash_b, 100, 0, 0, false);
+    assert_int_equal(item.new_calls, 3);
+    cf_item_done(&item);
+}
+
+static void equal_requests_are_told_apart_by_their_order(void **state)
+{
+    (void)state;
+    static const struct stored stored[] = {
+        { hash_a, "", 0, "done", "end_turn", 100, false },
+        { hash_b, "", 0, "done", "end_turn", 100, false },
+        { hash_a, "", 1, "done", "end_turn", 100, false },
+    };
+    struct cf_item item = item_with(stored, 3);
+    expect(&item, "", hash_a, 100, 1, 0, true);
+    expect(&item, "", hash_a, 100, 3, 1, true);
+    expect(&item, "", hash_b, 100, 2, 0, true);
+    expect(&item, "", hash_a, 100, 0, 2, false);
+    assert_int_equal(item.new_calls, 1);
+    cf_item_done(&item);
+}
+
+static void branches_count_for_themselves(void **state)
+{
+    (void)state;
+    static const struct stored stored[] = {
+        { hash_a, "1", 0, "done", "end_turn", 100, false },
+        { hash_a, "2", 0, "done", "end_turn", 100, false },
+    };
+    struct cf_item item = item_with(stored, 2);
+    expect(&item, "2", hash_a, 100, 2, 0, true);
+    expect(&item, "1", hash_a, 100, 1, 0, true);
+    expect(&item, "", hash_a, 100, 0, 0, false);
+    cf_item_done(&item);
+}
+
+static void what_failed_is_sent_again_under_its_row(void **state)
+{
+    (void)state;
+    static const char *const states[] = { "failed", "unknown", "waiting", "sent" };
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        const struct stored stored = { hash_a, "", 0, states[i], "", 100, false };
+        struct cf_item item = item_with(&stored, 1);
+        expect(&item, "", hash_a, 100, 1, 0, false);
+        assert_int_equal(item.new_calls, 1);
+        cf_item_done(&item);
+    }
+}
+
+static void a_reply_that_was_cut_off_serves_who_asks_for_no_more(void **state)
+{
+    (void)state;
+    static const struct stored stored[] = {
+        { hash_a, "", 0, "done", "max_tokens", 100, false },
+        { hash_a, "", 1, "done", "end_turn", 500, false },
+    };
+    struct cf_item item = item_with(stored, 2);
+    expect(&item, "", hash_a, 100, 1, 0, true);
+    cf_item_done(&item);
+
+    item = item_with(stored, 2);
+    expect(&item, "", hash_a, 500, 2, 1, true);      /* the one that is stored behind it */
+    cf_item_done(&item);
+
+    item = item_with(stored, 1);
+    expect(&item, "", hash_a, 500, 0, 1, false);     /* a new row; the old reply stays */
+    assert_int_equal(item.new_calls, 1);
+    cf_item_done(&item);
+
+    const struct stored whole = { hash_a, "", 0, "done", "end_turn", 100, false };
+    item = item_with(&whole, 1);
+    expect(&item, "", hash_a, 9000, 1, 0, true);     /* a whole reply serves anyone */
+    cf_item_done(&item);
+}
+
+static void a_reply_that_was_set_aside_does_not_serve(void **state)
+{
+    (void)state;
+    static const struct stored stored[] = {
+        { hash_a, "", 0, "done", "end_turn", 100, true },
+        { hash_a, "", 1, "failed", "", 100, false },
+    };
+    struct cf_item item = item_with(stored, 2);
+    expect(&item, "", hash_a, 100, 2, 1, false);
+    cf_item_done(&item);
+}
+
+static void many_different_requests_are_counted(void **state)
+{
+    (void)state;
+    struct cf_item item = { 0 };
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 300; i++) {
+            uint8_t hash[CF_SHA256_SIZE] = { (uint8_t)i, (uint8_t)(i >> 8) };
+            expect(&item, "", hash, 1, 0, round, false);
+        }
+    }
+    assert_int_equal(item.asked_count, 300);
+    cf_item_done(&item);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_item_has_no_answers),
+        cmocka_unit_test(equal_requests_are_told_apart_by_their_order),
+        cmocka_unit_test(branches_count_for_themselves),
+        cmocka_unit_test(what_failed_is_sent_again_under_its_row),
+        cmocka_unit_test(a_reply_that_was_cut_off_serves_who_asks_for_no_more),
+        cmocka_unit_test(a_reply_that_was_set_aside_does_not_serve),
+        cmocka_unit_test(many_different_requests_are_counted),
+    };
+    return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
+}
