@@ -1,4 +1,4 @@
-/* Reads of runs and templates. */
+/* Reads of runs, of what is asked of them, and of templates. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -162,4 +162,37 @@ int cf_reader_template(struct cf_reader *reader, int64_t template,
     cf_query_end(&query);
     *out_row = row;
     return 1;
+}
+
+int cf_reader_control(struct cf_reader *reader, int64_t run, const struct cf_control_row **out_row,
+                      struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(
+        &reader->db, "SELECT id, command, arguments FROM run_control INDEXED BY run_control_open"
+                     " WHERE run = ? AND handled_at IS NULL ORDER BY id LIMIT 1");
+    struct cf_kept *kept = &reader->control_kept;
+
+    cf_query_int(&query, run);
+    int found = cf_query_next(&query, err);
+    if (found <= 0)
+        return found;
+    cf_kept_clear(kept);
+    reader->control = (struct cf_control_row){
+        .control = cf_column_int(&query, 0),
+        .command = cf_keep_str(&query, 1, kept),
+        .arguments = cf_keep_str(&query, 2, kept),
+    };
+    cf_query_end(&query);
+    *out_row = &reader->control;
+    return 1;
+}
+
+int cf_reader_control_is_handled(struct cf_reader *reader, int64_t control, struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(
+        &reader->db, "SELECT 1 FROM run_control WHERE id = ? AND handled_at IS NOT NULL");
+    cf_query_int(&query, control);
+    int found = cf_query_next(&query, err);
+    cf_query_end(&query);
+    return found;
 }

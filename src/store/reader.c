@@ -120,6 +120,7 @@ void cf_reader_free(struct cf_reader *reader)
     cf_kept_clear(&reader->run_kept);
     cf_kept_clear(&reader->item_kept);
     cf_kept_clear(&reader->template_kept);
+    cf_kept_clear(&reader->control_kept);
     cf_db_close(&reader->db);
     free(reader);
 }

@@ -242,6 +242,21 @@ struct cf_template_row {
 int cf_reader_template(struct cf_reader *reader, int64_t template,
                        const struct cf_template_row **out_row, struct cf_error *err);
 
+/* --- control --- */
+
+struct cf_control_row {
+    int64_t control;
+    const char *command, *arguments;        /* JSON or NULL */
+};
+
+/* The oldest thing asked of the owner of a run that it has not done yet. 1, 0, -1. Lent until the
+ * next cf_reader_control. */
+int cf_reader_control(struct cf_reader *reader, int64_t run, const struct cf_control_row **out_row,
+                      struct cf_error *err);
+
+/* Whether a control row was done with. 1, 0, -1. */
+int cf_reader_control_is_handled(struct cf_reader *reader, int64_t control, struct cf_error *err);
+
 /* --- any query, for confab.store:sql --- */
 
 struct sqlite3_stmt;

@@ -19,6 +19,8 @@ struct cf_reader {
     struct cf_kept item_kept;
     struct cf_template_row template;
     struct cf_kept template_kept;
+    struct cf_control_row control;
+    struct cf_kept control_kept;
 };
 
 /* Prepares a statement of its own for a cursor; finalized by cf_cursor_close. */

@@ -280,3 +280,22 @@ bool cf_write_call_rejected(struct cf_write *write, struct cf_store_tx *tx, stru
         },
         tx, err);
 }
+
+bool cf_write_call_set_aside(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
+{
+    struct cf_write_call_set_aside *aside = (struct cf_write_call_set_aside *)write;
+    CF_TX_KIND(tx, "call_set_aside");
+
+    struct cf_query query = cf_db_query(
+        &tx->db,
+        "UPDATE calls SET set_aside = 1 WHERE id IN ("
+        " SELECT (SELECT max(c.id) FROM calls c INDEXED BY calls_item"
+        "  WHERE c.item = i.id AND c.state = 'done' AND NOT c.set_aside)"
+        " FROM items i INDEXED BY items_failed WHERE i.run = ? AND i.state = 'failed' AND NOT i.orphan"
+        " AND i.error_kind IN ('parse_error', 'validation_error', 'refusal', 'script_error'))");
+    cf_query_int(&query, aside->run);
+    if (!cf_query_run(&query, err))
+        return false;
+    aside->calls = sqlite3_changes(tx->db.handle);
+    return true;
+}

@@ -78,4 +78,15 @@ struct cf_write_call_rejected {
     const char *error_kind, *error_message;
 };
 bool cf_write_call_rejected(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
+
+/* Sets aside the last reply of each item of the run that failed on content (parse, validation,
+ * refusal, script): it stays in the journal, but the call is asked for anew. Orphans are left. */
+struct cf_write_call_set_aside {
+    struct cf_write write;
+    int64_t run;
+
+    /* results */
+    int64_t calls;                   /* set aside just now */
+};
+bool cf_write_call_set_aside(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 #endif

@@ -126,6 +126,16 @@ static bool book_left_behind(struct cf_write_run_own *own, struct cf_store_tx *t
     return true;
 }
 
+/* What was asked of an owner that is gone is not for the next one. */
+static bool drop_controls(int64_t run, struct cf_store_tx *tx, struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(
+        &tx->db, "UPDATE run_control SET handled_at = ? WHERE run = ? AND handled_at IS NULL");
+    cf_query_str(&query, tx->now);
+    cf_query_int(&query, run);
+    return cf_query_run(&query, err);
+}
+
 bool cf_write_run_own(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_run_own *own = (struct cf_write_run_own *)write;
@@ -135,6 +145,8 @@ bool cf_write_run_own(struct cf_write *write, struct cf_store_tx *tx, struct cf_
     if (!count_left_behind(own, tx, err))
         return false;
     if (own->unknown_calls > 0 && !book_left_behind(own, tx, err))
+        return false;
+    if (!drop_controls(begin->run, tx, err))
         return false;
 
     struct cf_query query = cf_db_query(

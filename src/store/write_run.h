@@ -35,8 +35,8 @@ bool cf_write_run_begin(struct cf_write *write, struct cf_store_tx *tx, struct c
 
 /* Books this process as the owner, sets state 'running', stores the script, arguments, options
  * and model that `begin` named, and books what a dead owner left behind: calls in state 'sent'
- * become 'unknown', their bounds at risk, a log row each saying so. Only with the run's lock
- * held (store/owner.h). */
+ * become 'unknown', their bounds at risk, a log row each saying so; what it was asked for by
+ * control rows and had not done is dropped. Only with the run's lock held (store/owner.h). */
 struct cf_write_run_own {
     struct cf_write write;
     const struct cf_write_run_begin *begin;   /* done; borrowed */

@@ -297,6 +297,56 @@ static void failures_are_counted_by_kind_with_the_first_as_example(void **state)
 
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, fixture_make, fixture_remove)
 
+/* An item with two whole replies that ended so. */
+static int64_t failed_item(struct fixture *f, const char *key, int64_t ordinal, const char *kind)
+{
+    int64_t item = fixture_item(f, key, ordinal);
+    for (int i = 0; i < 2; i++)
+        fixture_reply(f, item, fixture_sent(f, item, 500), 40);
+    if (kind != NULL)
+        fixture_fail(f, item, kind, "no");
+    else
+        fixture_finish(f, item, "generated", 8);
+    return item;
+}
+
+static void the_last_reply_of_what_failed_on_content_is_set_aside(void **state)
+{
+    struct fixture *f = *state;
+    const char *kinds[] = { "parse_error",  "validation_error", "refusal",     "script_error",
+                            "api_error",    "rate_limit_error", "budget_error", "config_error",
+                            "storage_error", NULL };
+    const size_t on_content = 4, count = sizeof kinds / sizeof *kinds;
+    int64_t items[sizeof kinds / sizeof *kinds];
+    char key[] = "a";
+    for (size_t i = 0; i < count; i++, key[0]++)
+        items[i] = failed_item(f, key, (int64_t)i, kinds[i]);
+    fixture_fail(f, fixture_item(f, "no reply", 20), "script_error", "before the first call");
+
+    struct cf_write_call_set_aside aside = { .write.apply = cf_write_call_set_aside,
+                                             .run = f->run.run };
+    must(f, &aside.write);
+    assert_int_equal(aside.calls, on_content);
+
+    struct cf_reader *reader = fixture_reader(f);
+    for (size_t i = 0; i < count; i++) {
+        struct cf_journal_call *calls;
+        size_t n;
+        assert_true(cf_reader_journal(reader, items[i], &calls, &n, &f->err));
+        assert_int_equal(n, 2);
+        assert_false(calls[0].set_aside);
+        assert_int_equal(calls[1].set_aside, i < on_content);
+        free(calls);
+    }
+    cf_reader_free(reader);
+
+    must(f, &aside.write);    /* said again, without a pass in between: the replies before */
+    assert_int_equal(aside.calls, on_content);
+    aside.run++;
+    must(f, &aside.write);
+    assert_int_equal(aside.calls, 0);
+}
+
 int main(void)
 {
     struct CMUnitTest tests[16] = {
@@ -308,6 +358,7 @@ int main(void)
         WITH_STORE(money_beyond_counting_is_an_error_not_a_wrong_sum),
         WITH_STORE(the_log_has_a_row_for_every_attempt),
         WITH_STORE(failures_are_counted_by_kind_with_the_first_as_example),
+        WITH_STORE(the_last_reply_of_what_failed_on_content_is_set_aside),
     };
     size_t count = 8;
     for (size_t i = 0; i < sizeof end_rows / sizeof end_rows[0]; i++)

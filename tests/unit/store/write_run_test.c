@@ -283,6 +283,53 @@ static void a_lane_keeps_the_last_it_learnt(void **state)
                         "1:40:none");
 }
 
+static int64_t ask_owner(struct fixture *f, const char *command, const char *arguments)
+{
+    struct cf_write_control control = { .write.apply = cf_write_control,
+                                        .run = f->run.run,
+                                        .command = command,
+                                        .arguments = arguments };
+    must(f, &control.write);
+    return control.control;
+}
+
+static void what_is_asked_of_an_owner_is_read_oldest_first(void **state)
+{
+    struct fixture *f = *state;
+    struct cf_reader *reader = fixture_reader(f);
+    const struct cf_control_row *row;
+    assert_int_equal(cf_reader_control(reader, f->run.run, &row, &f->err), 0);
+
+    int64_t first = ask_owner(f, "tune", "{\"concurrency\":2}");
+    int64_t second = ask_owner(f, "stop", NULL);
+    assert_int_equal(cf_reader_control(reader, f->run.run, &row, &f->err), 1);
+    assert_int_equal(row->control, first);
+    assert_string_equal(row->command, "tune");
+    assert_string_equal(row->arguments, "{\"concurrency\":2}");
+    assert_int_equal(cf_reader_control_is_handled(reader, first, &f->err), 0);
+
+    struct cf_write_control handled = { .write.apply = cf_write_control, .handled = first };
+    must(f, &handled.write);
+    assert_int_equal(cf_reader_control_is_handled(reader, first, &f->err), 1);
+    assert_int_equal(cf_reader_control(reader, f->run.run, &row, &f->err), 1);
+    assert_int_equal(row->control, second);
+    assert_null(row->arguments);
+    assert_int_equal(cf_reader_control(reader, f->run.run + 1, &row, &f->err), 0);
+    cf_reader_free(reader);
+}
+
+static void what_was_asked_of_a_dead_owner_is_not_for_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct cf_reader *reader = fixture_reader(f);
+    const struct cf_control_row *row;
+    int64_t control = ask_owner(f, "stop", NULL);
+    fixture_own(f);
+    assert_int_equal(cf_reader_control(reader, f->run.run, &row, &f->err), 0);
+    assert_int_equal(cf_reader_control_is_handled(reader, control, &f->err), 1);
+    cf_reader_free(reader);
+}
+
 static void a_control_row_is_open_until_it_is_handled(void **state)
 {
     struct fixture *f = *state;
@@ -456,6 +503,8 @@ int main(void)
         WITH_STORE(templates_learn_from_replies_and_conversations),
         WITH_STORE(a_lane_keeps_the_last_it_learnt),
         WITH_STORE(a_control_row_is_open_until_it_is_handled),
+        WITH_STORE(what_is_asked_of_an_owner_is_read_oldest_first),
+        WITH_STORE(what_was_asked_of_a_dead_owner_is_not_for_the_next),
         WITH_STORE(a_run_is_found_by_name_uuid_and_prefix),
         WITH_STORE(ids_tell_their_kind),
         WITH_STORE(runs_are_listed_newest_first),
