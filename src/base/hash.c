@@ -1,11 +1,27 @@
 #include "base/hash.h"
 
 #include <openssl/evp.h>
-#include <openssl/sha.h>
+#include <pthread.h>
+
+static EVP_MD *fetched;    /* for the life of the process */
+
+static void fetch(void)
+{
+    fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+/* OpenSSL looks EVP_sha256() up among its providers at each use, under a lock, which takes as long
+ * as hashing a short text does. */
+static const EVP_MD *sha256(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fetch);
+    return fetched != NULL ? fetched : EVP_sha256();
+}
 
 void cf_sha256(const void *bytes, size_t len, uint8_t out[CF_SHA256_SIZE])
 {
-    SHA256(bytes, len, out);
+    EVP_Digest(bytes, len, out, NULL, sha256(), NULL);
 }
 
 void cf_hex(const uint8_t *bytes, size_t size, char *out)
@@ -25,7 +41,7 @@ uint64_t cf_hash64(uint64_t seed, const void *bytes, size_t len)
         prefix[i] = (uint8_t)(seed >> (56 - 8 * i));
 
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+    EVP_DigestInit_ex(context, sha256(), NULL);
     EVP_DigestUpdate(context, prefix, sizeof prefix);
     EVP_DigestUpdate(context, bytes, len);
     EVP_DigestFinal_ex(context, digest, NULL);
