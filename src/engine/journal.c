@@ -10,12 +10,16 @@ bool cf_item_load(struct cf_item *item, struct cf_reader *reader, struct cf_erro
 {
     if (!item->existed)
         return true;
-    return cf_reader_journal(reader, item->id, &item->calls, &item->call_count, err);
+    if (!cf_reader_journal(reader, item->id, &item->calls, &item->call_count, err))
+        return false;
+    item->used = cf_calloc(item->call_count, sizeof *item->used);
+    return true;
 }
 
 void cf_item_done(struct cf_item *item)
 {
     free(item->calls);
+    free(item->used);
     free(item->asked);
     memset(item, 0, sizeof *item);
 }
@@ -65,6 +69,8 @@ const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *bran
         int64_t ordinal = (*next)++;
         const struct cf_journal_call *call = find(item, branch, hash, ordinal);
         *out_ordinal = ordinal;
+        if (call != NULL && item->used != NULL)
+            item->used[call - item->calls] = true;
         *out_serves = call != NULL && strcmp(call->state, "done") == 0 && !call->set_aside &&
                       !(was_cut(call) && call->max_tokens < max_tokens);
         /* A reply that does not serve stays in the journal: the call takes the next number. */
@@ -74,4 +80,31 @@ const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *bran
             item->new_calls++;
         return call;
     }
+}
+
+static const char *const new_names[] = { "new", "unfinished", "set aside", "cut off", "changed" };
+
+const char *cf_new_call_name(enum cf_new_call why)
+{
+    return new_names[why];
+}
+
+enum cf_new_call cf_item_why_new(const struct cf_item *item, const char *branch,
+                                 const uint8_t hash[CF_SHA256_SIZE], int64_t max_tokens,
+                                 int64_t ordinal, const struct cf_journal_call **out_instead)
+{
+    if (find(item, branch, hash, ordinal) != NULL)
+        return CF_NEW_UNFINISHED;
+    const struct cf_journal_call *before = find(item, branch, hash, ordinal - 1);
+    if (before != NULL && before->set_aside)
+        return CF_NEW_SET_ASIDE;
+    if (before != NULL && was_cut(before) && before->max_tokens < max_tokens)
+        return CF_NEW_CUT;
+    for (size_t i = 0; before == NULL && i < item->call_count; i++) {
+        if (!item->used[i] && strcmp(item->calls[i].branch, branch) == 0) {
+            *out_instead = &item->calls[i];
+            return CF_NEW_CHANGED;
+        }
+    }
+    return CF_NEW_CALL;
 }

@@ -23,6 +23,7 @@ struct cf_item {
 
     struct cf_journal_call *calls;       /* owned; in the order they were made */
     size_t  call_count;
+    bool   *used;                        /* owned; of calls: asked for in this pass */
     struct cf_asked { char branch[64]; uint8_t hash[CF_SHA256_SIZE]; int64_t next; } *asked;   /* owned */
     size_t  asked_count;
     int64_t new_calls;                   /* asked for that the journal could not answer */
@@ -40,4 +41,22 @@ void cf_item_done(struct cf_item *item);
 const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *branch,
                                           const uint8_t hash[CF_SHA256_SIZE], int64_t max_tokens,
                                           int64_t *out_ordinal, bool *out_serves);
+
+/* Why the journal has no answer to a call. */
+enum cf_new_call {
+    CF_NEW_CALL,           /* nothing like it was asked for */
+    CF_NEW_UNFINISHED,     /* it was, and no whole reply came */
+    CF_NEW_SET_ASIDE,      /* its reply was set aside */
+    CF_NEW_CUT,            /* its reply was cut off by a smaller max_tokens */
+    CF_NEW_CHANGED,        /* it takes the place of an earlier call */
+};
+
+/* "new", "unfinished", "set aside", "cut off", "changed". Static. */
+const char *cf_new_call_name(enum cf_new_call why);
+
+/* Says why of a call that cf_item_ask has just said does not serve. With CF_NEW_CHANGED,
+ * *out_instead is the earlier call: the first of the branch that was not asked for (yet). */
+enum cf_new_call cf_item_why_new(const struct cf_item *item, const char *branch,
+                                 const uint8_t hash[CF_SHA256_SIZE], int64_t max_tokens,
+                                 int64_t ordinal, const struct cf_journal_call **out_instead);
 #endif

@@ -18,6 +18,7 @@ static struct cf_item item_with(const struct stored *stored, size_t count)
 {
     struct cf_item item = { .existed = true, .call_count = count };
     item.calls = calloc(count + 1, sizeof *item.calls);
+    item.used = calloc(count + 1, sizeof *item.used);
     for (size_t i = 0; i < count; i++) {
         struct cf_journal_call *call = &item.calls[i];
         call->call = (int64_t)i + 1;
@@ -153,6 +154,48 @@ static void many_different_requests_are_counted(void **state)
     cf_item_done(&item);
 }
 
+/* Asks, finds that nothing serves, and says why; *out_row is the row whose place it takes. */
+static const char *why(struct cf_item *item, const char *branch, const uint8_t *hash, int64_t max_tokens,
+                       int64_t *out_row)
+{
+    int64_t ordinal;
+    bool serves;
+    const struct cf_journal_call *instead = NULL;
+    cf_item_ask(item, branch, hash, max_tokens, &ordinal, &serves);
+    assert_false(serves);
+    enum cf_new_call reason = cf_item_why_new(item, branch, hash, max_tokens, ordinal, &instead);
+    *out_row = instead != NULL ? instead->call : 0;
+    return cf_new_call_name(reason);
+}
+
+static void a_call_that_is_sent_has_a_reason(void **state)
+{
+    (void)state;
+    static const uint8_t hash_c[CF_SHA256_SIZE] = { 'c' }, hash_d[CF_SHA256_SIZE] = { 'd' };
+    static const struct stored stored[] = {
+        { hash_a, "", 0, "failed", "", 100, false },
+        { hash_b, "", 0, "done", "end_turn", 100, true },
+        { hash_c, "", 0, "done", "max_tokens", 100, false },
+        { hash_d, "", 0, "done", "end_turn", 100, false },
+        { hash_d, "1", 0, "done", "end_turn", 100, false },
+    };
+    static const uint8_t other[CF_SHA256_SIZE] = { 'x' }, more[CF_SHA256_SIZE] = { 'y' };
+    struct cf_item item = item_with(stored, 5);
+    int64_t row;
+    assert_string_equal(why(&item, "", hash_a, 100, &row), "unfinished");
+    assert_string_equal(why(&item, "", hash_b, 100, &row), "set aside");
+    assert_string_equal(why(&item, "", hash_c, 200, &row), "cut off");
+    assert_int_equal(row, 0);
+    assert_string_equal(why(&item, "", other, 100, &row), "changed");
+    assert_int_equal(row, 4);                     /* the first that was not asked for */
+    expect(&item, "", hash_d, 100, 4, 0, true);
+    assert_string_equal(why(&item, "", more, 100, &row), "new");
+    assert_string_equal(why(&item, "", hash_d, 100, &row), "new");     /* once more: another try */
+    assert_string_equal(why(&item, "1", more, 100, &row), "changed");
+    assert_int_equal(row, 5);
+    cf_item_done(&item);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -163,6 +206,7 @@ int main(void)
         cmocka_unit_test(a_reply_that_was_cut_off_serves_who_asks_for_no_more),
         cmocka_unit_test(a_reply_that_was_set_aside_does_not_serve),
         cmocka_unit_test(many_different_requests_are_counted),
+        cmocka_unit_test(a_call_that_is_sent_has_a_reason),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

@@ -360,7 +360,7 @@ int main(void)
         WITH_STORE(failures_are_counted_by_kind_with_the_first_as_example),
         WITH_STORE(the_last_reply_of_what_failed_on_content_is_set_aside),
     };
-    size_t count = 8;
+    size_t count = 9;
     for (size_t i = 0; i < sizeof end_rows / sizeof end_rows[0]; i++)
         tests[count++] = (struct CMUnitTest){ .name = end_rows[i].name,
                                               .test_func = last_failure_is_told_apart,

@@ -1,0 +1,56 @@
+/* In what two requests differ. */
+#include "provider/request_diff.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct row { const char *name, *before, *after, *diff; };
+
+#define ASK(text) "\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
+
+static struct row rows[] = {
+    { "equal bodies do not differ", "{" ASK("a") "}", "{" ASK("a") "}", "" },
+    { "one message is a prompt", "{" ASK("a") "}", "{" ASK("b") "}", "prompt" },
+    { "several are messages", "{" ASK("a") "}",
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}", "messages" },
+    { "several fields are listed", "{\"model\":\"x\",\"temperature\":0.5," ASK("a") "}",
+      "{\"model\":\"y\",\"temperature\":0.7," ASK("b") "}", "model, prompt, temperature" },
+    { "a field that was not there differs", "{" ASK("a") "}", "{\"top_k\":3," ASK("a") "}", "top_k" },
+    { "a field that is gone differs", "{\"stop_sequences\":[\"x\"]}", "{}", "stop" },
+    { "numbers are compared as numbers", "{\"temperature\":0.50}", "{\"temperature\":5e-1}", "" },
+    { "the order of keys is none", "{\"a\":1,\"model\":\"x\"}", "{\"model\":\"x\",\"a\":1}", "" },
+    { "a cache mark is no difference", "{\"system\":\"s\"}",
+      "{\"system\":[{\"type\":\"text\",\"text\":\"s\",\"cache_control\":{\"type\":\"ephemeral\"}}]}", "" },
+    { "a system prompt with a mark is looked into", "{\"system\":\"s\"}",
+      "{\"system\":[{\"type\":\"text\",\"text\":\"t\"}]}", "system" },
+    { "a system prompt that is gone differs", "{\"system\":\"s\"}", "{}", "system" },
+    { "schema and effort are told apart", "{\"output_config\":{\"effort\":\"low\",\"format\":{\"a\":1}}}",
+      "{\"output_config\":{\"effort\":\"low\",\"format\":{\"a\":2}}}", "schema" },
+    { "effort alone", "{\"output_config\":{\"effort\":\"low\"}}", "{\"output_config\":{\"effort\":\"high\"}}", "effort" },
+    { "streaming is no difference", "{\"stream\":true}", "{}", "" },
+    { "max_tokens is one", "{\"max_tokens\":10}", "{\"max_tokens\":20}", "max_tokens" },
+    { "no JSON at all", "what?", "{}", "request" },
+    { "nothing", "", "", "request" },
+};
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    char diff[CF_REQUEST_DIFF_MAX];
+    cf_request_diff((struct cf_text){ row->before, strlen(row->before) },
+                    (struct cf_text){ row->after, strlen(row->after) }, diff);
+    assert_string_equal(diff, row->diff);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[sizeof rows / sizeof rows[0]];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row, .initial_state = &rows[i] };
+    return cmocka_run_group_tests_name("request_diff", tests, NULL, NULL);
+}
