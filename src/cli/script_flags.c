@@ -20,6 +20,8 @@ const struct cf_option cf_script_options[] = {
     { NULL, 0, NULL, false, NULL },
 };
 
+#define ITEMS_MAX INT64_C(1000000000)    /* more than anybody asks for; for the range that an error names */
+
 static bool check_progress(const char *given, struct cf_error *err)
 {
     static const char *const modes[] = { "auto", "bar", "plain", "json", "none" };
