@@ -192,6 +192,7 @@ static void add_reply_totals(const struct cf_write_call_reply *reply, int64_t te
 bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_call_reply *reply = (struct cf_write_call_reply *)write;
+    bool is_cost_unknown = reply->cost_pico == CF_COST_UNKNOWN;    /* its bound stands for it */
     CF_TX_KIND(tx, "call_reply");
 
     struct cf_query call = cf_db_query(
@@ -201,7 +202,8 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
         "?,"
         " cache_read_tokens = ?, thinking_tokens = ?, cost_pico = ?, latency_ms = ?, request_id = "
         "?,"
-        " done_at = ? WHERE id = ? RETURNING template");
+        " done_at = ?, at_risk_pico = at_risk_pico + iif(?, coalesce(bound_pico, 0), 0)"
+        " WHERE id = ? RETURNING template, bound_pico");
     cf_query_str(&call, reply->model_answered);
     cf_query_str(&call, reply->stop_reason);
     cf_query_str(&call, reply->usage.service_tier);
@@ -215,6 +217,7 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
     cf_query_count(&call, reply->latency_ms);
     cf_query_str(&call, reply->request_id);
     cf_query_str(&call, tx->now);
+    cf_query_int(&call, is_cost_unknown);
     cf_query_int(&call, reply->call);
     int found = cf_query_next(&call, err);
     if (found < 0)
@@ -222,6 +225,7 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
     if (found == 0)
         return no_such_call(reply->call, err);
     int64_t template = cf_column_int(&call, 0);
+    int64_t bound_pico = cf_column_count(&call, 1);
     cf_query_end(&call);
 
     struct cf_query body = cf_db_query(
@@ -233,6 +237,8 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
         return false;
 
     add_reply_totals(reply, template, tx);
+    if (is_cost_unknown && bound_pico > 0)
+        cf_tx_add_run(tx, reply->run, CF_TOTAL_AT_RISK, bound_pico);
     return insert_log(
         &(struct log_entry){
             .run = reply->run,
@@ -244,7 +250,7 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
             .input_tokens = reply->usage.input,
             .output_tokens = reply->usage.output,
             .cost_pico = reply->cost_pico,
-            .at_risk_pico = -1,
+            .at_risk_pico = is_cost_unknown ? bound_pico : -1,
             .duration_ms = reply->latency_ms,
         },
         tx, err);

@@ -61,7 +61,7 @@ struct cf_write_call_reply {
     int64_t run, item, call;
     struct cf_text reply;            /* the raw body */
     struct cf_token_usage usage;
-    int64_t cost_pico;               /* CF_COST_UNKNOWN is stored as NULL and counted as such */
+    int64_t cost_pico;               /* CF_COST_UNKNOWN is stored as NULL; the bound is at risk then */
     const char *model_answered;
     const char *stop_reason;
     int64_t latency_ms;

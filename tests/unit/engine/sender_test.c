@@ -71,6 +71,27 @@ static void many_calls_all_return(void **state)
     fixture_close(f);
 }
 
+static void a_reply_whose_cost_is_unknown_puts_its_bound_at_risk(void **state)
+{
+    (void)state;
+    /* The model has no price for cached tokens. */
+    struct fixture *f = start("usage=varied,seed=2");
+    for (int i = 0; i < 30; i++)
+        fixture_submit(f);
+    int unknown = 0;
+    for (int i = 0; i < 30; i++) {
+        struct cf_call *call = fixture_next(f);
+        assert_true(call->has_reply);
+        unknown += call->cost_pico == CF_COST_UNKNOWN;
+        cf_call_free(call);
+    }
+    assert_in_range(unknown, 1, 29);
+    assert_int_equal(fixture_count(f, "SELECT at_risk_pico FROM runs"), unknown * BOUND_PICO);
+    assert_int_equal(fixture_count(f, "SELECT unknown_cost_replies FROM runs"), unknown);
+    fixture_check_rows(f);
+    fixture_close(f);
+}
+
 static void a_500_is_tried_again(void **state)
 {
     (void)state;
@@ -340,6 +361,90 @@ static void a_drain_ends_the_wait_after_a_429(void **state)
     fixture_close(f);
 }
 
+static void what_is_held_goes_when_it_is_let_go(void **state)
+{
+    (void)state;
+    struct fixture *f = start("");
+    cf_sender_hold(f->sender, true);
+    assert_true(fixture_status(f).is_held);
+    for (int i = 0; i < 3; i++)
+        fixture_submit(f);
+    fixture_turn(f);
+    fixture_turn(f);
+    assert_rows(f, 0, "calls");
+    cf_sender_hold(f->sender, false);
+    for (int i = 0; i < 3; i++)
+        check_reply(fixture_next(f), 1);
+    assert_false(fixture_status(f).is_held);
+    fixture_check_rows(f);
+    fixture_close(f);
+}
+
+static void what_waits_in_its_lane_is_held_too(void **state)
+{
+    (void)state;
+    fixture_open(&fixture, "latency=fixed:50", NULL);
+    struct fixture *f = &fixture;
+    f->options.limits.concurrency = 1;
+    fixture_start(f);
+    fixture_submit(f);
+    fixture_submit(f);
+    fixture_until(f, waiting, 1);
+    cf_sender_hold(f->sender, true);
+    check_reply(fixture_next(f), 1);          /* what is in flight comes back */
+    fixture_until(f, in_flight, 0);
+    assert_int_equal(fixture_status(f).waiting, 1);
+    assert_rows(f, 1, "calls");
+    cf_sender_hold(f->sender, false);
+    check_reply(fixture_next(f), 1);
+    fixture_check_rows(f);
+    fixture_close(f);
+}
+
+static void a_retry_is_held_and_given_back_by_a_drain(void **state)
+{
+    (void)state;
+    fixture_open(&fixture, "faults=500", NULL);
+    struct fixture *f = &fixture;
+    f->options.retry.base_delay_ms = 500;
+    fixture_start(f);
+    fixture_submit(f);
+    fixture_until(f, backing_off, 1);
+    cf_sender_hold(f->sender, true);
+    fixture_pass(f, 600);
+    fixture_until(f, backing_off, 0);
+    assert_int_equal(fixture_count(f, "SELECT attempts FROM calls"), 1);
+    cf_sender_drain(f->sender);
+    check_error(fixture_next(f), CF_ERR_CANCELLED, 0, 1);
+    fixture_check_rows(f);
+    fixture_close(f);
+}
+
+static void limits_can_be_changed_while_calls_wait(void **state)
+{
+    (void)state;
+    fixture_open(&fixture, "", NULL);
+    struct fixture *f = &fixture;
+    f->options.limits.max_requests = 1;
+    fixture_start(f);
+    fixture_submit(f);
+    fixture_submit(f);
+    check_reply(fixture_next(f), 1);
+    fixture_until(f, waiting, 1);
+
+    struct cf_limit_config change = { .max_requests = 50 };
+    assert_true(cf_sender_tune(f->sender, &change, &f->err));
+    check_reply(fixture_next(f), 1);
+    assert_int_equal(fixture_status(f).limit_requests, 50);
+
+    change = (struct cf_limit_config){ .max_requests = INT64_MAX };
+    assert_false(cf_sender_tune(f->sender, &change, &f->err));
+    assert_int_equal(f->err.kind, CF_ERR_CONFIG);
+    assert_int_equal(fixture_status(f).limit_requests, 50);
+    fixture_check_rows(f);
+    fixture_close(f);
+}
+
 /* Turns until the request of the only call was written; the lane has room for no other. */
 static void await_sent(struct fixture *f)
 {
@@ -595,6 +700,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(call_returns_with_stored_reply),
         cmocka_unit_test(many_calls_all_return),
+        cmocka_unit_test(a_reply_whose_cost_is_unknown_puts_its_bound_at_risk),
         cmocka_unit_test(a_500_is_tried_again),
         cmocka_unit_test(a_call_fails_after_its_attempts),
         cmocka_unit_test(a_bad_request_is_not_tried_again),
@@ -609,6 +715,10 @@ int main(void)
         cmocka_unit_test(a_drain_awaits_what_is_in_flight),
         cmocka_unit_test(a_drain_ends_the_wait_before_a_retry),
         cmocka_unit_test(a_drain_ends_the_wait_after_a_429),
+        cmocka_unit_test(what_is_held_goes_when_it_is_let_go),
+        cmocka_unit_test(what_waits_in_its_lane_is_held_too),
+        cmocka_unit_test(a_retry_is_held_and_given_back_by_a_drain),
+        cmocka_unit_test(limits_can_be_changed_while_calls_wait),
         cmocka_unit_test(what_is_abandoned_is_booked_as_unknown),
         cmocka_unit_test(the_end_brings_every_call_back),
         cmocka_unit_test(without_a_queue_who_cannot_go_is_refused),

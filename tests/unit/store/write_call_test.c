@@ -100,6 +100,16 @@ static void a_reply_without_a_price_is_counted_as_unknown(void **state)
     assert_string_equal(fixture_sql(f, "SELECT coalesce(cost_pico, 'null') FROM calls"), "null");
 }
 
+static void a_reply_whose_cost_is_unknown_puts_its_bound_at_risk(void **state)
+{
+    struct fixture *f = *state;
+    int64_t item = fixture_item(f, "a", 0), call = fixture_sent(f, item, 500);
+    fixture_reply(f, item, call, CF_COST_UNKNOWN);
+    assert_int_equal(fixture_account(f).at_risk_pico, 500);
+    assert_string_equal(fixture_sql(f, "SELECT at_risk_pico FROM calls"), "500");
+    assert_string_equal(fixture_sql(f, "SELECT at_risk_pico FROM generation_logs"), "500");
+}
+
 static struct cf_write_call_failed failure(struct fixture *f, int64_t item, int64_t call,
                                            bool retry, bool billed)
 {
@@ -353,6 +363,7 @@ int main(void)
         WITH_STORE(a_sent_call_can_be_read_from_the_journal),
         WITH_STORE(a_reply_is_kept_whole_with_usage_and_cost),
         WITH_STORE(a_reply_without_a_price_is_counted_as_unknown),
+        WITH_STORE(a_reply_whose_cost_is_unknown_puts_its_bound_at_risk),
         WITH_STORE(what_may_have_been_billed_stays_at_risk_for_good),
         WITH_STORE(a_call_that_is_not_there_is_an_error),
         WITH_STORE(money_beyond_counting_is_an_error_not_a_wrong_sum),
