@@ -216,6 +216,31 @@ static void refuse_yield(lua_State *L, lua_Debug *ar)
     cf_lua_raise(L, &err);
 }
 
+/* Ends Lua code that keeps running after a stop. A yield cannot be caught by a pcall in a
+ * loop; where the code cannot yield, an error is raised, and the hook stays for the next chance. */
+static void stop_hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    struct scheduler *sched = signal_scheduler;
+    if (sched == NULL || signal_count == 0)
+        return;
+    int64_t now = cf_now_ms(sched->clock);
+    if (sched->stopped_at_ms == 0)
+        sched->stopped_at_ms = now;
+    if (signal_count < 2 && now - sched->stopped_at_ms < HOOK_GRACE_MS)
+        return;
+    if (signal_count < 2 && now - sched->resumed_at_ms < HOOK_GRACE_MS)    /* it has just got a reply */
+        return;
+    if (lua_isyieldable(L)) {
+        sched->is_waiting = true;
+        lua_yield(L, 0);
+        return;
+    }
+    struct cf_error err;
+    cf_fail(&err, CF_ERR_CANCELLED, "interrupted");
+    cf_lua_raise(L, &err);
+}
+
 /* Resumes co, whose arguments are on its stack. co is anchored by the caller. */
 static void resume(lua_State *L, struct scheduler *sched, lua_State *co, int nargs)
 {
@@ -225,8 +250,10 @@ static void resume(lua_State *L, struct scheduler *sched, lua_State *co, int nar
     if (*own_random(co) != NULL)
         *random = **own_random(co);
     sched->current = co;
-    if (signal_count > 0)
+    if (signal_count > 0) {
         sched->resumed_at_ms = cf_now_ms(sched->clock);
+        lua_sethook(co, stop_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+    }
     sched->is_waiting = false;
     int status;
     while ((status = lua_resume(co, L, nargs, &results)) == LUA_YIELD && !sched->is_waiting) {
@@ -563,29 +590,6 @@ enum cf_stop_level cf_scheduler_stop_level(lua_State *L)
     return get_scheduler(L)->level;
 }
 
-/* Ends Lua code that keeps running after a stop. A yield cannot be caught by a pcall in a
- * loop; where the code cannot yield, an error is raised, and the hook stays for the next chance. */
-static void stop_hook(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    struct scheduler *sched = signal_scheduler;
-    if (sched == NULL || signal_count == 0)
-        return;
-    int64_t now = cf_now_ms(sched->clock);
-    if (sched->stopped_at_ms == 0)
-        sched->stopped_at_ms = now;
-    if (signal_count < 2 && now - sched->stopped_at_ms < HOOK_GRACE_MS)
-        return;
-    if (signal_count < 2 && now - sched->resumed_at_ms < HOOK_GRACE_MS)    /* it has just got a reply */
-        return;
-    if (lua_isyieldable(L)) {
-        sched->is_waiting = true;
-        lua_yield(L, 0);
-        return;
-    }
-    luaL_error(L, "interrupted");
-}
-
 static void on_signal(int number)
 {
     signal_count++;
@@ -630,6 +634,9 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
         turn(L, sched);
     }
 
+    /* A stop where Lua cannot be suspended is an error on its way up. */
+    if (sched->main_failed && sched->main_error.kind == CF_ERR_CANCELLED && signal_count > 0)
+        sched->main_failed = false, sched->ended = true;
     enum cf_script_end end = sched->main_failed ? CF_SCRIPT_FAILED :
                              sched->main_done && !sched->ended ? CF_SCRIPT_RETURNED : CF_SCRIPT_ENDED;
     /* Answers that are still owed are waited for, so that nothing points to what is freed next. */
