@@ -79,6 +79,9 @@ void cf_attempt_return_waiting(struct cf_sender *sender)
             continue;               /* its commit will find the flags */
         if (call->waiter.state == CF_WAITER_QUEUED) {
             cancel_waiting(sender, call);
+        } else if (call->is_held) {
+            call->is_held = false;
+            give_back_cancelled(sender, call);
         } else if (call->timer.slot != 0) {
             cf_loop_clear_timer(sender->loop, &call->timer);
             sender->backing_off--;
@@ -266,6 +269,10 @@ static void begin_attempt(struct cf_sender *sender, struct cf_call *call)
         give_back_cancelled(sender, call);
         return;
     }
+    if (sender->is_held) {
+        call->is_held = true;
+        return;
+    }
     call->error.kind = CF_OK;
     call->key = cf_keys_next(&sender->keys);
     cf_sender_lane_key(sender, call->key, call->model->limit_class, sender->last_lane);
@@ -281,6 +288,17 @@ static void begin_attempt(struct cf_sender *sender, struct cf_call *call)
         give_back(sender, call);
     } else if (granted > 0) {
         cf_attempt_granted(sender, call);
+    }
+}
+
+void cf_attempt_begin_held(struct cf_sender *sender)
+{
+    struct cf_call *call, *next;
+    DL_FOREACH_SAFE(sender->calls, call, next) {
+        if (call->is_held) {
+            call->is_held = false;
+            begin_attempt(sender, call);
+        }
     }
 }
 

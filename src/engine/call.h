@@ -87,6 +87,7 @@ struct cf_call {
     bool     is_writing;                  /* a write is under way: a grant waits for it */
     bool     is_write_refused;            /* the last write failed; error says why */
     bool     is_granted;                  /* the grant that waits */
+    bool     is_held;                     /* its next attempt waits for cf_sender_hold */
     bool     is_kept;                     /* its reply could not be stored yet */
     bool     will_retry;
     int64_t  due_ms;                      /* when the retry is due */

@@ -21,6 +21,8 @@ struct control {
     sem_t done;
     const char *key_name, *limit_class;    /* NULL: see cf_sender_limits */
     struct cf_limit_status *status;
+    const struct cf_limit_config *change;  /* see cf_sender_tune */
+    struct cf_error *err;
     bool found;
 };
 
@@ -41,6 +43,19 @@ static void handle_abandon(struct cf_sender *sender, struct cf_sender_message *m
     free(control_of(message));
     sender->is_draining = sender->is_abandoned = true;
     cf_attempt_abandon(sender);
+}
+
+static void handle_hold(struct cf_sender *sender, struct cf_sender_message *message)
+{
+    free(control_of(message));
+    sender->is_held = true;
+}
+
+static void handle_unhold(struct cf_sender *sender, struct cf_sender_message *message)
+{
+    free(control_of(message));
+    sender->is_held = false;
+    cf_attempt_begin_held(sender);
 }
 
 static void handle_end(struct cf_sender *sender, struct cf_sender_message *message)
@@ -78,6 +93,25 @@ static void handle_reset(struct cf_sender *sender, struct cf_sender_message *mes
     sem_post(&control->done);
 }
 
+static void handle_tune(struct cf_sender *sender, struct cf_sender_message *message)
+{
+    struct control *control = control_of(message);
+    const struct cf_limit_config *change = control->change;
+    struct cf_limit_config limits = sender->limits;
+    if (change->max_requests > 0)
+        limits.max_requests = change->max_requests;
+    if (change->max_input_tokens > 0)
+        limits.max_input_tokens = change->max_input_tokens;
+    if (change->max_output_tokens > 0)
+        limits.max_output_tokens = change->max_output_tokens;
+    if (change->concurrency > 0)
+        limits.concurrency = change->concurrency;
+    control->found = cf_limiter_set_config(sender->limiter, NULL, &limits, cf_loop_now(sender->loop), control->err);
+    if (control->found)
+        sender->limits = limits;
+    sem_post(&control->done);
+}
+
 static void on_messages(uint32_t events, void *self)
 {
     (void)events;
@@ -92,6 +126,10 @@ static void on_messages(uint32_t events, void *self)
 
 static void pump_limiter(struct cf_sender *sender)
 {
+    if (sender->is_held) {
+        cf_loop_clear_timer(sender->loop, &sender->limiter_timer);
+        return;
+    }
     int64_t now = cf_loop_now(sender->loop);
     struct cf_waiter *waiter;
     while (cf_limiter_next(sender->limiter, now, &waiter))
@@ -119,7 +157,8 @@ static void publish_status(struct cf_sender *sender)
     sender->status = (struct cf_sender_status){
         .waiting = sender->waiting, .in_flight = sender->in_flight,
         .backing_off = sender->backing_off, .at_stake_pico = sender->at_stake_pico,
-        .paused_until_ms = limits.paused_until_ms, .limit_requests = limits.limit, .window_ms = sender->window_ms,
+        .paused_until_ms = limits.paused_until_ms, .limit_requests = limits.limit,
+        .window_ms = sender->limits.window_ms, .is_held = sender->is_held,
         .limit_source = limits.source, .is_storage_full = sender->store_trouble_ms != 0,
     };
     pthread_mutex_unlock(&sender->status_lock);
@@ -155,7 +194,7 @@ bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **
     sender->store = options->store;
     sender->retry_policy = options->retry;
     sender->timeouts = options->timeouts;
-    sender->window_ms = options->limits.window_ms;
+    sender->limits = options->limits;
     sender->base_url = cf_strdup(options->base_url);
     sender->url = cf_anthropic_url(options->base_url);
     cf_rng_seed(&sender->rng, options->seed);
@@ -246,6 +285,11 @@ void cf_sender_drain(struct cf_sender *sender)
     post_control(sender, handle_drain);
 }
 
+void cf_sender_hold(struct cf_sender *sender, bool is_held)
+{
+    post_control(sender, is_held ? handle_hold : handle_unhold);
+}
+
 void cf_sender_abandon(struct cf_sender *sender)
 {
     post_control(sender, handle_abandon);
@@ -283,5 +327,11 @@ bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name, cons
     struct control control = {
         .message = { .handle = handle_reset }, .key_name = key_name, .limit_class = limit_class,
     };
+    return ask(sender, &control);
+}
+
+bool cf_sender_tune(struct cf_sender *sender, const struct cf_limit_config *change, struct cf_error *err)
+{
+    struct control control = { .message = { .handle = handle_tune }, .change = change, .err = err };
     return ask(sender, &control);
 }

@@ -40,6 +40,7 @@ struct cf_sender_status {
     int64_t waiting;            /* for their lane */
     int64_t in_flight;          /* between the grant and the end of the attempt */
     int64_t backing_off;        /* before a retry */
+    bool    is_held;            /* cf_sender_hold */
     int64_t paused_until_ms;    /* on the clock given; 0: no lane is paused */
     int64_t limit_requests, window_ms;   /* of the lane used last */
     const char *limit_source;   /* static */
@@ -67,6 +68,14 @@ void cf_sender_drain(struct cf_sender *sender);
 
 /* Gives up what is in flight too; it is booked as unknown. Any thread. */
 void cf_sender_abandon(struct cf_sender *sender);
+
+/* Holds new calls and retries back, or lets them go again; what is in flight goes on. Any thread. */
+void cf_sender_hold(struct cf_sender *sender, bool is_held);
+
+/* Changes the common limits: fields of *change above 0 are set, the others stay (of its concurrency
+ * and amounts only). Keys with limits of their own keep them. Blocks for one turn of the loop; not for
+ * the net thread. config_error, nothing changed, if the limits would not be valid. */
+bool cf_sender_tune(struct cf_sender *sender, const struct cf_limit_config *change, struct cf_error *err);
 
 /* A snapshot, at most a loop turn old. Any thread. */
 void cf_sender_status(struct cf_sender *sender, struct cf_sender_status *out_status);

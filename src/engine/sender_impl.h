@@ -34,10 +34,11 @@ struct cf_sender {
     struct cf_keys keys;
     struct cf_retry_policy retry_policy;
     struct cf_http_timeouts timeouts;
-    int64_t window_ms;             /* of the common limits; for status */
+    struct cf_limit_config limits; /* the common ones */
 
     struct cf_call *calls;         /* all that have not come back */
     bool is_draining, is_abandoned;
+    bool is_held;                  /* nothing new goes, for now */
     bool is_ending;                /* the thread ends when no call is left */
     bool has_ended;                /* it was joined; of the thread that owns the sender */
     bool has_stopped;              /* every call would meet stop_error */
@@ -59,6 +60,9 @@ void cf_attempt_begin_call(struct cf_sender *sender, struct cf_call *call);
 
 /* The limiter let the call go. */
 void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call);
+
+/* Lets go on what was held back. */
+void cf_attempt_begin_held(struct cf_sender *sender);
 
 /* Once nothing new is to be sent: gives back what is not in flight. */
 void cf_attempt_return_waiting(struct cf_sender *sender);
