@@ -1,6 +1,7 @@
 """Killed at any moment and begun again: nothing that was paid for is lost or paid for twice."""
 import random
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -99,6 +100,14 @@ def test_killed_at_a_commit(point, moment, count, mock, script, run_confab, quer
     assert killed.code == -signal.SIGKILL, f"not killed (is it built with fail points?): {killed}"
     durability.check_rows(query)
     finish(name, server)
+
+
+def test_a_file_that_was_left_before_it_had_tables_is_a_new_database(mock, script, folder, finish):
+    begun = sqlite3.connect(folder / "confab.db")
+    assert begun.execute("pragma journal_mode = wal").fetchall() == [("wal",)]
+    begun.close()
+    assert (folder / "confab.db").stat().st_size > 0
+    finish(script(PIPELINE), mock(FAULTS))
 
 
 @pytest.mark.parametrize("point", ["call_reply.after:6", "call_rejected.before:1",
