@@ -41,7 +41,10 @@ local DRAW_AHEAD = 128         -- items that lie ready for the workers
 
 local run_specs = {
   items = { type = { "table", "callable" }, required = true },
-  template = { type = "table" }, step = { type = "callable" },
+  template = { type = "any", check = function(value)
+    if not template.is(value) then return "must come from confab.template" end
+  end },
+  step = { type = "callable" },
   name = { type = "string", check = function(name)
     if name == "" or #name > 200 or name:find("%c") then return "must be 1 to 200 bytes without control characters" end
   end },
@@ -49,7 +52,10 @@ local run_specs = {
   concurrency = { type = { "integer", "string" }, min = 1, max = 10000, check = function(value)
     if type(value) == "string" and value ~= "auto" then return ("must be a number or \"auto\", not %q"):format(value) end
   end },
-  stop_on_error = { type = "boolean", default = false }, score = { type = "table" },
+  stop_on_error = { type = "boolean", default = false },
+  score = { type = "any", check = function(value)
+    if not pcall(scoring.new, { value }) then return "must come from confab.scoring or confab.rule" end
+  end },
   tries = { type = "integer", min = 1, max = 100, default = 1 },
   on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },
   on_item = { type = "callable" }, on_retry = { type = "callable" }, seed = { type = "integer", default = 0 },
@@ -176,7 +182,7 @@ end
 local function conversations_of(result)
   if result == nil then return {} end
   if type(result) == "userdata" then return { result } end
-  if type(result) == "table" then
+  if type(result) == "table" and (#result > 0 or next(result) == nil) then
     for i, conv in ipairs(result) do
       if type(conv) ~= "userdata" then
         error(errors.new("script_error", ("the step returned a list whose entry %d is no conversation"):format(i)), 0)
@@ -184,8 +190,9 @@ local function conversations_of(result)
     end
     return result
   end
-  error(errors.new("script_error", ("the step must return a conversation, a list of them, or nothing, not a %s")
-    :format(type(result))), 0)
+  local what = type(result) == "table" and "a table of names" or "a " .. type(result)
+  error(errors.new("script_error", ("the step must return a conversation, a list of them, or nothing, not %s")
+    :format(what)), 0)
 end
 
 local function do_step(state, ctx, params)
@@ -362,9 +369,6 @@ end
 local function check(opts)
   opts = options.check(opts, run_specs, "confab.run")
   if (opts.template == nil) == (opts.step == nil) then errors.misuse "confab.run: give either template or step" end
-  if opts.template and not template.is(opts.template) then
-    errors.misuse "confab.run: template must come from confab.template"
-  end
   if opts.score then opts.score = scoring.new { opts.score } end
   return opts
 end

@@ -72,7 +72,10 @@ NOTHING_SENT = {
     "concurrency": ('confab.run { items = items, template = chat, concurrency = "lots" }', 2,
                     [LINE, 'concurrency must be a number or "auto", not "lots"']),
     "text as template": ('confab.run { items = items, template = "chat" }', 2,
-                         [LINE, 'template must be a table, not "chat"']),
+                         [LINE, "template must come from confab.template"]),
+    "function as score": (
+        "confab.run { items = items, template = chat, score = function() return 5 end }", 2,
+        [LINE, "score must come from confab.scoring or confab.rule"]),
     "template and step": ("confab.run { items = items, template = chat, step = print }", 2,
                           [LINE, "either template or step"]),
     "max_requests": ('confab.setup { limits = { max_requests = "many" } }', 2,
@@ -214,6 +217,9 @@ ITEM_FAILS = {
     "wrong result of a step": (
         "print(confab.run { items = items, step = function() return 5 end }.summary)", "script_error",
         ["the step must return a conversation, a list of them, or nothing, not a number"]),
+    "item as result of a step": (
+        "print(confab.run { items = items, step = function(item) return item end }.summary)",
+        "script_error", ["the step must return a conversation", "not a table of names"]),
     "misspelt option in a step": (
         'print(confab.run { items = items, step = function() confab.ask { promt = "x" } end }.summary)',
         "config_error", ['did you mean "prompt"?', LINE]),
