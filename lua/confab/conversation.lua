@@ -32,7 +32,7 @@ local function fields_of(conv)
   return core.conversation.fields(conv)
 end
 
---- Tags it: a bare tag, or one with a text or a number.
+--- Tags it: a bare tag, or one with a text or a number; false takes the tag away.
 --- Example: `conv:tag("judge", verdict.score)`
 ---@param name string
 ---@param value? string|number|boolean
@@ -43,17 +43,22 @@ function methods.tag(self, name, value)
   local row = { name = name }
   if type(value) == "number" then
     row.number = value
-  elseif value ~= nil and value ~= true then
+  elseif value and value ~= true then
     row.text = tostring(value)
   end
   if fields.row then
     core.review.tag(settings.db(), fields.row, row, value == false)
   else
-    fields.tag_rows = fields.tag_rows or {}
-    table.insert(fields.tag_rows, row)
+    local rows = {}    -- to be stored with the conversation
+    for _, other in ipairs(fields.tag_rows or {}) do
+      if other.name ~= name then rows[#rows + 1] = other end
+    end
+    if value ~= false then rows[#rows + 1] = row end
+    fields.tag_rows = rows
   end
   fields.tags = fields.tags or {}
-  fields.tags[name] = value == nil and true or value
+  if value == nil then value = true end
+  fields.tags[name] = value or nil
   return self
 end
 
