@@ -3,7 +3,7 @@ local script = dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "script.l
 describe("conv:tag", function()
   after_each(script.clean)
 
-  it("gives a bare tag, a text or a number; the last value holds, and false takes it away", function()
+  it("gives a bare tag, a text or a number; the last holds, and false takes it away", function()
     local tags = '{"again":2,"bare":true,"number":1.5,"text":"x"}'
     assert.same({ tags, tags, '{"again":2,"number":1.5,"text":"y"}' }, script.run [[
       local run = confab.run { name = "r", items = topics(1), step = function(item)
