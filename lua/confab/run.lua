@@ -427,11 +427,12 @@ function run.conclude(state)
   local ok, raised = pcall(state.core.set_state, state.core, state_name, why and why.message or nil,
     state.counts.planned, true)
   if not ok then error(why or raised, 0) end
-  local failed = core.store.run(state.core.id).account.failed
+  local account = core.store.run(state.core.id).account
+  local failed = account.failed
   flags.failed_items = (flags.failed_items or 0) + failed
   if failed > 0 and not why then
     core.progress.warn(("run %q: %d of %d items failed; \"confab show %s\" tells why")
-      :format(state.core.name, failed, state.counts.planned, state.core.name))
+      :format(state.core.name, failed, account.planned, state.core.name))
   end
   local made = require "confab.results".new(state.core.id)
   if why and not stopped_by_item then
