@@ -27,6 +27,10 @@ local function duration(ms)
 end
 progress.duration = duration
 
+local function window_text(ms)
+  return ms == 60000 and "a minute" or ms == 1000 and "a second" or "in " .. duration(ms)
+end
+
 --- What holds the run back, in a few words.
 local function held_back(self, status)
   local state = self.state
@@ -36,7 +40,8 @@ local function held_back(self, status)
   if status.storage_full then return "storage: replies wait for room on the disk" end
   if status.pause_ms > 0 then return ("paused %s by the provider"):format(duration(status.pause_ms)) end
   if status.waiting > 0 then
-    return ("limit %d in %s (%s)"):format(status.limit, duration(status.window_ms), status.limit_source or "default")
+    return ("limit %d %s (%s)"):format(status.limit, window_text(status.window_ms),
+      status.limit_source or "default")
   end
   if status.backing_off > 0 and status.in_flight == 0 then return "retry" end
   if state.free == 0 then return ("concurrency %d"):format(state.concurrency) end
@@ -60,6 +65,10 @@ function Progress:numbers()
   }
 end
 
+local function retries_text(n)
+  return n == 1 and "1 retry" or ("%d retries"):format(n)
+end
+
 local function bar_text(n)
   local share = n.total_known and n.total > 0 and n.done / n.total or 0
   local filled = math.floor(share * 16 + 0.5)
@@ -68,7 +77,7 @@ local function bar_text(n)
     ("%.0f/min"):format(n.rate_per_minute), core.text.money(n.spent),
   }
   if n.failed > 0 then parts[#parts + 1] = ("%d failed"):format(n.failed) end
-  if n.retries + n.refusals > 0 then parts[#parts + 1] = ("%d retries"):format(n.retries + n.refusals) end
+  if n.retries + n.refusals > 0 then parts[#parts + 1] = retries_text(n.retries + n.refusals) end
   if n.left_ms then parts[#parts + 1] = duration(n.left_ms) .. " left" end
   parts[#parts + 1] = n.held_back
   return table.concat(parts, " · ")
