@@ -3,11 +3,17 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 
-static EVP_MD *fetched;    /* for the life of the process */
+static EVP_MD *fetched;    /* for the life of the library: confab.so may be unloaded before the process ends */
 
 static void fetch(void)
 {
     fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+static void __attribute__((destructor)) let_go(void)
+{
+    EVP_MD_free(fetched);
+    fetched = NULL;
 }
 
 /* OpenSSL looks EVP_sha256() up among its providers at each use, under a lock, which takes as long
