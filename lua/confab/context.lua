@@ -1,5 +1,7 @@
 --- Which item the running code works for: each worker's coroutine has one; the script's main chunk
 --- has the item "" of the script's own run.
+local again = require "confab.again"
+local control = require "confab.control"
 local core = require "confab.core"
 local flags = require "confab.flags"
 local settings = require "confab.settings"
@@ -14,6 +16,7 @@ local context = {}
 ---@field tries? integer
 ---@field on_retry? boolean
 ---@field stopped? confab.Error  Met by a call of the item: no call can succeed any more.
+---@field on_held? fun(call: { why: string, changed?: string, bound: integer })  Nothing is sent: gets a call that would be, and does not return.
 ---@field params? table  The item's own parameters.
 
 local by_coroutine = setmetatable({}, { __mode = "k" })
@@ -33,14 +36,20 @@ function context.script_name()
   return (path:match "([^/]+)$" or path):gsub("%.lua$", "")
 end
 
---- Facts about the script that a run keeps.
----@param opts table  Fields of core.run.open.
----@return table opts
-function context.add_script(opts)
+--- Opens a run with the script, its arguments and options. With --failed the last replies of what failed
+--- on content do not serve again.
+---@param opts table  Fields of core.run.open: name, model, seed.
+---@return table run  The core's run.
+---@return confab.Since since
+function context.open_run(opts)
   opts.script, opts.script_text, opts.args = flags.script, flags.script_text, flags.args
-  opts.options = flags.options
   opts.script_hash = flags.script_text and core.hash.sha256hex(flags.script_text) or nil
-  return opts
+  opts.options, opts.fresh = flags.options, flags.fresh
+  local run = core.run.open(opts)
+  local since = again.since(run, opts.model)
+  if flags.failed and run.continued then run:set_aside() end
+  control.watch(run)
+  return run, since
 end
 
 --- The context of the running code.
@@ -50,11 +59,10 @@ function context.get()
   if ctx then return ctx end
   if not own then
     settings.open()
-    local run = core.run.open(context.add_script {
+    local run = context.open_run {
       -- A name of its own: a confab.run without a name has the script's, and ends by itself.
       name = context.script_name() .. " (calls)", model = settings.model(), seed = 0,
-      fresh = flags.fresh,
-    })
+    }
     local item = run:draw { { key = "", ordinal = -1, params = "{}" } }[1]
     run:load(item)
     own = { run = run, item = item, on_retry = settings.given "on_retry" ~= nil }

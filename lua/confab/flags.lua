@@ -8,6 +8,9 @@
 ---@field base_url? string
 ---@field concurrency? integer
 ---@field limit? integer  Only the first so many items of each run.
+---@field failed? boolean  Ask anew where items failed on content.
+---@field offline? boolean  Send nothing.
+---@field max_new? integer  Send nothing if more than so many calls are to be sent.
 ---@field fresh? boolean  Start new generations of runs.
 ---@field script? string  Path of the script.
 ---@field script_text? string

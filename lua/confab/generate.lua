@@ -44,11 +44,13 @@ end
 --- One reply; a refusal is an error of its own kind. What every other call would meet is kept in the
 --- context as well: a script that catches it must not finish its item.
 local function ask_once(ctx, request)
+  request.hold = ctx.on_held ~= nil
   local ok, reply = pcall(core.call.ask, ctx.item, request)
   if not ok then
     if type(reply) == "table" and reply.stops_run then ctx.stopped = reply end
     error(reply, 0)
   end
+  if reply.held then ctx.on_held(reply) end    -- does not return
   local refusal = reply.refusal
   if not refusal then return reply end
   local message = ("the model declined (%s)%s"):format(refusal.category or "no category given",

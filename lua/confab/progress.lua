@@ -1,4 +1,5 @@
 --- How a run is doing: a bar on a terminal, plain lines elsewhere, JSON lines for programs.
+local control = require "confab.control"
 local core = require "confab.core"
 local flags = require "confab.flags"
 
@@ -37,6 +38,7 @@ local function held_back(self, status)
   if core.scheduler.stopping() then
     return ("waiting for %d replies worth up to %s; Ctrl-C again to give them up"):format(status.in_flight, core.text.money(status.at_stake))
   end
+  if status.held then return "paused by " .. (control.paused_by or "somebody") end
   if status.storage_full then return "storage: replies wait for room on the disk" end
   if status.pause_ms > 0 then return ("paused %s by the provider"):format(duration(status.pause_ms)) end
   if status.waiting > 0 then

@@ -1,28 +1,32 @@
 --- `confab.run`: items drawn, worked on by many coroutines at once, finished one by one.
 ---
---- One coroutine, the planner, walks through the items and writes them to the database in batches;
---- workers take them from there. The main chunk waits until the last worker is done.
+--- The planner (lua/confab/plan.lua) hands the items out, workers take them from there. The main chunk
+--- waits until the last worker is done.
+local again = require "confab.again"
 local context = require "confab.context"
+local control = require "confab.control"
 local core = require "confab.core"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
 local generate = require "confab.generate"
 local inputs = require "confab.inputs"
-local keys = require "confab.keys"
 local options = require "confab.options"
+local plan = require "confab.plan"
 local progress = require "confab.progress"
 local scoring = require "confab.scoring"
 local sequence = require "confab.sequence"
 local settings = require "confab.settings"
 local template = require "confab.template"
+local waiters = require "confab.waiters"
 
 local scheduler = core.scheduler
 
 local run = {}
 
+local halt = plan.halt
+
 local AUTO_CONCURRENCY = 32    -- items in work at once; the limiter decides what is sent
-local DRAW_BATCH = 64          -- items in one transaction
-local DRAW_AHEAD = 128         -- items that lie ready for the workers
+local COMMITTING = 32          -- workers beyond those, that wait for commits while others use the slots
 
 ---@class confab.RunOptions
 ---@field items confab.Sequence|any[]
@@ -65,106 +69,13 @@ local run_specs = {
 ---@class confab.RunState
 ---@field core table  The core's run.
 ---@field ready table[]  Drawn items, first to last; [first..last].
+---@field repeats table<string, integer>  How often a key came up, of those that came up again.
+---@field unfinished confab.Marks  Ordinals of items for a later pass; and
+---@field finished confab.Marks  of those that were finished before.
+---@field since confab.Since
+---@field again? confab.Again  Set if all items are looked at before anything is sent.
+---@field concurrency integer  Items in work at once; `free` of them are not in use.
 ---@field counts table<string, integer>
-
--- A queue of coroutines that wait for something.
-local function wait_in(list)
-  local ticket = scheduler.ticket()
-  list[#list + 1] = ticket
-  return scheduler.wait(ticket)
-end
-
-local function wake_one(list)
-  local ticket = table.remove(list, 1)
-  if ticket then scheduler.wake(ticket) end
-end
-
-local function wake_all(list)
-  while #list > 0 do wake_one(list) end
-end
-
---- Nothing new is to be begun: an error, a stop, or the end of the plan.
-local function halt(state, why)
-  state.halted = state.halted or why
-  wake_all(state.idle)
-  wake_all(state.full)
-end
-
---- --- the planner ---
-
-local function push_ready(state, entry)
-  state.last = state.last + 1
-  state.ready[state.last] = entry
-  wake_one(state.idle)
-end
-
-local function take_ready(state)
-  while state.first > state.last do
-    if state.planned or state.halted then return nil end
-    wait_in(state.idle)
-  end
-  if state.halted then return nil end
-  local entry = state.ready[state.first]
-  state.ready[state.first] = nil
-  state.first = state.first + 1
-  if state.last - state.first < DRAW_AHEAD then wake_one(state.full) end
-  return entry
-end
-
---- An item whose key this pass has drawn already: equal items are numbered, equal `key=` is a mistake.
-local function draw_again(state, entry)
-  if state.opts.key then
-    local first = state.core:params(entry.key)
-    error(keys.duplicate(entry.key, first and core.json.decode(first), entry.params), 0)
-  end
-  local base, item = entry.base, nil
-  repeat
-    state.repeats[base] = (state.repeats[base] or 1) + 1
-    entry.key = keys.occurrence(base, state.repeats[base])
-    item = state.core:draw { { key = entry.key, ordinal = entry.ordinal, params = entry.json } }[1]
-  until item
-  return item
-end
-
-local function draw(state, batch)
-  local rows = {}
-  for i, entry in ipairs(batch) do rows[i] = { key = entry.key, ordinal = entry.ordinal, params = entry.json } end
-  local items = state.core:draw(rows)
-  for i, entry in ipairs(batch) do
-    entry.item = items[i] or draw_again(state, entry)
-    entry.json = nil
-    state.counts.planned = state.counts.planned + 1
-    push_ready(state, entry)
-  end
-end
-
-local function entry_of(state, params, ordinal)
-  if params == core.json.null then errors.misuse "confab.run: an item is null" end
-  local key = state.opts.key and keys.from(state.opts.key, params) or keys.of(params)
-  return { params = params, key = key, base = key, ordinal = ordinal, json = core.json.encode(params) }
-end
-
-local function plan(state)
-  local batch, ordinal, size = {}, 0, math.min(state.concurrency, DRAW_BATCH)
-  for params in state.items:iter() do
-    if state.halted then break end
-    if scheduler.stopping() then
-      state.is_cut = true
-      break
-    end
-    batch[#batch + 1] = entry_of(state, params, ordinal)
-    ordinal = ordinal + 1
-    if #batch >= size then
-      draw(state, batch)
-      batch, size = {}, DRAW_BATCH
-      while state.last - state.first >= DRAW_AHEAD and not state.halted do wait_in(state.full) end
-    end
-  end
-  if #batch > 0 and not state.halted then draw(state, batch) end
-  if ordinal == 0 and not state.is_cut and not state.halted then
-    error(errors.new("config_error", ("run %q: there are no items"):format(state.core.name)), 0)
-  end
-end
 
 --- --- the workers ---
 
@@ -213,6 +124,12 @@ local function work_on(state, ctx, params)
   return convs, rows
 end
 
+--- Offline an item that failed on the way to a reply is left as it is: it is finished, too.
+local function kept_failure(state, entry)
+  local kind, message = state.core:failure(entry.key)
+  return { state = "failed", error = errors.new(kind, message), convs = {}, rows = {}, is_kept = true }
+end
+
 --- Works on one item: its outcome, or nil if it is to stay pending.
 local function attempt(state, ctx, entry)
   ctx.item, ctx.params = entry.item, entry.params
@@ -221,6 +138,8 @@ local function attempt(state, ctx, entry)
   ctx.stopped = nil
   local ok, result, rows = xpcall(work_on, with_traceback, state, ctx, entry.params)
   if ctx.stopped then                  -- whatever the step made of it
+    local kept = flags.offline and entry.item.state == "failed" and ctx.stopped.unsent
+    if kept then return kept_failure(state, entry) end
     halt(state, ctx.stopped)
     return nil
   end
@@ -256,7 +175,8 @@ end
 local function store(state, entry, outcome)
   -- What was found finished, and was only replayed, is left as it is.
   local found = entry.item.state
-  if found == outcome.state and entry.item.new_calls == 0 and entry.item.existed then
+  local is_replayed = found == outcome.state and entry.item.new_calls == 0 and entry.item.existed
+  if is_replayed or outcome.is_kept then
     state.counts.replayed = state.counts.replayed + 1
     return
   end
@@ -292,48 +212,64 @@ local function finish(state, entry, outcome)
   tell_script(state, entry, outcome)
 end
 
-local function work(state)
-  local ctx = {
+local function new_context(state)
+  return {
     run = state.core, scoring = state.opts.score, on_truncated = state.opts.on_truncated, tries = state.opts.tries,
     on_retry = state.on_retry,
   }
+end
+
+local function work(state)
+  local ctx = new_context(state)
   context.set(ctx)
   while true do
-    local entry = take_ready(state)
+    local entry = plan.take(state)
     if not entry then break end
-    while state.free == 0 and not state.halted do wait_in(state.slots) end
+    while state.free <= 0 and not state.halted do waiters.wait(state.slots) end
     if state.halted then break end
     state.free = state.free - 1
     local outcome = attempt(state, ctx, entry)
     state.free = state.free + 1
-    wake_one(state.slots)
+    waiters.wake_one(state.slots)
     if outcome then finish(state, entry, outcome) end
   end
-  wake_all(state.slots)
+  waiters.wake_all(state.slots)
 end
 
 --- --- the whole ---
 
-local function spawn(state, what, fn)
+local function spawn(state, fn)
   state.alive = state.alive + 1
   scheduler.spawn(function()
     local ok, raised = xpcall(fn, with_traceback, state)
     if not ok then halt(state, raised) end
-    if what == "planner" then
-      state.planned = true
-      wake_all(state.idle)
-    end
+    if fn == plan.run then plan.close(state) end
     state.alive = state.alive - 1
     if state.alive == 0 then scheduler.wake(state.done) end
   end)
 end
 
-local function work_through(state)
+--- So many items are in work at once, from now on.
+local function set_concurrency(state, concurrency)
+  state.free = state.free + concurrency - state.concurrency
+  state.concurrency = concurrency
+  local wanted = concurrency + math.min(concurrency, COMMITTING)
+  while state.workers < wanted do
+    state.workers = state.workers + 1
+    spawn(state, work)
+  end
+  waiters.wake_all(state.slots)
+end
+
+local function work_through(state, concurrency)
   state.done = scheduler.ticket()
-  spawn(state, "planner", plan)
-  -- Workers beyond the slots wait for commits while others use the slots.
-  for _ = 1, state.concurrency + math.min(state.concurrency, 32) do spawn(state, "worker", work) end
+  spawn(state, plan.run)
+  set_concurrency(state, concurrency)
+  control.set_tuner(state.core, function(wanted)
+    if not state.planned or state.first <= state.last then set_concurrency(state, wanted) end
+  end)
   scheduler.wait(state.done)
+  control.set_tuner(state.core, nil)
 end
 
 local function as_items(items)
@@ -398,21 +334,20 @@ function run.run(opts)
 
   local wanted = flags.concurrency or opts.concurrency
   local state = {
-    opts = opts, items = items, concurrency = type(wanted) == "number" and wanted or AUTO_CONCURRENCY,
-    core = core.run.open(context.add_script {
-      name = name_of(opts), model = settings.model(opts.template and type(opts.template.model) == "string" and opts.template.model or nil),
-      seed = opts.seed, fresh = flags.fresh,
-    }),
+    opts = opts, items = items, concurrency = 0, free = 0, workers = 0,
+    model = settings.model(opts.template and type(opts.template.model) == "string" and opts.template.model or nil),
     ready = {}, first = 1, last = 0, repeats = {}, idle = {}, full = {}, slots = {}, alive = 0,
     on_retry = opts.on_retry ~= nil or settings.given "on_retry" ~= nil,
     counts = { planned = 0, accepted = 0, needs_revision = 0, failed = 0, skipped = 0, replayed = 0 },
+    attempt = attempt, finish = finish,
   }
-  state.free = state.concurrency
+  state.core, state.since = context.open_run { name = name_of(opts), seed = opts.seed, model = state.model }
+  function state.new_context() return new_context(state) end
   core.call.set_on_retry(opts.on_retry or settings.given "on_retry")
   tell_continued(state)
 
   local display <close> = progress.start(state)
-  work_through(state)
+  work_through(state, type(wanted) == "number" and wanted or AUTO_CONCURRENCY)
   display:stop()
   if state.is_cut then scheduler.wait(scheduler.ticket()) end    -- a stop before the plan was whole: nothing comes
   return run.conclude(state)
@@ -421,7 +356,10 @@ end
 --- Books how it ended, and makes the object that the script gets.
 function run.conclude(state)
   local why = state.halted
-  if not why and not flags.limit then state.core:orphans() end
+  if not why and not flags.limit then
+    state.core:orphans()
+    again.is_whole(state.core, state.model)
+  end
   local stopped_by_item = why and why == state.stopper
   local state_name = not why and "done" or stopped_by_item and "stopped" or "failed"
   local ok, raised = pcall(state.core.set_state, state.core, state_name, why and why.message or nil,

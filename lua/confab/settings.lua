@@ -171,6 +171,7 @@ local function checked_key(name, value)
 end
 
 local function find_keys()
+  if flags.offline then return { { name = "offline", value = "offline" } } end
   if given.keys and #given.keys > 0 then
     local keys = {}
     for i, key in ipairs(given.keys) do
@@ -218,6 +219,7 @@ function settings.open()
   core.engine.open {
     db = settings.db(), provider = given.provider or "anthropic", simulate = flags.simulate,
     base_url = settings.base_url(), keys = not flags.simulate and find_keys() or nil,
+    offline = flags.offline, max_new = flags.max_new,
     limits = given.limits, retry = given.retry, timeouts = given.timeouts, http2 = given.http2,
     models = merged_models(),
   }

@@ -177,12 +177,31 @@ function template.is(value)
   return type(value) == "table" and getmetatable(value) == metatable
 end
 
+local fingerprint = ""
+
+--- Takes what a template says into the fingerprint; what its functions do stands in the script.
+local function note(fields)
+  local said, names = {}, {}
+  for name in next, fields do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local ok, text = pcall(core.json.encode, fields[name])
+    said[#said + 1] = ok and name .. "=" .. text or name
+  end
+  fingerprint = core.hash.sha256hex(fingerprint .. table.concat(said, "\n"))
+end
+
+--- Tells the templates that were made so far, in their order, from others: hexadecimal digits.
+---@return string
+function template.fingerprint() return fingerprint end
+
 --- A template: texts in Mustache and the settings of the call. See confab.TemplateOptions.
 --- Example: `local t = confab.template { name = "chat", prompt = "Write a chat about {{topic}}." }`
 ---@param opts confab.TemplateOptions
 ---@return confab.Template
 function template.new(opts)
   local fields = check_options(opts)
+  note(fields)
   ---@class confab.TemplateState
   ---@field given string[]  The fields of a call that this template has, in the order of call_fields.
   local state = { fields = fields, columns = compile_columns(fields) }

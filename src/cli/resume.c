@@ -217,7 +217,7 @@ const struct cf_command cf_command_resume = {
     .synopsis = "[RUN]",
     .summary = "Go on with a run: its script, arguments and options as they were",
     .example = "confab resume support-v1\n"
-               "confab resume support-v1 --failed",
+               "confab resume support-v1 --failed --max-new 20",
     .details = "RUN is a name or the start of an id; without it the newest unfinished run is meant (with\n"
                "--failed, also one with failed items). Run it in the folder of the first time: files that\n"
                "the script names are looked for there.\n\n"

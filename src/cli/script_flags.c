@@ -13,6 +13,8 @@ const struct cf_option cf_script_options[] = {
     { "base-url", 0, "URL", false, "where the service is" },
     { "concurrency", 'j', "N", false, "items in work at once" },
     { "limit", 'n', "N", false, "only the first N items of each run" },
+    { "offline", 0, NULL, false, "send nothing: a call that is not stored is an error" },
+    { "max-new", 0, "N", false, "send nothing if more than N calls are to be sent" },
     { "drain", 0, "SECONDS", false, "how long Ctrl-C waits for replies (default: until they are there)" },
     { "progress", 0, "HOW", false, "auto, bar, plain, json or none" },
     { "quiet", 'q', NULL, false, "print only results, warnings and errors" },

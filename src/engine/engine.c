@@ -26,6 +26,9 @@ struct cf_engine {
     struct cf_sender *sender;
     struct cf_simulator *simulator;      /* NULL: the real service */
     char *provider, *base_url;           /* owned */
+    bool is_offline;
+    int64_t max_new, new_calls;          /* -1: any number; counted so far */
+    int64_t data_version;                /* of the reader, when it was looked at last */
     struct cf_run *runs;                 /* owned */
 };
 
@@ -38,6 +41,8 @@ static bool open_parts(const struct cf_engine_options *options, struct cf_models
     struct cf_sender_options sender = options->sender;
     engine->clock = clock;
     engine->provider = cf_strdup(options->provider);
+    engine->is_offline = options->is_offline;
+    engine->max_new = options->max_new;
 
     if (options->simulate != NULL) {
         struct cf_simulator_options simulator = { .spec = options->simulate };
@@ -86,6 +91,14 @@ bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *m
     return ok;
 }
 
+static void free_run(struct cf_run *run)
+{
+    cf_owner_free(run->owner);
+    free(run->name);
+    free(run->previous_options);
+    free(run);
+}
+
 void cf_engine_free(struct cf_engine *engine)
 {
     if (engine == NULL)
@@ -99,10 +112,8 @@ void cf_engine_free(struct cf_engine *engine)
     while (engine->runs != NULL) {
         struct cf_run *run = engine->runs;
         engine->runs = run->next;
-        cf_owner_free(run->owner);
         cf_account_done(&run->account);
-        free(run->name);
-        free(run);
+        free_run(run);
     }
     cf_models_free(engine->models);
     free(engine->provider);
@@ -145,6 +156,30 @@ const char *cf_engine_base_url(const struct cf_engine *engine)
     return engine->base_url;
 }
 
+bool cf_engine_count_new(struct cf_engine *engine, struct cf_error *err)
+{
+    if (engine->is_offline)
+        return cf_fail(err, CF_ERR_CONFIG, "--offline: a call is not in the journal");
+    if (engine->max_new >= 0 && engine->new_calls >= engine->max_new)
+        return cf_fail(err, CF_ERR_CONFIG, "--max-new: %lld calls were sent, and there are more to send",
+                       (long long)engine->new_calls);
+    engine->new_calls++;
+    return true;
+}
+
+int64_t cf_engine_new_calls(const struct cf_engine *engine)
+{
+    return engine->new_calls;
+}
+
+bool cf_engine_has_news(struct cf_engine *engine)
+{
+    int64_t version = cf_reader_data_version(engine->reader);
+    bool has_news = version < 0 || version != engine->data_version;
+    engine->data_version = version;
+    return has_news;
+}
+
 struct cf_run *cf_engine_runs(struct cf_engine *engine)
 {
     return engine->runs;
@@ -163,6 +198,16 @@ static bool fail_in_use(struct cf_engine *engine, const char *name, int64_t id, 
     return cf_fail_prefix(err, "run \"%s\": ", name);
 }
 
+/* What the run has kept, before this process puts its own there. */
+static bool read_previous(struct cf_engine *engine, struct cf_run *run, struct cf_error *err)
+{
+    const struct cf_run_row *row;
+    int found = cf_reader_run(engine->reader, run->id, &row, err);
+    if (found > 0 && row->options != NULL)
+        run->previous_options = cf_strdup(row->options);
+    return found >= 0;
+}
+
 /* Finds or makes the run, takes its lock, and books this process as its owner. */
 static bool begin(struct cf_engine *engine, const struct cf_run_options *options, struct cf_run *run,
                   struct cf_error *err)
@@ -179,6 +224,9 @@ static bool begin(struct cf_engine *engine, const struct cf_run_options *options
         return false;
     if (!cf_owner_open(cf_store_path(engine->store), begun.run, &run->owner, err))
         return err->kind == CF_ERR_CONFIG ? fail_in_use(engine, run->name, begun.run, err) : false;
+    run->id = begun.run;
+    if (begun.continued && !read_previous(engine, run, err))
+        return false;
 
     char host[HOST_MAX] = "localhost";
     gethostname(host, sizeof host - 1);
@@ -188,7 +236,6 @@ static bool begin(struct cf_engine *engine, const struct cf_run_options *options
     if (!cf_store_write(engine->store, &owned.write, err))
         return false;
 
-    run->id = begun.run;
     memcpy(run->uuid, begun.uuid, sizeof run->uuid);
     run->generation = begun.generation;
     run->seed = begun.run_seed;
@@ -220,9 +267,7 @@ bool cf_engine_run(struct cf_engine *engine, const struct cf_run_options *option
     run->engine = engine;
     run->name = cf_strdup(options->name);
     if (!begin(engine, options, run, err)) {
-        cf_owner_free(run->owner);
-        free(run->name);
-        free(run);
+        free_run(run);
         return false;
     }
     run->next = engine->runs;

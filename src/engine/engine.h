@@ -22,6 +22,8 @@ struct cf_engine_options {
     const char *db_path;
     const char *provider;             /* "anthropic" */
     const char *simulate;             /* spec of the simulator; NULL: the real service */
+    bool is_offline;                  /* nothing is sent: calls come from the journal or fail */
+    int64_t max_new;                  /* most calls to be sent; -1: any number */
     struct cf_sender_options sender;  /* store, models, clock are filled in; base_url and keys too when simulating */
 };
 
@@ -45,6 +47,14 @@ const struct cf_clock *cf_engine_clock(const struct cf_engine *engine);
 bool cf_engine_is_simulated(const struct cf_engine *engine);
 const char *cf_engine_base_url(const struct cf_engine *engine);
 
+/* Counts a call that the journal does not answer. False with config_error if none may be sent, or no
+ * more than there were: nothing is to be submitted then. Script thread. */
+bool cf_engine_count_new(struct cf_engine *engine, struct cf_error *err);
+int64_t cf_engine_new_calls(const struct cf_engine *engine);    /* counted so far */
+
+/* Whether another connection has committed since it was asked last. Script thread. */
+bool cf_engine_has_news(struct cf_engine *engine);
+
 /* A run that this process works on. */
 struct cf_run {
     struct cf_engine *engine;          /* borrowed */
@@ -55,6 +65,7 @@ struct cf_run {
     uint64_t seed;
     int64_t  drawing;                  /* number of this pass over the inputs */
     bool     continued, script_changed;
+    char    *previous_options;         /* owned: what it kept the last time; JSON or NULL */
     int64_t  unknown_calls, unknown_pico;   /* left behind by a dead owner */
     struct cf_account account;
     struct cf_owner *owner;            /* owned: the lock */

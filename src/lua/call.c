@@ -23,6 +23,7 @@
 #include "lua/reply.h"
 #include "lua/scheduler.h"
 #include "provider/anthropic.h"
+#include "provider/request_diff.h"
 
 #define STOPS_MAX    16       /* stop sequences; the providers take 4 to 8 */
 #define RAW_BYTES_MAX (64u << 20)
@@ -294,6 +295,64 @@ static bool push_replayed(lua_State *L, struct cf_engine *engine, const struct c
     return true;
 }
 
+/* Why a call would have to be sent. */
+struct new_call {
+    enum cf_new_call why;
+    char changed[CF_REQUEST_DIFF_MAX];    /* fields, of one that takes the place of another */
+};
+
+static void tell_why(struct cf_engine *engine, const struct cf_item *item, const char *branch,
+                     const uint8_t *hash, const struct request *request, int64_t ordinal,
+                     struct new_call *out)
+{
+    const struct cf_journal_call *instead = NULL;
+    out->why = cf_item_why_new(item, branch, hash, request->chat.max_tokens, ordinal, &instead);
+    out->changed[0] = '\0';
+    if (instead == NULL)
+        return;
+    struct cf_buf before;
+    cf_buf_init(&before, CF_REQUEST_BYTES_MAX);
+    if (cf_reader_request(cf_engine_reader(engine), instead->call, &before, NULL) > 0)
+        cf_request_diff((struct cf_text){ cf_buf_str(&before), before.len },
+                        (struct cf_text){ request->body.data, request->body.len }, out->changed);
+    cf_buf_done(&before);
+}
+
+/* What `hold` gets: { held = true, why, changed (fields, nil if none), bound (pico-dollars, -1 unknown) } */
+static int push_held(lua_State *L, const struct new_call *why, int64_t bound_pico)
+{
+    lua_createtable(L, 0, 4);
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "held");
+    lua_pushstring(L, cf_new_call_name(why->why));
+    lua_setfield(L, -2, "why");
+    if (why->changed[0] != '\0') {
+        lua_pushstring(L, why->changed);
+        lua_setfield(L, -2, "changed");
+    }
+    lua_pushinteger(L, bound_pico);
+    lua_setfield(L, -2, "bound");
+    return 1;
+}
+
+/* Every other new call would meet the same. */
+static int raise_unsent(lua_State *L, const struct new_call *why, struct cf_error *err)
+{
+    struct cf_error told;
+    if (why->changed[0] != '\0')
+        cf_fail(&told, err->kind, "%s (%s: %s)", err->message, cf_new_call_name(why->why), why->changed);
+    else
+        cf_fail(&told, err->kind, "%s (%s)", err->message, cf_new_call_name(why->why));
+    cf_lua_push_error(L, &told);
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "stops_run");
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "unsent");
+    lua_pushliteral(L, "");
+    lua_setfield(L, -2, "traceback");
+    return lua_error(L);
+}
+
 static int call_ask(lua_State *L)
 {
     struct cf_engine *engine = cf_lua_check_engine(L);
@@ -315,10 +374,12 @@ static int call_ask(lua_State *L)
         return cf_lua_raise(L, &err);
 
     const char *branch = cf_lua_read_string(L, 2, "branch");
+    if (branch == NULL)
+        branch = "";
     int64_t ordinal;
     bool serves;
     const struct cf_journal_call *row =
-        cf_item_ask(item, branch != NULL ? branch : "", hash, request->chat.max_tokens, &ordinal, &serves);
+        cf_item_ask(item, branch, hash, request->chat.max_tokens, &ordinal, &serves);
     if (serves) {
         if (push_replayed(L, engine, row))
             return 1;
@@ -326,13 +387,26 @@ static int call_ask(lua_State *L)
     }
     if (cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE)
         return cf_lua_wait_for_ever(L);
-    tell_dropped(L, model, &dropped);
 
     int64_t input_bound = cf_chat_request_input_bound(&request->chat);
     int64_t output_bound = cf_chat_request_output_bound(&request->chat, &model->features);
     struct cf_cost_limits limits = {
         .input_tokens = input_bound, .output_tokens = output_bound, .cache_mark = request->chat.cache,
     };
+    int64_t bound_pico = cf_cost_bound(&model->price, &limits);
+    struct new_call why = { .why = CF_NEW_UNFINISHED };
+    bool holds = false;
+    cf_lua_read_bool(L, 2, "hold", &holds);
+    if (holds) {
+        tell_why(engine, item, branch, hash, request, ordinal, &why);
+        return push_held(L, &why, bound_pico);
+    }
+    if (!cf_engine_count_new(engine, &err)) {
+        tell_why(engine, item, branch, hash, request, ordinal, &why);
+        return raise_unsent(L, &why, &err);
+    }
+    tell_dropped(L, model, &dropped);
+
     int64_t output_estimate = output_bound;
     cf_lua_read_int(L, 2, "output_estimate", &output_estimate);
     int64_t template_id = 0;
@@ -353,14 +427,14 @@ static int call_ask(lua_State *L)
     call->run = item->run->id;
     call->item = item->id;
     call->template_id = template_id;
-    snprintf(call->branch, sizeof call->branch, "%s", branch != NULL ? branch : "");
+    snprintf(call->branch, sizeof call->branch, "%s", branch);
     memcpy(call->hash, hash, sizeof call->hash);
     call->ordinal = ordinal;
     call->call_id = row != NULL ? row->call : 0;
     call->model = model;
     call->body = cf_buf_take(&request->body, &call->body_len);
     call->max_tokens = request->chat.max_tokens;
-    call->bound_pico = cf_cost_bound(&model->price, &limits);
+    call->bound_pico = bound_pico;
     call->amounts = (struct cf_amounts){ 1, cf_tokens_estimate(call->body, call->body_len), output_estimate };
     call->on_retry = wants_retries ? on_retry : NULL;
     uint64_t ticket = waiting->ticket;

@@ -9,7 +9,8 @@
  *      coroutine waits. Raises the error that it ended with; `stops_run` is set in it where every
  *      other call would meet the same. request: model, system, prompt or messages, max_tokens,
  *      temperature, top_p, top_k, stop, schema, tools, tool_choice (JSON texts), thinking, thinking_budget,
- *      effort, cache, template (row id), output_estimate (tokens), branch, on_retry
+ *      effort, cache, template (row id), output_estimate (tokens), branch, on_retry,
+ *      hold: nothing is sent, a new call gives { held = true, why, changed, bound } instead of a Reply
  *  reject(item, call, kind, message)  a reply that does not serve: logs why, without waiting
  *  set_on_retry(f)  f(attempt, error, delay_ms) is called for each retry of calls with on_retry = true; nil: none
  *  model(name)  -> { name, provider, limit_class, max_output, is_retired, successor }, or nil */

@@ -157,9 +157,11 @@ static int engine_open(lua_State *L)
     struct cf_engine_options options = {
         .db_path = cf_lua_read_string(L, 1, "db"),
         .provider = cf_lua_read_string(L, 1, "provider"),
-        .simulate = cf_lua_read_string(L, 1, "simulate"),
+        .simulate = cf_lua_read_string(L, 1, "simulate"), .max_new = -1,
         .sender.base_url = cf_lua_read_string(L, 1, "base_url"),
     };
+    cf_lua_read_bool(L, 1, "offline", &options.is_offline);
+    cf_lua_read_int(L, 1, "max_new", &options.max_new);
     cf_limit_config_default(&options.sender.limits);
     if (lua_getfield(L, 1, "limits") == LUA_TTABLE)
         cf_lua_read_limits(L, lua_gettop(L), &options.sender.limits);
@@ -218,7 +220,8 @@ static int engine_status(lua_State *L)
     struct cf_sender_status status;
     cf_sender_status(cf_engine_sender(cf_lua_check_engine(L)), &status);
     int64_t pause_ms = status.paused_until_ms - cf_now_ms(cf_clock_system());
-    lua_createtable(L, 0, 9);
+    lua_createtable(L, 0, 11);
+    set_int(L, "new_calls", cf_engine_new_calls(cf_lua_check_engine(L)));
     set_int(L, "waiting", status.waiting);
     set_int(L, "in_flight", status.in_flight);
     set_int(L, "backing_off", status.backing_off);
@@ -230,7 +233,30 @@ static int engine_status(lua_State *L)
     lua_setfield(L, -2, "limit_source");
     lua_pushboolean(L, status.is_storage_full);
     lua_setfield(L, -2, "storage_full");
+    lua_pushboolean(L, status.is_held);
+    lua_setfield(L, -2, "held");
     return 1;
+}
+
+/* hold(whether) */
+static int engine_hold(lua_State *L)
+{
+    cf_sender_hold(cf_engine_sender(cf_lua_check_engine(L)), lua_toboolean(L, 1));
+    return 0;
+}
+
+/* tune(limits): see cf_sender_tune */
+static int engine_tune(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    struct cf_limit_config change = { 0 };
+    cf_lua_read_int(L, 1, "max_requests", &change.max_requests);
+    cf_lua_read_int(L, 1, "max_input_tokens", &change.max_input_tokens);
+    cf_lua_read_int(L, 1, "max_output_tokens", &change.max_output_tokens);
+    struct cf_error err;
+    if (!cf_sender_tune(cf_engine_sender(cf_lua_check_engine(L)), &change, &err))
+        return cf_lua_raise(L, &err);
+    return 0;
 }
 
 /* limits(key name or nil, limit class) -> DESIGN's table of `status(key)`; nil: no such key. */
@@ -261,6 +287,8 @@ int cf_lua_open_engine(lua_State *L)
         { "is_open", engine_is_open },
         { "is_simulated", engine_is_simulated },
         { "status", engine_status },
+        { "hold", engine_hold },
+        { "tune", engine_tune },
         { "limits", engine_limits },
         { "reset_limits", engine_reset_limits },
         { NULL, NULL },

@@ -1,6 +1,7 @@
 #include "lua/run.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #include "lua/raise.h"
 #include "lua/read.h"
 #include "lua/scheduler.h"
+#include "store/write_call.h"
 #include "store/write_item.h"
 #include "store/write_run.h"
 
@@ -152,6 +154,8 @@ static int run_index(lua_State *L)
         lua_pushboolean(L, run->continued);
     else if (strcmp(name, "script_changed") == 0)
         lua_pushboolean(L, run->script_changed);
+    else if (strcmp(name, "previous_options") == 0)
+        lua_pushstring(L, run->previous_options);
     else if (strcmp(name, "unknown_calls") == 0)
         lua_pushinteger(L, run->unknown_calls);
     else if (strcmp(name, "unknown_cost") == 0)
@@ -240,6 +244,60 @@ static int run_load(lua_State *L)
     if (!cf_item_load(item, cf_engine_reader(cf_lua_check_engine(L)), &err))
         return cf_lua_raise(L, &err);
     return 0;
+}
+
+/* find(key) -> an item that was drawn before, as it is now, or nil */
+static int run_find(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    struct cf_text key;
+    const struct cf_item_row *row;
+    struct cf_error err;
+    key.data = luaL_checklstring(L, 2, &key.len);
+    int found = cf_reader_item(cf_engine_reader(run->engine), run->id, key, &row, &err);
+    if (found < 0)
+        return cf_lua_raise(L, &err);
+    if (found == 0)
+        return 0;
+    struct cf_item *item = cf_lua_push_item(L);
+    item->run = run;
+    item->id = row->item;
+    item->ordinal = row->ordinal;
+    item->state = cf_item_state_parse(row->state);
+    item->existed = true;
+    if (row->error_kind != NULL)
+        snprintf(item->error_kind, sizeof item->error_kind, "%s", row->error_kind);
+    return 1;
+}
+
+/* failure(key) -> kind and message of the item's failure, or nil */
+static int run_failure(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    struct cf_text key;
+    const struct cf_item_row *row;
+    struct cf_error err;
+    key.data = luaL_checklstring(L, 2, &key.len);
+    int found = cf_reader_item(cf_engine_reader(run->engine), run->id, key, &row, &err);
+    if (found < 0)
+        return cf_lua_raise(L, &err);
+    if (found == 0 || row->error_kind == NULL)
+        return 0;
+    lua_pushstring(L, row->error_kind);
+    lua_pushstring(L, row->error_message);
+    return 2;
+}
+
+/* set_aside() -> how many replies of items that failed on content */
+static int run_set_aside(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    struct cf_write_call_set_aside aside = { .write.apply = cf_write_call_set_aside, .run = run->id };
+    struct cf_error err;
+    if (!cf_store_write(cf_engine_store(run->engine), &aside.write, &err))
+        return cf_lua_raise(L, &err);
+    lua_pushinteger(L, aside.calls);
+    return 1;
 }
 
 /* params(key) -> the JSON of the item's parameters, or nil */
@@ -475,6 +533,19 @@ static int run_set_state(lua_State *L)
     return 0;
 }
 
+static int run_keep(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    struct cf_write_run_update update = {
+        .write.apply = cf_write_run_update, .run = run->id, .options = luaL_checkstring(L, 2),
+        .planned = CF_RUN_KEEP, .budget_pico = CF_RUN_KEEP,
+    };
+    struct cf_error err;
+    if (!cf_store_write(cf_engine_store(run->engine), &update.write, &err))
+        return cf_lua_raise(L, &err);
+    return 0;
+}
+
 static int run_account(lua_State *L)
 {
     struct cf_account account;
@@ -509,18 +580,63 @@ static int run_template(lua_State *L)
     return 2;
 }
 
+/* --- what other processes ask for --- */
+
+/* control() -> { id, run (row), command, arguments (JSON) } of the oldest thing that is asked of a run of
+ * this process and not done yet, or nil. */
+static int run_control(lua_State *L)
+{
+    struct cf_engine *engine = cf_lua_engine(L);
+    const struct cf_control_row *row;
+    struct cf_error err;
+    if (engine == NULL || !cf_engine_has_news(engine))
+        return 0;
+    for (struct cf_run *run = cf_engine_runs(engine); run != NULL; run = run->next) {
+        int found = run->owner != NULL ? cf_reader_control(cf_engine_reader(engine), run->id, &row, &err) : 0;
+        if (found < 0)
+            return cf_lua_raise(L, &err);
+        if (found == 0)
+            continue;
+        lua_createtable(L, 0, 4);
+        lua_pushinteger(L, row->control);
+        lua_setfield(L, -2, "id");
+        lua_pushinteger(L, run->id);
+        lua_setfield(L, -2, "run");
+        lua_pushstring(L, row->command);
+        lua_setfield(L, -2, "command");
+        lua_pushstring(L, row->arguments);
+        lua_setfield(L, -2, "arguments");
+        return 1;
+    }
+    return 0;
+}
+
+/* controlled(id): it was done */
+static int run_controlled(lua_State *L)
+{
+    struct cf_write_control done = { .write.apply = cf_write_control, .handled = luaL_checkinteger(L, 1) };
+    struct cf_error err;
+    if (!cf_store_write(cf_engine_store(cf_lua_check_engine(L)), &done.write, &err))
+        return cf_lua_raise(L, &err);
+    return 0;
+}
+
 int cf_lua_open_run(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "open", run_open },
         { "template", run_template },
+        { "control", run_control },
+        { "controlled", run_controlled },
         { NULL, NULL },
     };
     static const luaL_Reg methods[] = {
         { "draw", run_draw },           { "load", run_load },
         { "finish", run_finish },       { "orphans", run_orphans },
         { "set_state", run_set_state }, { "account", run_account },
-        { "params", run_params },
+        { "params", run_params },       { "find", run_find },
+        { "failure", run_failure },     { "set_aside", run_set_aside },
+        { "keep", run_keep },
         { NULL, NULL },
     };
     cf_lua_open_item(L);

@@ -7,20 +7,28 @@
 
 #include <lua.h>
 
-/* Pushes { open, template }.
+/* Pushes { open, template, control, controlled }.
  *  open(options)  name, fresh, script, script_text, script_hash, args, options, model, seed -> Run
- *      Run fields: id, uuid, name, generation, seed, continued, script_changed, unknown_calls, unknown_cost
+ *      Run fields: id, uuid, name, generation, seed, continued, script_changed, previous_options (JSON: what it
+ *      kept the last time), unknown_calls, unknown_cost
  *      run:draw(list)     list of { key, ordinal, params (JSON) }; -> list of items; false where the key
  *                         was drawn before in this pass
  *      run:load(item)     reads the journal of an item that was there before
+ *      run:find(key)      an item that was drawn before, as it is now, or nil
  *      run:params(key)    the JSON of an item's parameters, or nil
+ *      run:failure(key)   kind and message of an item's failure, or nil
+ *      run:set_aside()    sets aside the last replies of items that failed on content; -> how many
  *      run:finish(item, outcome)   state, error_kind, error_message, surplus, conversations: list of
  *                         { conversation, part, template, persona, emotion, topic, tier, document_id, chunk_id,
  *                         parameters, status, score, breakdown, cost_pico, model, truncated, calls, tags };
  *                         sets id and version in their fields
  *      run:orphans()      what this pass did not draw leaves the plan; -> how many
  *      run:set_state(state, reason, planned, finished)
+ *      run:keep(options)  JSON that stays with the run
  *      run:account()      spent, at_risk, reserved (pico-dollars), attempts, retries, refusals
+ *  control()    the oldest thing that another process asks of a run of this one: { id, run (row), command,
+ *               arguments (JSON) }; nil if there is none, or nothing was written since it was asked
+ *  controlled(id)  it was done
  *  template(t)  name, tier, system, prompt, settings (JSON) -> row id, version */
 int cf_lua_open_run(lua_State *L);
 #endif

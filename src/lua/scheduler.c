@@ -46,9 +46,7 @@ struct scheduler {
     uint64_t *ready;
     size_t ready_head, ready_len, ready_cap;
 
-    void (*on_tick)(void *self);
-    void *on_tick_self;
-    int64_t tick_ms, next_tick_ms;
+    struct ticker { void (*on_tick)(void *self); void *self; int64_t period_ms, next_ms; } tickers[CF_TICKS];
 
     void (*on_stop)(enum cf_stop_level level, void *self);
     void *on_stop_self;
@@ -138,7 +136,6 @@ void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_progr
     sched->clock = clock;
     sched->is_program = is_program;
     sched->next_ticket = 1;
-    sched->tick_ms = -1;
     sched->drain_ms = -1;
     sched->exit_code = -1;
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);                            /* */
@@ -241,6 +238,16 @@ static void stop_hook(lua_State *L, lua_Debug *ar)
     cf_lua_raise(L, &err);
 }
 
+/* The coroutine's own random numbers, once it is over. */
+static void forget_random(lua_State *L, lua_State *co)
+{
+    if (*own_random(co) == NULL)
+        return;
+    *own_random(co) = NULL;
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, co);
+}
+
 /* Resumes co, whose arguments are on its stack. co is anchored by the caller. */
 static void resume(lua_State *L, struct scheduler *sched, lua_State *co, int nargs)
 {
@@ -271,11 +278,7 @@ static void resume(lua_State *L, struct scheduler *sched, lua_State *co, int nar
         lua_pop(co, results);
         return;
     }
-    if (*own_random(co) != NULL) {
-        *own_random(co) = NULL;
-        lua_pushnil(L);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, co);
-    }
+    forget_random(L, co);
     if (co == sched->main_thread) {
         sched->main_done = true;
         if (status != LUA_OK)
@@ -437,13 +440,32 @@ static void run_ready(lua_State *L, struct scheduler *sched)
 
 static void tick(struct scheduler *sched)
 {
-    if (sched->on_tick == NULL)
-        return;
-    int64_t now = cf_now_ms(sched->clock);
-    if (now < sched->next_tick_ms)
-        return;
-    sched->next_tick_ms = now + sched->tick_ms;
-    sched->on_tick(sched->on_tick_self);
+    for (int which = 0; which < CF_TICKS; which++) {
+        struct ticker *ticker = &sched->tickers[which];
+        if (ticker->on_tick == NULL)
+            continue;
+        int64_t now = cf_now_ms(sched->clock);
+        if (now < ticker->next_ms)
+            continue;
+        ticker->next_ms = now + ticker->period_ms;
+        ticker->on_tick(ticker->self);
+    }
+}
+
+/* -1: there is none. */
+static int64_t ms_until_tick(const struct scheduler *sched)
+{
+    int64_t least = -1, now = 0;
+    for (int which = 0; which < CF_TICKS; which++) {
+        const struct ticker *ticker = &sched->tickers[which];
+        if (ticker->on_tick == NULL)
+            continue;
+        now = now == 0 ? cf_now_ms(sched->clock) : now;
+        int64_t until = ticker->next_ms > now ? ticker->next_ms - now : 0;
+        if (least < 0 || until < least)
+            least = until;
+    }
+    return least;
 }
 
 /* -1: there is no such moment. */
@@ -473,9 +495,8 @@ static void turn(lua_State *L, struct scheduler *sched)
     act_on_signals(L, sched);    /* its wake-up may have been read with that of a delivery */
     if (sched->ready_len > 0) {
         timeout = 0;
-    } else if (sched->on_tick != NULL) {
-        int64_t until = sched->next_tick_ms - cf_now_ms(sched->clock);
-        timeout = until > 0 ? (int)until : 0;
+    } else {
+        timeout = (int)ms_until_tick(sched);
     }
     int64_t until_abandon = ms_until_abandon(sched);
     if (until_abandon >= 0 && (timeout < 0 || until_abandon < timeout))
@@ -545,13 +566,11 @@ int cf_lua_wait_for_ever(lua_State *L)
 
 /* --- ends and stops --- */
 
-void cf_scheduler_set_tick(lua_State *L, int64_t period_ms, void (*on_tick)(void *self), void *self)
+void cf_scheduler_set_tick(lua_State *L, enum cf_tick which, int64_t period_ms,
+                           void (*on_tick)(void *self), void *self)
 {
     struct scheduler *sched = get_scheduler(L);
-    sched->on_tick = on_tick;
-    sched->on_tick_self = self;
-    sched->tick_ms = period_ms;
-    sched->next_tick_ms = cf_now_ms(sched->clock);
+    sched->tickers[which] = (struct ticker){ on_tick, self, period_ms, cf_now_ms(sched->clock) };
 }
 
 void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self), void *self)
@@ -703,6 +722,17 @@ static int scheduler_spawn(lua_State *L)
     return 0;
 }
 
+static int scheduler_discard(lua_State *L)
+{
+    lua_State *co = take_waiting(L, (uint64_t)luaL_checkinteger(L, 1));    /* ticket thread? */
+    if (co == NULL)
+        return 0;
+    lua_sethook(co, NULL, 0, 0);
+    forget_random(L, co);
+    lua_resetthread(co);
+    return 0;
+}
+
 static int scheduler_seed(lua_State *L)
 {
     uint64_t seed = (uint64_t)luaL_checkinteger(L, 1);
@@ -746,12 +776,11 @@ static int scheduler_wake(lua_State *L)
     return 0;
 }
 
-static const char tick_key = 0;      /* registry: the Lua side's tick */
+static const char tick_keys[CF_TICKS];      /* registry: the Lua side's ticks */
 
-static void call_tick(void *self)
+static void call_tick(lua_State *L, enum cf_tick which)
 {
-    lua_State *L = self;
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &tick_key) != LUA_TFUNCTION) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &tick_keys[which]) != LUA_TFUNCTION) {
         lua_pop(L, 1);
         return;
     }
@@ -761,13 +790,39 @@ static void call_tick(void *self)
     }
 }
 
-static int scheduler_set_tick(lua_State *L)
+static void call_progress_tick(void *self)
+{
+    call_tick(self, CF_TICK_PROGRESS);
+}
+
+static void call_watch_tick(void *self)
+{
+    call_tick(self, CF_TICK_WATCH);
+}
+
+static int set_tick(lua_State *L, enum cf_tick which, void (*on_tick)(void *self))
 {
     lua_Integer period_ms = luaL_checkinteger(L, 1);
     lua_settop(L, 2);
     bool is_on = lua_isfunction(L, 2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &tick_key);
-    cf_scheduler_set_tick(L, period_ms, is_on ? call_tick : NULL, get_scheduler(L)->L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &tick_keys[which]);
+    cf_scheduler_set_tick(L, which, period_ms, is_on ? on_tick : NULL, get_scheduler(L)->L);
+    return 0;
+}
+
+static int scheduler_set_tick(lua_State *L)
+{
+    return set_tick(L, CF_TICK_PROGRESS, call_progress_tick);
+}
+
+static int scheduler_set_watch(lua_State *L)
+{
+    return set_tick(L, CF_TICK_WATCH, call_watch_tick);
+}
+
+static int scheduler_stop(lua_State *L)
+{
+    cf_scheduler_stop(L, CF_STOP_LEVEL_DRAIN);
     return 0;
 }
 
@@ -801,6 +856,9 @@ int cf_lua_open_scheduler(lua_State *L)
         { "now", scheduler_now },
         { "seed", scheduler_seed },
         { "set_tick", scheduler_set_tick },
+        { "set_watch", scheduler_set_watch },
+        { "stop", scheduler_stop },
+        { "discard", scheduler_discard },
         { "ticket", scheduler_ticket },
         { "check_wait", scheduler_check_wait },
         { "wait", scheduler_wait },

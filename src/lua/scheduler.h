@@ -65,9 +65,13 @@ void cf_scheduler_wake(lua_State *L, uint64_t ticket, cf_lua_push_result push, v
 /* The ticket was answered, but whoever waits for it is not to go on. */
 void cf_scheduler_drop(lua_State *L, uint64_t ticket);
 
+/* What is done again and again: showing progress, looking for what other processes ask of the run. */
+enum cf_tick { CF_TICK_PROGRESS, CF_TICK_WATCH, CF_TICKS };
+
 /* Called about every `period_ms` while the scheduler turns, and after each batch of completions if
  * so much time has passed. NULL to remove. */
-void cf_scheduler_set_tick(lua_State *L, int64_t period_ms, void (*on_tick)(void *self), void *self);
+void cf_scheduler_set_tick(lua_State *L, enum cf_tick which, int64_t period_ms,
+                           void (*on_tick)(void *self), void *self);
 
 /* Called on the script thread when the stop level rises (after a signal). */
 void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self), void *self);
@@ -102,14 +106,18 @@ const char *cf_scheduler_traceback(lua_State *L);
 /* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
 void cf_scheduler_catch_signals(lua_State *L);
 
-/* Pushes { spawn, seed, ticket, check_wait, wait, wake, stopping, set_tick, now, exit }: waiting among coroutines of the Lua side.
+/* Pushes { spawn, discard, seed, ticket, check_wait, wait, wake, stopping, stop, set_tick, set_watch, now, exit }:
+ * waiting among coroutines of the Lua side.
  *  spawn(f, ...)   starts f in a coroutine of its own, which must catch its own errors
+ *  discard(ticket) ends the coroutine that waits for the ticket; its <close> variables run, and cannot wait
  *  seed(n)         from now on this coroutine has random numbers of its own, from this seed
  *  ticket()        a new ticket, to be stored where others find it
  *  check_wait(what)  raises script_error, naming `what`, where a wait is impossible
  *  wait(ticket)    waits until wake(ticket, value) is called; returns the value
  *  wake(ticket, v) lets it go on, once, after the caller has waited or ended itself
  *  set_tick(ms, f) calls f (which must not wait) about so often while something is waited for; nil: no more
+ *  set_watch(ms, f)  the same, for another f
+ *  stop()          as the first Ctrl-C
  *  exit(code)      ends the script; what is in flight is awaited
  *  now()           monotonic milliseconds
  *  stopping()      whether a stop was asked for: nothing new is to be begun */
