@@ -94,6 +94,4 @@ bool cf_tx_item_standing(struct cf_store_tx *tx, int64_t item,
 
 /* Counts an item in (sign 1) or out (-1) of the totals of its run. */
 void cf_tx_count_item(struct cf_store_tx *tx, const struct cf_item_standing *standing, int sign);
-
-enum cf_item_state cf_item_state_parse(const char *name);    /* pending if unknown */
 #endif

@@ -13,6 +13,9 @@ enum cf_item_state { CF_ITEM_PENDING, CF_ITEM_DONE, CF_ITEM_FAILED, CF_ITEM_SKIP
 /* "pending", "done", "failed", "skipped". Static. */
 const char *cf_item_state_name(enum cf_item_state state);
 
+/* The state of that name; pending if there is none. */
+enum cf_item_state cf_item_state_parse(const char *name);
+
 #define CF_ITEM_NO_ORDINAL \
     INT64_C(-1) /* not part of the plan: the item "" of calls outside a run */
 
