@@ -71,7 +71,8 @@ local run_specs = {
 ---@field ready table[]  Drawn items, first to last; [first..last].
 ---@field repeats table<string, integer>  How often a key came up, of those that came up again.
 ---@field unfinished confab.Marks  Ordinals of items for a later pass; and
----@field finished confab.Marks  of those that were finished before.
+---@field finished confab.Marks  of those that were finished before, the first `passed_over` items with them.
+---@field passed_over integer
 ---@field since confab.Since
 ---@field again? confab.Again  Set if all items are looked at before anything is sent.
 ---@field concurrency integer  Items in work at once; `free` of them are not in use.
@@ -282,8 +283,13 @@ end
 
 local names_used = {}
 
+--- Its own name, else the script's, the second time with a number. One name twice would set the items
+--- of the first aside.
 local function name_of(opts)
   local name = opts.name or context.script_name()
+  if opts.name and names_used[name] then
+    errors.misuse(("confab.run: this script has a run %q already; give each its own name"):format(name))
+  end
   if not opts.name and names_used[name] then
     local base, n = name, 2
     repeat

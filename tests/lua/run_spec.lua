@@ -31,6 +31,14 @@ describe("confab.run", function()
     ]], "latency=uniform:0:20"))
   end)
 
+  it("refuses one name for two runs of a script", function()
+    assert.truthy(script.text([[
+      confab.run { name = "r", items = topics(1), template = chat }
+      local ok, why = pcall(confab.run, { name = "r", items = topics(2), template = chat })
+      say(ok, why.kind, why.message)
+    ]]):find('false config_error .*this script has a run "r" already'))
+  end)
+
   it("works through steps: conversations, several, or none", function()
     assert.same({ "done 4 3 0 0 0 1", "1 1,2 1,2 2,4 1" }, script.run([[
       local n = 0
