@@ -20,6 +20,14 @@ function Marks:add(ordinal)
   self.count = self.count + 1
 end
 
+--- Adds the first n numbers to an empty set.
+---@param n integer
+function Marks:add_first(n)
+  for at = 0, (n >> 6) - 1 do self.words[at + 1] = -1 end
+  if n & 63 > 0 then self.words[(n >> 6) + 1] = (1 << (n & 63)) - 1 end
+  self.count = n
+end
+
 ---@param ordinal integer
 ---@return boolean
 function Marks:has(ordinal)

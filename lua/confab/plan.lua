@@ -2,8 +2,10 @@
 ---
 --- One coroutine, the planner, walks through the inputs. The first pass writes every item to the
 --- database, in batches, and gives the workers what is new or unfinished; what is finished waits for
---- a later pass, as a mark at its ordinal. If it must be known first what there is to send, the first
---- pass hands nothing out: it looks, and later passes do the rest.
+--- a later pass, as a mark at its ordinal. What comes before the first unfinished item of the last
+--- time is finished, unless the inputs have changed: it is not even drawn before its pass. If it must be
+--- known first what there is to send, the first pass hands nothing out: it looks, and later passes do
+--- the rest.
 local again = require "confab.again"
 local context = require "confab.context"
 local core = require "confab.core"
@@ -181,48 +183,75 @@ local function walk(state, visit)
   return not state.halted, ordinal
 end
 
-local function first_pass(state)
-  local deal = state.again and look or hand_out
+--- Collects entries, and draws and deals them out in batches.
+local function new_drawer(state, deal)
   local batch, size = {}, math.min(state.concurrency, DRAW_BATCH)
-  local is_whole, count = walk(state, function(params, ordinal)
-    batch[#batch + 1] = entry_of(state, params, ordinal)
-    if #batch < size then return end
+  local function flush()
+    if #batch == 0 or state.halted then return end
     draw(state, batch)
     deal(state, batch)
     batch, size = {}, DRAW_BATCH
-  end)
-  if #batch > 0 and not state.halted then
-    draw(state, batch)
-    deal(state, batch)
   end
+  local function add(params, ordinal)
+    batch[#batch + 1] = entry_of(state, params, ordinal)
+    if #batch >= size then flush() end
+  end
+  return add, flush
+end
+
+local function first_pass(state)
+  local add, flush = new_drawer(state, state.again and look or hand_out)
+  local is_whole, count = walk(state, function(params, ordinal)
+    if ordinal >= state.passed_over then add(params, ordinal) end
+  end)
+  flush()
   if is_whole and count == 0 then
     error(errors.new("config_error", ("run %q: there are no items"):format(state.core.name)), 0)
   end
   return is_whole and not state.halted
 end
 
---- Hands out the items that are marked. Equal items get the numbers of the first pass again.
+local function push_all(state, batch)
+  for _, entry in ipairs(batch) do push_ready(state, entry) end
+  wait_for_room(state)
+end
+
+--- Hands out the items that are marked: draws those that were passed over, finds the others, whose
+--- keys get the numbers of the first pass again.
 local function later_pass(state, marked)
   if marked.count == 0 then return true end
-  local seen, left, has_repeats = {}, marked.count, next(state.repeats) ~= nil
-  return (walk(state, function(params, ordinal)
-    local is_marked = marked:has(ordinal)
-    if not is_marked and not has_repeats then return end
+  local add, flush = new_drawer(state, push_all)
+  local numbered, seen, left = {}, {}, marked.count
+  for base in next, state.repeats do numbered[base] = true end
+  local has_numbered = next(numbered) ~= nil
+
+  local function find(params, ordinal, is_marked)
     local base = key_of(state, params)
     local key = base
-    if state.repeats[base] then
+    if numbered[base] then
       seen[base] = (seen[base] or 0) + 1
       key = keys.occurrence(base, seen[base])
     end
-    if not is_marked then return end
-    local item = state.core:find(key)    -- nil: the inputs are not what they were a moment ago
+    local item = is_marked and state.core:find(key)    -- nil: the inputs are not what they were
     if item then
       push_ready(state, { params = params, key = key, base = base, ordinal = ordinal, item = item })
       wait_for_room(state)
     end
-    left = left - 1
+  end
+
+  local is_whole = walk(state, function(params, ordinal)
+    local is_marked = marked:has(ordinal)
+    if ordinal < state.passed_over then
+      if is_marked then add(params, ordinal) end
+    else
+      if ordinal == state.passed_over then flush() end
+      if is_marked or has_numbered then find(params, ordinal, is_marked) end
+    end
+    if is_marked then left = left - 1 end
     return left == 0
-  end))
+  end)
+  flush()
+  return is_whole and not state.halted
 end
 
 local function length_of(items)
@@ -233,11 +262,13 @@ end
 --- The planner: draws all items and hands them out, unfinished and new ones first.
 ---@param state confab.RunState
 function plan.run(state)
-  state.unfinished, state.finished = marks.new(), marks.new()
+  state.unfinished, state.finished, state.passed_over = marks.new(), marks.new(), 0
   if again.must_look(state.core, state.since, state.opts.key ~= nil) then
     state.again = again.new()
-  elseif state.core.continued and not flags.offline then
-    again.tell_counts(state.core, length_of(state.items))
+  elseif state.core.continued then
+    state.passed_over = state.core:first_unfinished(flags.failed)
+    state.finished:add_first(state.passed_over)
+    if not flags.offline then again.tell_counts(state.core, length_of(state.items)) end
   end
   if not first_pass(state) then return end
   if state.again then state.again:tell(state.core, state.since, state.opts.template ~= nil) end

@@ -288,6 +288,18 @@ static int run_failure(lua_State *L)
     return 2;
 }
 
+/* first_unfinished(any failed) -> an ordinal: see cf_reader_first_unfinished */
+static int run_first_unfinished(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    int64_t ordinal;
+    struct cf_error err;
+    if (!cf_reader_first_unfinished(cf_engine_reader(run->engine), run->id, lua_toboolean(L, 2), &ordinal, &err))
+        return cf_lua_raise(L, &err);
+    lua_pushinteger(L, ordinal);
+    return 1;
+}
+
 /* set_aside() -> how many replies of items that failed on content */
 static int run_set_aside(lua_State *L)
 {
@@ -636,7 +648,7 @@ int cf_lua_open_run(lua_State *L)
         { "set_state", run_set_state }, { "account", run_account },
         { "params", run_params },       { "find", run_find },
         { "failure", run_failure },     { "set_aside", run_set_aside },
-        { "keep", run_keep },
+        { "keep", run_keep },           { "first_unfinished", run_first_unfinished },
         { NULL, NULL },
     };
     cf_lua_open_item(L);

@@ -17,6 +17,7 @@
  *      run:find(key)      an item that was drawn before, as it is now, or nil
  *      run:params(key)    the JSON of an item's parameters, or nil
  *      run:failure(key)   kind and message of an item's failure, or nil
+ *      run:first_unfinished(any_failed)  its place in the plan; the one after the last if there is none
  *      run:set_aside()    sets aside the last replies of items that failed on content; -> how many
  *      run:finish(item, outcome)   state, error_kind, error_message, surplus, conversations: list of
  *                         { conversation, part, template, persona, emotion, topic, tier, document_id, chunk_id,

@@ -89,6 +89,30 @@ int cf_reader_item(struct cf_reader *reader, int64_t run, struct cf_text key,
     return 1;
 }
 
+bool cf_reader_first_unfinished(struct cf_reader *reader, int64_t run, bool any_failed,
+                                int64_t *out_ordinal, struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(
+        &reader->db,
+        "SELECT ordinal FROM items INDEXED BY items_ordinal WHERE run = ?1 AND ordinal >= 0"
+        " AND NOT orphan AND (state = 'pending' OR (state = 'failed' AND (?2 OR error_kind NOT IN "
+        CF_KINDS_ON_CONTENT "))) ORDER BY ordinal LIMIT 1");
+    cf_query_int(&query, run);
+    cf_query_int(&query, any_failed);
+    int found = cf_query_next(&query, err);
+    if (found == 0) {
+        query = cf_db_query(&reader->db,
+                            "SELECT coalesce(max(ordinal), -1) + 1 FROM items WHERE run = ?");
+        cf_query_int(&query, run);
+        found = cf_query_next(&query, err);
+    }
+    if (found <= 0)
+        return false;
+    *out_ordinal = cf_column_int(&query, 0);
+    cf_query_end(&query);
+    return true;
+}
+
 /* --- journal --- */
 
 static bool fill_call(struct cf_journal_call *call, const struct cf_query *query,

@@ -102,6 +102,11 @@ void cf_items_free(struct cf_item_cursor *cursor);
 int cf_reader_item(struct cf_reader *reader, int64_t run, struct cf_text key,
                    const struct cf_item_row **out_row, struct cf_error *err);
 
+/* The place in the plan of the first item that is pending or failed on the way to a reply (any_failed:
+ * or failed at all); if there is none, the place after the last item. */
+bool cf_reader_first_unfinished(struct cf_reader *reader, int64_t run, bool any_failed,
+                                int64_t *out_ordinal, struct cf_error *err);
+
 /* --- journal --- */
 
 struct cf_journal_call {

@@ -298,7 +298,7 @@ bool cf_write_call_set_aside(struct cf_write *write, struct cf_store_tx *tx, str
         " SELECT (SELECT max(c.id) FROM calls c INDEXED BY calls_item"
         "  WHERE c.item = i.id AND c.state = 'done' AND NOT c.set_aside)"
         " FROM items i INDEXED BY items_failed WHERE i.run = ? AND i.state = 'failed' AND NOT i.orphan"
-        " AND i.error_kind IN ('parse_error', 'validation_error', 'refusal', 'script_error'))");
+        " AND i.error_kind IN " CF_KINDS_ON_CONTENT ")");
     cf_query_int(&query, aside->run);
     if (!cf_query_run(&query, err))
         return false;

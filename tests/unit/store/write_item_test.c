@@ -376,6 +376,43 @@ static void items_come_in_the_order_of_the_plan(void **state)
 
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, fixture_make, fixture_remove)
 
+static int64_t first_unfinished(struct fixture *f, bool any_failed)
+{
+    struct cf_reader *reader = fixture_reader(f);
+    int64_t ordinal = -7;
+    if (!cf_reader_first_unfinished(reader, f->run.run, any_failed, &ordinal, &f->err))
+        fail_msg("%s", f->err.message);
+    cf_reader_free(reader);
+    return ordinal;
+}
+
+static void the_first_unfinished_item_has_a_place(void **state)
+{
+    struct fixture *f = *state;
+    int64_t drawing = fixture_own(f);
+    assert_int_equal(first_unfinished(f, false), 0);      /* of an empty plan */
+    fixture_draw(f, "", CF_ITEM_NO_ORDINAL, drawing);     /* of calls outside: never finished */
+    assert_int_equal(first_unfinished(f, false), 0);
+
+    fixture_finish(f, fixture_draw(f, "a", 0, drawing).item, "generated", 8);
+    fixture_fail(f, fixture_draw(f, "b", 1, drawing).item, "refusal", "no");
+    assert_int_equal(first_unfinished(f, false), 2);
+    assert_int_equal(first_unfinished(f, true), 1);
+    int64_t item = fixture_draw(f, "c", 2, drawing).item;
+    fixture_draw(f, "d", 3, drawing);
+    fixture_fail(f, item, "api_error", "500");
+    assert_int_equal(first_unfinished(f, false), 2);
+    fixture_finish(f, item, "generated", 8);
+    assert_int_equal(first_unfinished(f, false), 3);
+
+    fixture_draw(f, "a", 0, fixture_own(f));              /* all others are orphans now */
+    struct cf_write_item_orphans orphans = { .write.apply = cf_write_item_orphans, .run = f->run.run,
+                                             .drawing = drawing + 1 };
+    must(f, &orphans.write);
+    assert_int_equal(orphans.orphans, 3);
+    assert_int_equal(first_unfinished(f, true), 4);       /* the place after the last */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +428,7 @@ int main(void)
         WITH_STORE(what_is_no_longer_drawn_becomes_an_orphan_and_may_come_back),
         WITH_STORE(recorded_times_are_kept),
         WITH_STORE(items_come_in_the_order_of_the_plan),
+        WITH_STORE(the_first_unfinished_item_has_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
