@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/control.h"
 #include "cli/mock.h"
 #include "cli/resume.h"
 #include "cli/run.h"
@@ -11,6 +12,9 @@
 const struct cf_command *const cf_commands[] = {
     &cf_command_run,
     &cf_command_resume,
+    &cf_command_pause,
+    &cf_command_tune,
+    &cf_command_stop,
     &cf_command_runs,
     &cf_command_show,
     &cf_command_logs,
