@@ -26,8 +26,8 @@ struct cf_lane;
 struct cf_limiter;
 
 enum cf_pacing {
-    CF_PACING_AUTO,      /* "auto": as smooth */
-    CF_PACING_SMOOTH,    /* "smooth": grants spread evenly over the window */
+    CF_PACING_AUTO,      /* "auto": smooth, until the server has shown that it lets bursts pass */
+    CF_PACING_SMOOTH,    /* "smooth": grants spread evenly, fit for limits enforced by the second */
     CF_PACING_BURST,     /* "burst": the window as it comes, up to pause_threshold of it */
 };
 
@@ -40,6 +40,8 @@ struct cf_limit_config {
     bool    enable_queue;         /* false: who cannot go is refused; nothing is spread then */
     double  pause_threshold;      /* 0 < x <= 1: calls queue from this part of the window on */
     enum cf_pacing pacing;
+    bool    is_default;           /* max_requests gives way to what the server says. Else it is a
+                                   * ceiling, which that only lowers, as a token limit is if set */
 };
 
 /* An amount for each limited resource. */
@@ -55,8 +57,26 @@ struct cf_waiter {
     struct cf_waiter *prev, *next;
     struct cf_amounts amounts;
     uint64_t order;               /* place in the line, kept through a refusal */
+    uint64_t sent_order;          /* of the last request written; 0: none yet */
     uint64_t grant;               /* the grant's number, to know its slot again */
     uint32_t slot;
+};
+
+/* What the headers of one reply say about one resource. */
+struct cf_limit_news {
+    bool    has_limit, has_remaining;
+    int64_t limit, remaining;     /* a window; a limit below 1 counts as not said */
+};
+
+struct cf_limit_feedback {
+    struct cf_limit_news requests, input, output;
+    bool is_refusal;              /* they came with a 429 */
+};
+
+/* What a lane has learnt from replies, to be kept and given back by cf_limiter_restore. */
+struct cf_limit_learnt {
+    struct cf_amounts limits;     /* a window; 0: never said */
+    bool has_burst;               /* the server lets bursts pass */
 };
 
 /* How a granted call ended; decides what of its amounts goes on counting. */
@@ -75,10 +95,11 @@ struct cf_limit_status {
     int64_t wait_ms;                     /* until one more could go; -1: after a release */
     int64_t queued, in_flight;
     int64_t paused_until_ms;             /* on the caller's clock; 0: not paused */
-    const char *source;                  /* of the limit: "default", "config"; static */
+    const char *source;                  /* of `limit`: "default", "config", "header"; static */
 };
 
-/* 50 requests in 60000 ms, no token limits, no cap, queue on, threshold 0.9, auto. */
+/* 50 requests in 60000 ms until the server says more or less (is_default), no token limits, no
+ * cap, queue on, threshold 0.9, auto. */
 void cf_limit_config_default(struct cf_limit_config *config);
 
 /* False with a CF_ERR_CONFIG that names the field, the value and what is allowed. */
@@ -94,8 +115,8 @@ struct cf_limiter *cf_limiter_new(void);
 void cf_limiter_free(struct cf_limiter *limiter);
 
 /* Sets the limits of one lane, or with key NULL of every lane without its own. A lane in use
- * changes at once: what it has granted stays counted. config NULL takes the setting back.
- * False, nothing changed, if the config is not valid. */
+ * changes at once: what it has granted stays counted. config NULL takes the setting back. A key
+ * that was merged into another keeps its config, but its lane goes by the other's. False, nothing changed, if the config is not valid. */
 bool cf_limiter_set_config(struct cf_limiter *limiter, const char *key,
                            const struct cf_limit_config *config, int64_t now_ms,
                            struct cf_error *err);
@@ -126,17 +147,38 @@ void cf_limiter_sent(struct cf_limiter *limiter, struct cf_waiter *waiter, int64
 void cf_limiter_settle(struct cf_limiter *limiter, struct cf_waiter *waiter,
                        const struct cf_amounts *actual, int64_t now_ms);
 
+/* Takes in what the reply to this call says: the limits hold from now on for all three resources,
+ * and what others have used of them is left free. Replies to requests sent before the latest one
+ * heard of are passed over. After settle, before release or refused. */
+void cf_limiter_feedback(struct cf_limiter *limiter, struct cf_waiter *waiter,
+                         const struct cf_limit_feedback *feedback, int64_t now_ms);
+
 /* Ends a granted call; the waiter is idle afterwards. If `sent` was not said, it is dated now. */
 void cf_limiter_release(struct cf_limiter *limiter, struct cf_waiter *waiter, enum cf_release how,
                         int64_t now_ms);
 
 /* The server refused it with a 429: counts nothing of it, pauses the whole lane for wait_ms +
- * jitter_ms (a longer pause stays) and queues the waiter again, before all who came after it. */
+ * jitter_ms (a longer pause stays) and queues the waiter again, before all who came after it.
+ * After the pause grants begin slowly. */
 void cf_limiter_refused(struct cf_limiter *limiter, struct cf_waiter *waiter, int64_t wait_ms,
                         int64_t jitter_ms, int64_t now_ms);
 
 /* Takes a queued waiter out of the line; no effect if it is idle. Not for granted ones. */
 void cf_limiter_cancel(struct cf_limiter *limiter, struct cf_waiter *waiter, int64_t now_ms);
+
+/* From now on `from` means the lane of `into`, for ever and transitively: it takes over what
+ * `from` has counted, its line, its calls in flight, its pause. Of two configs of their own the
+ * lower amounts hold. No effect if they are one already. O(calls in the windows). */
+void cf_limiter_merge(struct cf_limiter *limiter, const char *from, const char *into,
+                      int64_t now_ms);
+
+/* False, *out_learnt untouched, if the lane has learnt nothing. It outlives an idle lane. */
+bool cf_limiter_learnt(struct cf_limiter *limiter, const char *key,
+                       struct cf_limit_learnt *out_learnt);
+
+/* Starts a lane with what was learnt; what replies say replaces it. */
+void cf_limiter_restore(struct cf_limiter *limiter, const char *key,
+                        const struct cf_limit_learnt *learnt, int64_t now_ms);
 
 /* A delay seen between writing a request and the server getting it (half a round trip will do).
  * The spread of these widens the lane's guard: 20 ms up to 1 % of the window. */
@@ -151,8 +193,8 @@ bool cf_limiter_status(struct cf_limiter *limiter, const char *key, int64_t now_
 int64_t cf_limiter_wait_ms(struct cf_limiter *limiter, const char *key,
                            const struct cf_amounts *amounts, int64_t now_ms);
 
-/* Forgets what the lane (clear_all: every lane) has counted, its pause and its pace. Calls in
- * flight stay in flight, waiters stay queued and may now go. Returns how many are queued. */
+/* Forgets what the lane (clear_all: every lane) has counted, its pause and its pace; the limits
+ * learnt stay. Calls in flight stay in flight, waiters stay queued and may now go. Returns how many are queued. */
 size_t cf_limiter_reset(struct cf_limiter *limiter, const char *key, int64_t now_ms);
 size_t cf_limiter_clear_all(struct cf_limiter *limiter, int64_t now_ms);
 

@@ -22,6 +22,7 @@ void cf_limit_config_default(struct cf_limit_config *config)
         .enable_queue = true,
         .pause_threshold = 0.9,
         .pacing = CF_PACING_AUTO,
+        .is_default = true,
     };
 }
 

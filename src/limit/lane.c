@@ -21,6 +21,12 @@
 #define SAVED_MS       1000
 #define SAVED_REQUESTS 4
 
+/* After a pause the rate grows from a quarter to all of it over a twelfth of a window, and no grant
+ * is held up for longer than such a part of that. */
+#define RAMP_PART  12
+#define RAMP_START 0.25
+#define RAMP_HOLD  0.25
+
 #define DELAY_MEMORY  64       /* an outlier among the delays fades over about so many more */
 
 static void to_array(const struct cf_amounts *amounts, int64_t out[CF_RESOURCES])
@@ -45,9 +51,43 @@ static bool is_paced(const struct cf_lane *lane)
     return lane->config.enable_queue;
 }
 
-static bool is_smooth(const struct cf_lane *lane)
+static bool may_burst(const struct cf_lane *lane)
 {
-    return lane->config.pacing != CF_PACING_BURST;
+    return lane->config.pacing == CF_PACING_BURST ||
+           (lane->config.pacing == CF_PACING_AUTO && lane->server.has_burst);
+}
+
+static int64_t ramp_ms(const struct cf_lane *lane)
+{
+    return lane->config.window_ms / RAMP_PART;
+}
+
+static bool is_ramping(const struct cf_lane *lane, int64_t now_ms)
+{
+    return lane->ramp_from_ms > 0 && now_ms < lane->ramp_from_ms + ramp_ms(lane);
+}
+
+/* By how much grants are further apart than their share. */
+static double slowness(const struct cf_lane *lane, double grant_ns, int64_t now_ms)
+{
+    if (!is_ramping(lane, now_ms) || grant_ns <= 0)
+        return 1;
+    double part = (double)(now_ms - lane->ramp_from_ms) / (double)ramp_ms(lane);
+    double slow = 1 / (RAMP_START + (1 - RAMP_START) * (part > 0 ? part : 0));
+    double most = 1 + (double)ramp_ms(lane) * NS_PER_MS * RAMP_HOLD / grant_ns;
+    return slow < most ? slow : most;
+}
+
+static bool is_smooth(const struct cf_lane *lane, int64_t now_ms)
+{
+    return !may_burst(lane) || is_ramping(lane, now_ms);
+}
+
+/* What others leave of a limit. */
+static int64_t room_of(const struct cf_lane *lane, enum cf_resource resource, int64_t now_ms)
+{
+    int64_t limit = lane->limit[resource];
+    return limit - cf_server_foreign(&lane->server, resource, limit, now_ms);
 }
 
 static int64_t oldest_free_ms(const struct cf_lane *lane, int64_t now_ms)
@@ -60,15 +100,16 @@ static int64_t oldest_free_ms(const struct cf_lane *lane, int64_t now_ms)
 static struct cf_pace_view view_of(const struct cf_lane *lane, enum cf_resource resource,
                                    int64_t now_ms)
 {
-    int64_t limit = cf_lane_limit(lane, resource);
+    int64_t room = room_of(lane, resource, now_ms);
     return (struct cf_pace_view){
         .now_ms = now_ms,
         .span_ms = cf_lane_span_ms(lane),
         .oldest_free_ms = oldest_free_ms(lane, now_ms),
         .used = lane->window.used[resource],
-        .limit = limit,
+        .limit = lane->limit[resource],
+        .room = room,
         /* 0.29 of 100 is 29, not 28. */
-        .threshold = (int64_t)((double)limit * lane->config.pause_threshold + 1e-6),
+        .threshold = (int64_t)((double)room * lane->config.pause_threshold + 1e-6),
     };
 }
 
@@ -138,18 +179,53 @@ void cf_lane_take(struct cf_lane *lane, struct cf_waiter *waiter)
     count_queued(lane, waiter, -1);
 }
 
-int64_t cf_lane_limit(const struct cf_lane *lane, enum cf_resource resource)
-{
-    switch (resource) {
-    case CF_REQUESTS: return lane->config.max_requests;
-    case CF_INPUT:    return lane->config.max_input_tokens;
-    default:          return lane->config.max_output_tokens;
-    }
-}
-
 int64_t cf_lane_span_ms(const struct cf_lane *lane)
 {
     return lane->config.window_ms + guard_ms(lane);
+}
+
+/* When an amount that fits is due. */
+static int64_t paced_ms(struct cf_lane *lane, enum cf_resource resource, int64_t wanted,
+                        int64_t now_ms)
+{
+    struct cf_pace *pace = &lane->pace[resource];
+    if (!is_smooth(lane, now_ms)) {
+        struct cf_pace_view view = view_of(lane, resource, now_ms);
+        int64_t burst_ms = cf_pace_burst_ms(pace, &view, wanted);
+        if (resource != CF_OUTPUT)
+            return burst_ms;
+        int64_t room_ms = cf_server_burst_ms(&lane->server, lane->flying_amounts[CF_OUTPUT],
+                                             now_ms);
+        return room_ms > burst_ms ? room_ms : burst_ms;
+    }
+    int64_t due_ms = cf_pace_smooth_ms(pace);
+    if (may_burst(lane))
+        return due_ms;
+    int64_t second_ms = cf_server_second_ms(&lane->server, resource, wanted);
+    if (second_ms <= due_ms || second_ms <= now_ms)
+        return due_ms;
+    if (resource == CF_OUTPUT && lane->config.pacing == CF_PACING_AUTO &&
+        cf_server_may_probe(&lane->server, lane->flying_amounts, now_ms))
+        return due_ms;
+    lane->unfit_ms = second_ms;
+    return second_ms;
+}
+
+/* When an amount that does not fit may come to: the oldest slot comes free, or what others have used
+ * has drained. */
+static int64_t look_again_ms(const struct cf_lane *lane, enum cf_resource resource, int64_t missing,
+                             int64_t now_ms)
+{
+    int64_t at_ms = CF_LANE_NEVER;
+    if (lane->window.first != CF_SLOT_NONE)
+        at_ms = oldest_free_ms(lane, now_ms);
+    int64_t foreign = lane->limit[resource] - room_of(lane, resource, now_ms);
+    if (foreign > 0) {
+        int64_t amount = missing < foreign ? missing : foreign;
+        int64_t drained_ms = now_ms + cf_server_drain_ms(&lane->server, resource, amount);
+        at_ms = drained_ms < at_ms ? drained_ms : at_ms;
+    }
+    return at_ms;
 }
 
 int64_t cf_lane_ready_ms(struct cf_lane *lane, const struct cf_amounts *amounts, int64_t now_ms)
@@ -164,22 +240,21 @@ int64_t cf_lane_ready_ms(struct cf_lane *lane, const struct cf_amounts *amounts,
     int64_t ready_ms = lane->paused_until_ms > now_ms ? lane->paused_until_ms : now_ms;
 
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
-        int64_t used = lane->window.used[r];
-        int64_t limit = cf_lane_limit(lane, r);
-        if (limit == 0)
+        if (lane->limit[r] == 0)
             continue;
 
         int64_t at_ms = now_ms;
-        if (used > 0 && used + wanted[r] > limit) {
+        int64_t used = lane->window.used[r];
+        int64_t missing = used + wanted[r] - room_of(lane, r, now_ms);
+        bool is_empty = used == 0 && room_of(lane, r, now_ms) == lane->limit[r];
+        if (missing > 0 && !is_empty) {
             lane->pace[r].is_full = true;
             lane->unfit_ms = now_ms;
-            if (lane->window.first == CF_SLOT_NONE)
+            at_ms = look_again_ms(lane, r, missing, now_ms);
+            if (at_ms == CF_LANE_NEVER)
                 return CF_LANE_NEVER;
-            at_ms = oldest_free_ms(lane, now_ms);
         } else if (is_paced(lane) && wanted[r] > 0) {
-            struct cf_pace_view view = view_of(lane, r, now_ms);
-            at_ms = is_smooth(lane) ? cf_pace_smooth_ms(&lane->pace[r])
-                                    : cf_pace_burst_ms(&lane->pace[r], &view, wanted[r]);
+            at_ms = paced_ms(lane, r, wanted[r], now_ms);
         }
         if (at_ms > ready_ms)
             ready_ms = at_ms;
@@ -193,7 +268,7 @@ static int64_t room_ms(const struct cf_lane *lane, enum cf_resource resource, in
                        int64_t now_ms)
 {
     int64_t span_ms = cf_lane_span_ms(lane);
-    int64_t limit = cf_lane_limit(lane, resource);
+    int64_t limit = lane->limit[resource];
     int64_t short_of = lane->window.used[resource] + need - limit;
     if (short_of <= 0 || lane->window.used[resource] == 0)
         return now_ms + (need > limit ? (need - 1) / limit * span_ms : 0);
@@ -223,7 +298,7 @@ int64_t cf_lane_estimate_ms(struct cf_lane *lane, const struct cf_amounts *amoun
     int64_t wanted[CF_RESOURCES];
     to_array(amounts, wanted);
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
-        int64_t limit = cf_lane_limit(lane, r);
+        int64_t limit = lane->limit[r];
         if (limit == 0)
             continue;
         int64_t at_ms = room_ms(lane, r, lane->queued_amounts[r] + wanted[r], now_ms);
@@ -235,16 +310,19 @@ int64_t cf_lane_estimate_ms(struct cf_lane *lane, const struct cf_amounts *amoun
         double pace_ms = (double)lane->queued_amounts[r] * (double)cf_lane_span_ms(lane) /
                          (double)limit;
         at_ms = cf_pace_smooth_ms(&lane->pace[r]) + (int64_t)pace_ms;
-        if (is_paced(lane) && is_smooth(lane) && at_ms > ready_ms)
+        if (is_paced(lane) && is_smooth(lane, now_ms) && at_ms > ready_ms)
             ready_ms = at_ms;
     }
     return ready_ms;
 }
 
-static int64_t most_saved_ns(const struct cf_pace_view *view, enum cf_resource resource)
+static int64_t most_saved_ns(const struct cf_lane *lane, const struct cf_pace_view *view,
+                             enum cf_resource resource)
 {
     int64_t second = (int64_t)SAVED_MS * NS_PER_MS;
     int64_t most = view->span_ms * NS_PER_MS / SAVED_PART;
+    if (resource == CF_OUTPUT && !may_burst(lane))
+        return view->span_ms * NS_PER_MS / 120;
     if (resource == CF_REQUESTS)
         most = (int64_t)(cf_pace_share_ns(view) * SAVED_REQUESTS);
     return most > second ? most : second;
@@ -254,23 +332,52 @@ static int64_t most_saved_ns(const struct cf_pace_view *view, enum cf_resource r
  * last may lie back by CATCH_UP_MS, and not at all if nobody waited. */
 static void forget_lost_time(struct cf_lane *lane, bool was_queued, int64_t now_ms)
 {
-    int64_t latest_ns = lane->unfit_ms * NS_PER_MS;
+    int64_t latest_ns = (lane->unfit_ms < now_ms ? lane->unfit_ms : now_ms) * NS_PER_MS;
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++)
-        if (cf_lane_limit(lane, r) != 0 && lane->pace[r].due_ns > latest_ns)
+        if (lane->limit[r] != 0 && lane->pace[r].due_ns > latest_ns)
             latest_ns = lane->pace[r].due_ns;
 
     int64_t earliest_ns = (now_ms - (was_queued ? CATCH_UP_MS : 0)) * NS_PER_MS;
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
-        if (cf_lane_limit(lane, r) == 0)
+        if (lane->limit[r] == 0)
             continue;
         struct cf_pace_view view = view_of(lane, r, now_ms);
         struct cf_pace *pace = &lane->pace[r];
         if (latest_ns < earliest_ns)
             pace->due_ns += earliest_ns - latest_ns;
-        int64_t floor_ns = now_ms * NS_PER_MS - (was_queued ? most_saved_ns(&view, r) : 0);
+        int64_t floor_ns = now_ms * NS_PER_MS - (was_queued ? most_saved_ns(lane, &view, r) : 0);
         if (pace->due_ns < floor_ns)
             pace->due_ns = floor_ns;
     }
+}
+
+static void count_flying(struct cf_lane *lane, const struct cf_amounts *amounts, int sign)
+{
+    int64_t change[CF_RESOURCES];
+    to_array(amounts, change);
+    for (int r = 0; r < CF_RESOURCES; r++)
+        lane->flying_amounts[r] += sign * change[r];
+}
+
+static void link_flying(struct cf_lane *lane, struct cf_waiter *waiter)
+{
+    waiter->prev = NULL;
+    waiter->next = lane->flying;
+    if (waiter->next != NULL)
+        waiter->next->prev = waiter;
+    lane->flying = waiter;
+    lane->in_flight++;
+    count_flying(lane, &waiter->amounts, 1);
+}
+
+static void unlink_flying(struct cf_lane *lane, struct cf_waiter *waiter)
+{
+    *(waiter->prev ? &waiter->prev->next : &lane->flying) = waiter->next;
+    if (waiter->next != NULL)
+        waiter->next->prev = waiter->prev;
+    waiter->prev = waiter->next = NULL;
+    lane->in_flight--;
+    count_flying(lane, &waiter->amounts, -1);
 }
 
 void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t grant, bool was_queued,
@@ -280,48 +387,213 @@ void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t gran
     to_array(&waiter->amounts, amounts);
     forget_lost_time(lane, was_queued, now_ms);
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
-        if (cf_lane_limit(lane, r) == 0 || !is_paced(lane))
+        if (lane->limit[r] == 0 || !is_paced(lane))
             continue;
         struct cf_pace_view view = view_of(lane, r, now_ms);
-        cf_pace_grant(&lane->pace[r], &view, amounts[r], is_smooth(lane));
+        double slow = slowness(lane, cf_pace_share_ns(&view) * (double)amounts[r], now_ms);
+        if (r == CF_OUTPUT && !may_burst(lane))
+            slow *= cf_server_output_slowness(&lane->server, lane->flying_amounts, now_ms);
+        cf_pace_grant(&lane->pace[r], &view, amounts[r], is_smooth(lane, now_ms), slow);
     }
+    cf_server_granted(&lane->server, grant, now_ms);
+    cf_server_count(&lane->server, CF_REQUESTS, amounts[CF_REQUESTS], now_ms);
+    cf_server_count(&lane->server, CF_INPUT, amounts[CF_INPUT], now_ms);
     waiter->slot = cf_window_add(&lane->window, amounts, grant);
     waiter->grant = grant;
     waiter->state = CF_WAITER_GRANTED;
-    lane->in_flight++;
+    waiter->sent_order = 0;
+    link_flying(lane, waiter);
 }
 
-void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
-                     const struct cf_amounts *actual, int64_t now_ms)
+/* Replaces what the waiter's slot counts, if it is still there. */
+static void correct_slot(struct cf_lane *lane, struct cf_waiter *waiter,
+                         const struct cf_amounts *actual, int64_t now_ms)
 {
     struct cf_slot *slot = cf_window_get(&lane->window, waiter->slot, waiter->grant);
     if (slot == NULL)
         return;
 
-    int64_t amounts[CF_RESOURCES] = { 0 };
-    if (actual != NULL)
-        to_array(actual, amounts);
+    int64_t amounts[CF_RESOURCES];
+    to_array(actual, amounts);
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
-        if (cf_lane_limit(lane, r) == 0 || !is_paced(lane) || !is_smooth(lane))
+        if (lane->limit[r] == 0 || !is_paced(lane) || !is_smooth(lane, now_ms))
             continue;
         struct cf_pace_view view = view_of(lane, r, now_ms);
         cf_pace_correct(&lane->pace[r], &view, amounts[r] - slot->amounts[r]);
     }
-    if (actual != NULL)
-        cf_window_change(&lane->window, slot, amounts);
-    else
-        cf_window_drop(&lane->window, slot);
+    cf_window_change(&lane->window, slot, amounts);
+}
+
+void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
+                     const struct cf_amounts *actual, int64_t now_ms)
+{
+    static const struct cf_amounts nothing;
+    const struct cf_amounts *amounts = actual != NULL ? actual : &nothing;
+    correct_slot(lane, waiter, amounts, now_ms);
+
+    cf_server_count(&lane->server, CF_REQUESTS, amounts->requests - waiter->amounts.requests,
+                    now_ms);
+    cf_server_count(&lane->server, CF_INPUT, amounts->input - waiter->amounts.input, now_ms);
+    count_flying(lane, &waiter->amounts, -1);
+    count_flying(lane, amounts, 1);
+    waiter->amounts = *amounts;
+    if (actual == NULL) {
+        struct cf_slot *slot = cf_window_get(&lane->window, waiter->slot, waiter->grant);
+        if (slot != NULL)
+            cf_window_drop(&lane->window, slot);
+    }
+}
+
+void cf_lane_end(struct cf_lane *lane, struct cf_waiter *waiter, int64_t now_ms)
+{
+    cf_server_count(&lane->server, CF_OUTPUT, waiter->amounts.output, now_ms);
+    unlink_flying(lane, waiter);
 }
 
 void cf_lane_pause(struct cf_lane *lane, int64_t until_ms)
 {
+    cf_server_refused(&lane->server);
     if (until_ms > lane->paused_until_ms)
-        lane->paused_until_ms = until_ms;
+        lane->paused_until_ms = lane->ramp_from_ms = until_ms;
 
-    /* No time is saved during a pause. */
-    for (int r = 0; r < CF_RESOURCES; r++)
-        if (lane->pace[r].due_ns < until_ms * NS_PER_MS)
-            lane->pace[r].due_ns = until_ms * NS_PER_MS;
+    /* Begins anew after the pause: no time is saved during it, none was lost before. */
+    for (int r = 0; r < CF_RESOURCES; r++) {
+        lane->pace[r].is_spreading = lane->pace[r].is_full = false;
+        lane->pace[r].due_ns = lane->paused_until_ms * NS_PER_MS;
+    }
+}
+
+void cf_lane_update_limits(struct cf_lane *lane, int64_t now_ms)
+{
+    const int64_t configured[CF_RESOURCES] = {
+        lane->config.max_requests, lane->config.max_input_tokens, lane->config.max_output_tokens,
+    };
+    for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
+        int64_t said = lane->server.limit[r];
+        int64_t limit = configured[r];
+        bool gives_way = limit == 0 || (r == CF_REQUESTS && lane->config.is_default);
+        if (said > 0 && (gives_way || said < limit))
+            limit = said;
+        if (limit != lane->limit[r])
+            cf_pace_rescale(&lane->pace[r], lane->limit[r], limit, now_ms);
+        lane->limit[r] = limit;
+        cf_server_set_rate(&lane->server, r, said > 0 ? said : limit, lane->config.window_ms,
+                           lane->window.used[r], now_ms);
+    }
+}
+
+bool cf_lane_is_limit_said(const struct cf_lane *lane)
+{
+    int64_t said = lane->server.limit[CF_REQUESTS];
+    return said > 0 && (lane->config.is_default || said < lane->config.max_requests);
+}
+
+void cf_lane_hear(struct cf_lane *lane, const struct cf_waiter *waiter,
+                  const struct cf_limit_feedback *feedback, int64_t now_ms)
+{
+    struct cf_server_reply reply = {
+        .order = waiter->sent_order, .grant = waiter->grant, .now_ms = now_ms,
+        .feedback = feedback,
+    };
+    memcpy(reply.in_flight, lane->flying_amounts, sizeof reply.in_flight);
+    if (!cf_server_hear(&lane->server, &reply))
+        return;
+    cf_lane_update_limits(lane, now_ms);
+    cf_server_compare(&lane->server, &reply);
+}
+
+void cf_lane_learnt(const struct cf_lane *lane, struct cf_limit_learnt *out_learnt)
+{
+    const int64_t *limit = lane->server.limit;
+    *out_learnt = (struct cf_limit_learnt){
+        .limits = { limit[CF_REQUESTS], limit[CF_INPUT], limit[CF_OUTPUT] },
+        .has_burst = lane->server.has_burst,
+    };
+}
+
+void cf_lane_restore(struct cf_lane *lane, const struct cf_limit_learnt *learnt, int64_t now_ms)
+{
+    to_array(&learnt->limits, lane->server.limit);
+    lane->server.has_burst = learnt->has_burst && !lane->server.was_refused;
+    cf_lane_update_limits(lane, now_ms);
+}
+
+/* Moves waiters from `first` on into the line, by order, behind `behind` and at most up to `end`,
+ * stopping before `stop`. Returns the last one moved, or behind. */
+static struct cf_waiter *merge_line(struct cf_lane *lane, struct cf_lane *from,
+                                    struct cf_waiter *stop, struct cf_waiter *behind,
+                                    struct cf_waiter *end)
+{
+    struct cf_waiter *moved = behind;
+    while (from->first != stop) {
+        struct cf_waiter *waiter = from->first, *next;
+        cf_lane_take(from, waiter);
+        while (behind != end && (next = behind ? behind->next : lane->first) != NULL &&
+               next->order < waiter->order)
+            behind = next;
+        bool is_past_end = behind == end;
+        link_behind(lane, behind, waiter);
+        waiter->lane = lane;
+        behind = moved = waiter;
+        if (is_past_end)
+            end = waiter;
+    }
+    return moved;
+}
+
+static void merge_lines(struct cf_lane *lane, struct cf_lane *from)
+{
+    if (from->last_refused != NULL) {
+        struct cf_waiter *stop = from->last_refused->next, *end = lane->last_refused;
+        struct cf_waiter *moved = merge_line(lane, from, stop, NULL, end);
+        if (end == NULL || moved->prev == end)
+            lane->last_refused = moved;
+    }
+    merge_line(lane, from, NULL, lane->last_refused, lane->last);
+}
+
+static void merge_windows(struct cf_lane *lane, struct cf_lane *from)
+{
+    uint32_t *map = cf_calloc(from->window.cap + 1, sizeof *map);
+    struct cf_window *old = &from->window;
+    for (struct cf_waiter *waiter = from->flying; waiter != NULL; waiter = waiter->next)
+        if (cf_window_get(old, waiter->slot, waiter->grant) == NULL)
+            waiter->grant = 0;        /* no slot has it any more */
+    cf_window_take(&lane->window, old, map);
+
+    while (from->flying != NULL) {
+        struct cf_waiter *waiter = from->flying;
+        unlink_flying(from, waiter);
+        if (waiter->grant != 0)
+            waiter->slot = map[waiter->slot];
+        waiter->lane = lane;
+        link_flying(lane, waiter);
+    }
+    free(map);
+}
+
+static int64_t later(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+void cf_lane_merge(struct cf_lane *lane, struct cf_lane *from, int64_t now_ms)
+{
+    merge_lines(lane, from);
+    merge_windows(lane, from);
+    for (int r = 0; r < CF_RESOURCES; r++) {
+        lane->pace[r].due_ns = later(lane->pace[r].due_ns, from->pace[r].due_ns);
+        lane->pace[r].is_spreading = lane->pace[r].is_full = false;
+    }
+    cf_server_merge(&lane->server, &from->server, now_ms);
+    lane->paused_until_ms = later(lane->paused_until_ms, from->paused_until_ms);
+    lane->ramp_from_ms = later(lane->ramp_from_ms, from->ramp_from_ms);
+    lane->unfit_ms = later(lane->unfit_ms, from->unfit_ms);
+    if (from->delay_low_ms >= 0) {
+        cf_lane_note_delay(lane, from->delay_low_ms);
+        cf_lane_note_delay(lane, from->delay_high_ms);
+    }
+    cf_lane_update_limits(lane, now_ms);
 }
 
 int64_t cf_lane_forget_ms(const struct cf_lane *lane)
@@ -337,6 +609,12 @@ int64_t cf_lane_forget_ms(const struct cf_lane *lane)
     for (int r = 0; r < CF_RESOURCES; r++) {
         int64_t due_ms = cf_pace_smooth_ms(&lane->pace[r]);
         at_ms = due_ms > at_ms ? due_ms : at_ms;
+        if (lane->limit[r] == 0)
+            continue;
+        int64_t empty_ns = lane->server.foreign[r].empty_ns;
+        if (lane->server.own[r].empty_ns > empty_ns)
+            empty_ns = lane->server.own[r].empty_ns;
+        at_ms = empty_ns / NS_PER_MS > at_ms ? empty_ns / NS_PER_MS : at_ms;
     }
     return at_ms;
 }
@@ -345,7 +623,11 @@ void cf_lane_reset(struct cf_lane *lane)
 {
     cf_window_done(&lane->window);
     memset(lane->pace, 0, sizeof lane->pace);
-    lane->paused_until_ms = lane->unfit_ms = 0;
+    memset(lane->server.own, 0, sizeof lane->server.own);
+    memset(lane->server.foreign, 0, sizeof lane->server.foreign);
+    lane->server.probe = 0;
+    lane->server.was_refused = false;
+    lane->paused_until_ms = lane->ramp_from_ms = lane->unfit_ms = 0;
 }
 
 void cf_lane_note_delay(struct cf_lane *lane, int64_t delay_ms)

@@ -13,6 +13,7 @@
 #include "confab/limiter.h"
 #include "limit/heap.h"
 #include "limit/pace.h"
+#include "limit/server.h"
 #include "limit/window.h"
 
 #define CF_LANE_NEVER INT64_MAX      /* depends on a release or on `sent`, not on time */
@@ -22,6 +23,7 @@ struct cf_lane {
     char   *key;                     /* owned */
     struct cf_limit_config config;
     bool    has_own_config;
+    int64_t limit[CF_RESOURCES];     /* in force: what is configured and said; 0: none */
     struct cf_heap *heap;            /* the limiter's heap that `node` is in; NULL: in none */
     struct cf_heap_node node;
 
@@ -30,11 +32,16 @@ struct cf_lane {
     size_t  queued;
     int64_t queued_amounts[CF_RESOURCES];
 
+    struct cf_waiter *flying;        /* those between grant and release, in no order */
+    int64_t in_flight;
+    int64_t flying_amounts[CF_RESOURCES];
+
     struct cf_window window;
     struct cf_pace pace[CF_RESOURCES];
-    int64_t unfit_ms;                /* when the head was last seen not to fit the window */
-    int64_t in_flight;
+    struct cf_server server;
+    int64_t unfit_ms;                /* until when the head was last seen not to fit */
     int64_t paused_until_ms;
+    int64_t ramp_from_ms;            /* the end of the last pause; 0: there was none */
     int64_t delay_low_ms, delay_high_ms;    /* the spread of delays seen; -1: none yet */
 };
 
@@ -55,15 +62,31 @@ int64_t cf_lane_ready_ms(struct cf_lane *lane, const struct cf_amounts *amounts,
 /* When these amounts could go behind all who queue, as an estimate; CF_LANE_NEVER as above. */
 int64_t cf_lane_estimate_ms(struct cf_lane *lane, const struct cf_amounts *amounts, int64_t now_ms);
 
-/* Takes the amounts. The waiter is in no line. */
+/* Takes the amounts. The waiter is in no line; it is the lane's until cf_lane_end. */
 void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t grant, bool was_queued,
                    int64_t now_ms);
 
-/* Replaces what a granted waiter counts, if its slot is still there; NULL drops it. */
+/* Replaces what a granted waiter counts; NULL: nothing is to count. */
 void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
                      const struct cf_amounts *actual, int64_t now_ms);
 
+/* The waiter's call has ended; its output counts at the server from now on. */
+void cf_lane_end(struct cf_lane *lane, struct cf_waiter *waiter, int64_t now_ms);
+
+/* A server that refused a call has no more to give until then, and lets no bursts pass. */
 void cf_lane_pause(struct cf_lane *lane, int64_t until_ms);
+
+/* Sets the limits in force anew, after a change of the config. */
+void cf_lane_update_limits(struct cf_lane *lane, int64_t now_ms);
+
+/* What the headers of a granted call's reply say, and what was learnt from all of them. */
+void cf_lane_hear(struct cf_lane *lane, const struct cf_waiter *waiter,
+                  const struct cf_limit_feedback *feedback, int64_t now_ms);
+void cf_lane_learnt(const struct cf_lane *lane, struct cf_limit_learnt *out_learnt);
+void cf_lane_restore(struct cf_lane *lane, const struct cf_limit_learnt *learnt, int64_t now_ms);
+
+/* Moves all that is in `from` over; the one that is left is as new. */
+void cf_lane_merge(struct cf_lane *lane, struct cf_lane *from, int64_t now_ms);
 
 /* When nothing about it is worth keeping, if it is not used again; CF_LANE_NEVER while it is. */
 int64_t cf_lane_forget_ms(const struct cf_lane *lane);
@@ -71,8 +94,8 @@ int64_t cf_lane_forget_ms(const struct cf_lane *lane);
 /* Forgets window, pace and pause. */
 void cf_lane_reset(struct cf_lane *lane);
 
-/* The limit of a resource; 0: none. */
-int64_t cf_lane_limit(const struct cf_lane *lane, enum cf_resource resource);
+/* Whether the limit of requests is one that the server has said. */
+bool cf_lane_is_limit_said(const struct cf_lane *lane);
 
 /* Takes one more delay into the spread that widens the guard. */
 void cf_lane_note_delay(struct cf_lane *lane, int64_t delay_ms);

@@ -6,6 +6,7 @@
 
 /* One amount far over the limit holds up its lane for so many windows at most. */
 #define DEBT_WINDOWS_MAX 100
+#define AHEAD_NS_MAX     1e18
 
 double cf_pace_share_ns(const struct cf_pace_view *view)
 {
@@ -44,7 +45,7 @@ int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, 
         return view->now_ms;
     if (!pace->is_spreading) {
         /* One share more than is left, so that the last goes before the oldest comes free. */
-        double left = (double)(view->limit - view->used + amount);
+        double left = (double)(view->room - view->used + amount);
         double time_ns = (double)(view->oldest_free_ms - view->now_ms) * NS_PER_MS;
         pace->ns_per_unit = time_ns / left;
         pace->due_ns = view->now_ms * NS_PER_MS;
@@ -55,11 +56,25 @@ int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, 
 }
 
 void cf_pace_grant(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount,
-                   bool is_smooth)
+                   bool is_smooth, double slowness)
 {
     if (is_smooth || pace->is_spreading)
-        move_due(pace, view, (double)amount * (is_smooth ? cf_pace_share_ns(view)
+        move_due(pace, view, (double)amount * (is_smooth ? cf_pace_share_ns(view) * slowness
                                                            : pace->ns_per_unit));
+}
+
+void cf_pace_rescale(struct cf_pace *pace, int64_t old_limit, int64_t new_limit, int64_t now_ms)
+{
+    int64_t ahead_ns = pace->due_ns - now_ms * NS_PER_MS;
+    pace->is_spreading = pace->is_full = false;
+    if (new_limit == 0)
+        return;
+    if (old_limit == 0)
+        pace->due_ns = now_ms * NS_PER_MS;
+    else if (ahead_ns > 0)
+        pace->due_ns = now_ms * NS_PER_MS +
+                       llround(fmin((double)ahead_ns * (double)old_limit / (double)new_limit,
+                                    AHEAD_NS_MAX));
 }
 
 void cf_pace_correct(struct cf_pace *pace, const struct cf_pace_view *view, int64_t change)

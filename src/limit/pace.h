@@ -24,16 +24,21 @@ struct cf_pace_view {
     int64_t now_ms;
     int64_t span_ms;          /* the window and its guard */
     int64_t oldest_free_ms;   /* when the oldest slot comes free */
-    int64_t used, limit, threshold;
+    int64_t used, limit;
+    int64_t room, threshold;  /* of the limit, what others leave; where calls begin to wait */
 };
 
 /* When `amount` may go: now_ms or before if at once. The amount fits into the window. */
 int64_t cf_pace_smooth_ms(const struct cf_pace *pace);
 int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount);
 
-/* Moves `due` on for a grant. How far it may lie back by then is lane.c's business. */
+/* Moves `due` on for a grant, by `slowness` shares for each unit if smooth. How far it may lie back
+ * by then is lane.c's business. */
 void cf_pace_grant(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount,
-                   bool is_smooth);
+                   bool is_smooth, double slowness);
+
+/* The limit has become another one, 0: there was none. */
+void cf_pace_rescale(struct cf_pace *pace, int64_t old_limit, int64_t new_limit, int64_t now_ms);
 
 /* The time that one unit takes of the window, in nanoseconds. */
 double cf_pace_share_ns(const struct cf_pace_view *view);

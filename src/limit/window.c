@@ -107,6 +107,45 @@ void cf_window_drop(struct cf_window *window, struct cf_slot *slot)
     window->free = index_of(window, slot);
 }
 
+/* Links a dated slot in behind another, CF_SLOT_NONE: as the first. */
+static void link_dated(struct cf_window *window, uint32_t behind, uint32_t index)
+{
+    struct cf_slot *slot = &window->slots[index];
+    slot->prev = behind;
+    slot->next = behind == CF_SLOT_NONE ? window->first : window->slots[behind].next;
+    *(slot->prev == CF_SLOT_NONE ? &window->first : &window->slots[slot->prev].next) = index;
+    *(slot->next == CF_SLOT_NONE ? &window->last : &window->slots[slot->next].prev) = index;
+}
+
+static uint32_t following(const struct cf_window *window, uint32_t index)
+{
+    return index == CF_SLOT_NONE ? window->first : window->slots[index].next;
+}
+
+void cf_window_take(struct cf_window *window, struct cf_window *from, uint32_t *map)
+{
+    uint32_t behind = CF_SLOT_NONE;
+    for (uint32_t i = from->first; i != CF_SLOT_NONE; i = from->slots[i].next) {
+        const struct cf_slot *slot = &from->slots[i];
+        uint32_t next;
+        while ((next = following(window, behind)) != CF_SLOT_NONE &&
+               window->slots[next].sent_ms <= slot->sent_ms)
+            behind = next;
+        map[i] = cf_window_add(window, slot->amounts, slot->grant);
+        window->open--;
+        window->slots[map[i]].sent_ms = slot->sent_ms;
+        window->slots[map[i]].is_sent = true;
+        link_dated(window, behind, map[i]);
+        behind = map[i];
+    }
+    for (uint32_t i = 0; i < from->cap; i++) {
+        const struct cf_slot *slot = &from->slots[i];
+        if (slot->grant != 0 && !slot->is_sent)
+            map[i] = cf_window_add(window, slot->amounts, slot->grant);
+    }
+    cf_window_done(from);
+}
+
 void cf_window_expire(struct cf_window *window, int64_t sent_ms)
 {
     while (window->first != CF_SLOT_NONE && window->slots[window->first].sent_ms <= sent_ms)

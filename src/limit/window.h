@@ -48,6 +48,10 @@ void cf_window_change(struct cf_window *window, struct cf_slot *slot,
                       const int64_t amounts[CF_RESOURCES]);
 void cf_window_drop(struct cf_window *window, struct cf_slot *slot);
 
+/* Moves all of `from` in, which is empty then. map[i] becomes the number here of the slot that was
+ * i there; it has room for from->cap. Linear in both. */
+void cf_window_take(struct cf_window *window, struct cf_window *from, uint32_t *map);
+
 /* Drops every slot dated at or before sent_ms. */
 void cf_window_expire(struct cf_window *window, int64_t sent_ms);
 

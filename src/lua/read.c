@@ -48,7 +48,11 @@ void cf_lua_read_bool(lua_State *L, int idx, const char *name, bool *out)
 void cf_lua_read_limits(lua_State *L, int idx, struct cf_limit_config *out)
 {
     struct cf_error err;
-    cf_lua_read_int(L, idx, "max_requests", &out->max_requests);
+    if (lua_getfield(L, idx, "max_requests") != LUA_TNIL) {
+        out->max_requests = luaL_checkinteger(L, -1);
+        out->is_default = false;
+    }
+    lua_pop(L, 1);
     cf_lua_read_int(L, idx, "max_input_tokens", &out->max_input_tokens);
     cf_lua_read_int(L, idx, "max_output_tokens", &out->max_output_tokens);
     cf_lua_read_int(L, idx, "window_ms", &out->window_ms);

@@ -327,7 +327,9 @@ static void check_row(void **state)
 #define BURST(requests, input, output) PACED(requests, input, output, CF_PACING_BURST, 0.9)
 
 /* Where two token limits bind at once, calls that are dear in the one and cheap in the other
- * leave some of both unused, more so the fewer there are in a window. */
+ * leave some of both unused, more so the fewer there are in a window. Smooth pacing also keeps within
+ * a second's worth at a server that holds no more: what a large call, or replies that come together,
+ * leave unused is lost. */
 static struct row rows[] = {
     /* name, seed, hours, config, parts, think_ms, trouble_percent, write_ms, least_use */
     { "50 a minute, smooth", 1, 3, SMOOTH(50, 0, 0), 20, 0, 0, 40, 0.995 },
@@ -338,13 +340,13 @@ static struct row rows[] = {
     { "50 a minute, burst up to a half", 24, 5, PACED(50, 0, 0, CF_PACING_BURST, 0.5), 20, 0, 0, 40,
       0.99 },
     { "2 a minute, burst", 6, 50, BURST(2, 0, 0), 20, 0, 0, 40, 0.995 },
-    { "few large calls, smooth", 7, 3, SMOOTH(100000, 40000, 8000), 20, 0, 0, 40, 0.89 },
+    { "few large calls, smooth", 7, 3, SMOOTH(100000, 40000, 8000), 20, 0, 0, 40, 0.60 },
     { "few large calls, burst", 8, 3, BURST(100000, 40000, 8000), 20, 0, 0, 40, 0.925 },
-    { "many small calls, smooth", 9, 1, SMOOTH(100000, 400000, 80000), 400, 0, 0, 40, 0.975 },
+    { "many small calls, smooth", 9, 1, SMOOTH(100000, 400000, 80000), 400, 0, 0, 40, 0.945 },
     { "many small calls, burst", 10, 1, BURST(100000, 400000, 80000), 400, 0, 0, 40, 0.98 },
-    { "output binds alone, smooth", 11, 1, SMOOTH(100000, 0, 80000), 400, 0, 0, 40, 0.99 },
+    { "output binds alone, smooth", 11, 1, SMOOTH(100000, 0, 80000), 400, 0, 0, 40, 0.965 },
     { "output binds alone, burst", 12, 1, BURST(100000, 0, 80000), 400, 0, 0, 40, 0.99 },
-    { "all three bind, smooth", 13, 1, SMOOTH(800, 400000, 80000), 400, 0, 0, 40, 0.97 },
+    { "all three bind, smooth", 13, 1, SMOOTH(800, 400000, 80000), 400, 0, 0, 40, 0.94 },
     { "all three bind, burst", 14, 1, BURST(800, 400000, 80000), 400, 0, 0, 40, 0.98 },
     { "trouble of every kind, smooth", 15, 3, SMOOTH(50, 100000, 50000), 20, 0, 20, 500, 0 },
     { "trouble of every kind, burst", 16, 3, BURST(50, 100000, 50000), 20, 0, 20, 500, 0 },
