@@ -36,17 +36,26 @@ bool cf_tag_set(struct cf_store_tx *tx, int64_t conversation, const struct cf_ta
     return cf_query_run(&query, err);
 }
 
-static bool insert_row(struct cf_store_tx *tx, int64_t item, bool simulated,
+static bool count_version(struct cf_store_tx *tx, int64_t item,
+                          struct cf_conversation_new *conversation, struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(
+        &tx->db, "SELECT coalesce(max(version), 0) FROM conversations WHERE item = ? AND part = ?");
+    cf_query_int(&query, item);
+    cf_query_int(&query, conversation->part);
+    if (cf_query_next(&query, err) < 0)
+        return false;
+    conversation->version = cf_column_int(&query, 0) + 1;
+    cf_query_end(&query);
+    return true;
+}
+
+static bool insert_row(struct cf_store_tx *tx, const struct cf_conversation_place *place,
                        struct cf_conversation_new *conversation, struct cf_error *err)
 {
-    struct cf_query version = cf_db_query(
-        &tx->db, "SELECT coalesce(max(version), 0) FROM conversations WHERE item = ? AND part = ?");
-    cf_query_int(&version, item);
-    cf_query_int(&version, conversation->part);
-    if (cf_query_next(&version, err) < 0)
+    conversation->version = 1;
+    if (place->has_earlier && !count_version(tx, place->item, conversation, err))
         return false;
-    conversation->version = cf_column_int(&version, 0) + 1;
-    cf_query_end(&version);
 
     cf_uuid_new(tx->unix_ms, conversation->uuid);
     struct cf_query query = cf_db_query(
@@ -56,7 +65,7 @@ static bool insert_row(struct cf_store_tx *tx, int64_t item, bool simulated,
         " turn_count, cost_pico, model, document_id, chunk_id, truncated, simulated, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     cf_query_str(&query, conversation->uuid);
-    cf_query_int(&query, item);
+    cf_query_int(&query, place->item);
     cf_query_int(&query, conversation->part);
     cf_query_int(&query, conversation->version);
     cf_query_id(&query, conversation->branch_of);
@@ -76,15 +85,15 @@ static bool insert_row(struct cf_store_tx *tx, int64_t item, bool simulated,
     cf_query_text(&query, conversation->document_id);
     cf_query_text(&query, conversation->chunk_id);
     cf_query_int(&query, conversation->truncated);
-    cf_query_int(&query, simulated);
+    cf_query_int(&query, place->simulated);
     cf_query_str(&query, tx->now);
     return cf_query_insert(&query, &conversation->conversation, err);
 }
 
-bool cf_conversation_insert(struct cf_store_tx *tx, int64_t item, bool simulated,
+bool cf_conversation_insert(struct cf_store_tx *tx, const struct cf_conversation_place *place,
                             struct cf_conversation_new *conversation, struct cf_error *err)
 {
-    if (!insert_row(tx, item, simulated, conversation, err))
+    if (!insert_row(tx, place, conversation, err))
         return false;
 
     for (size_t i = 0; i < conversation->turn_count; i++) {

@@ -6,8 +6,15 @@
 
 #include "store/tx.h"
 
+/* What holds for all conversations of an item. */
+struct cf_conversation_place {
+    int64_t item;
+    bool simulated;
+    bool has_earlier;        /* the item has conversations already: versions go on from theirs */
+};
+
 /* Inserts all rows; fills the results. */
-bool cf_conversation_insert(struct cf_store_tx *tx, int64_t item, bool simulated,
+bool cf_conversation_insert(struct cf_store_tx *tx, const struct cf_conversation_place *place,
                             struct cf_conversation_new *conversation, struct cf_error *err);
 
 /* Sets one tag. */

@@ -158,6 +158,25 @@ bool cf_write_call_failed(struct cf_write *write, struct cf_store_tx *tx, struct
         tx, err);
 }
 
+/* The template and the bound of a call. Read before the row is changed: an UPDATE that RETURNs
+ * them builds a table for its answer, and costs six times as much. */
+static bool read_call(struct cf_store_tx *tx, int64_t call, int64_t *out_template,
+                      int64_t *out_bound_pico, struct cf_error *err)
+{
+    struct cf_query query =
+        cf_db_query(&tx->db, "SELECT template, bound_pico FROM calls WHERE id = ?");
+    cf_query_int(&query, call);
+    int found = cf_query_next(&query, err);
+    if (found < 0)
+        return false;
+    if (found == 0)
+        return no_such_call(call, err);
+    *out_template = cf_column_int(&query, 0);
+    *out_bound_pico = cf_column_count(&query, 1);
+    cf_query_end(&query);
+    return true;
+}
+
 static void add_tokens(struct cf_store_tx *tx, int64_t run, enum cf_run_total total, int64_t tokens)
 {
     if (tokens > 0)
@@ -193,8 +212,11 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
 {
     struct cf_write_call_reply *reply = (struct cf_write_call_reply *)write;
     bool is_cost_unknown = reply->cost_pico == CF_COST_UNKNOWN;    /* its bound stands for it */
+    int64_t template = 0, bound_pico = -1;
     CF_TX_KIND(tx, "call_reply");
 
+    if (!read_call(tx, reply->call, &template, &bound_pico, err))
+        return false;
     struct cf_query call = cf_db_query(
         &tx->db,
         "UPDATE calls SET state = 'done', model_answered = ?, stop_reason = ?, service_tier = ?,"
@@ -203,7 +225,7 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
         " cache_read_tokens = ?, thinking_tokens = ?, cost_pico = ?, latency_ms = ?, request_id = "
         "?,"
         " done_at = ?, at_risk_pico = at_risk_pico + iif(?, coalesce(bound_pico, 0), 0)"
-        " WHERE id = ? RETURNING template, bound_pico");
+        " WHERE id = ?");
     cf_query_str(&call, reply->model_answered);
     cf_query_str(&call, reply->stop_reason);
     cf_query_str(&call, reply->usage.service_tier);
@@ -219,14 +241,8 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
     cf_query_str(&call, tx->now);
     cf_query_int(&call, is_cost_unknown);
     cf_query_int(&call, reply->call);
-    int found = cf_query_next(&call, err);
-    if (found < 0)
+    if (!cf_query_run(&call, err))
         return false;
-    if (found == 0)
-        return no_such_call(reply->call, err);
-    int64_t template = cf_column_int(&call, 0);
-    int64_t bound_pico = cf_column_count(&call, 1);
-    cf_query_end(&call);
 
     struct cf_query body = cf_db_query(
         &tx->db, "INSERT INTO call_replies (call, body) VALUES (?, ?)"

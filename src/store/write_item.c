@@ -173,31 +173,46 @@ static bool supersede(struct cf_store_tx *tx, const struct cf_write_item_finish 
     return cf_query_run(&rest, err);
 }
 
+static bool has_conversations(struct cf_store_tx *tx, int64_t item, bool *out_any,
+                              struct cf_error *err)
+{
+    struct cf_query query =
+        cf_db_query(&tx->db, "SELECT 1 FROM conversations WHERE item = ? LIMIT 1");
+    cf_query_int(&query, item);
+    int found = cf_query_next(&query, err);
+    if (found < 0)
+        return false;
+    *out_any = found > 0;
+    cf_query_end(&query);
+    return true;
+}
+
 bool cf_write_item_finish(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_item_finish *finish = (struct cf_write_item_finish *)write;
     struct cf_item_standing standing;
     bool accepted = finish->state == CF_ITEM_DONE && finish->count > 0;
-    bool simulated;
+    struct cf_conversation_place place = { .item = finish->item };
     CF_TX_KIND(tx, "item_finish");
 
     if (!cf_tx_item_standing(tx, finish->item, &standing, err))
         return false;
-    if (!cf_run_is_simulated(tx, standing.run, &simulated, err))
+    if (!cf_run_is_simulated(tx, standing.run, &place.simulated, err))
+        return false;
+    if (!has_conversations(tx, finish->item, &place.has_earlier, err))
         return false;
 
     for (size_t i = 0; i < finish->count; i++) {
         struct cf_conversation_new *conversation = &finish->conversations[i];
-        if (!cf_conversation_insert(tx, finish->item, simulated, conversation, err))
+        if (!cf_conversation_insert(tx, &place, conversation, err))
             return false;
         if (!cf_status_is_accepted(conversation->status))
             accepted = false;
         else
             cf_tx_add_template(tx, conversation->template, CF_TEMPLATE_SUCCESS, 1);
     }
-    if (standing.state != CF_ITEM_PENDING || finish->count > 0)
-        if (finish->state != CF_ITEM_FAILED && !supersede(tx, finish, err))
-            return false;
+    if (place.has_earlier && finish->state != CF_ITEM_FAILED && !supersede(tx, finish, err))
+        return false;
 
     struct cf_query query = cf_db_query(
         &tx->db, "UPDATE items SET state = ?, accepted = ?, surplus = ?, attempts = attempts + 1,"
