@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct cf_buf {
     char  *data;      /* owned; NULL while nothing was added */
@@ -30,6 +31,7 @@ void cf_buf_clear(struct cf_buf *buf);
 void cf_buf_add(struct cf_buf *buf, const void *bytes, size_t len);
 void cf_buf_adds(struct cf_buf *buf, const char *text);
 void cf_buf_addc(struct cf_buf *buf, char byte);
+void cf_buf_add_int(struct cf_buf *buf, int64_t value);    /* its decimal digits */
 void cf_buf_addf(struct cf_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cf_buf_addv(struct cf_buf *buf, const char *fmt, va_list args);
 

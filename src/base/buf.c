@@ -64,14 +64,34 @@ void cf_buf_addc(struct cf_buf *buf, char byte)
     cf_buf_add(buf, &byte, 1);
 }
 
+void cf_buf_add_int(struct cf_buf *buf, int64_t value)
+{
+    char digits[20];    /* of 2^63, and the sign */
+    char *at = digits + sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        *--at = '-';
+    cf_buf_add(buf, at, (size_t)(digits + sizeof digits - at));
+}
+
+/* Most often the room there is will do, and the text need be formatted only once. */
 void cf_buf_addv(struct cf_buf *buf, const char *fmt, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, fmt, args);
+    size_t room = buf->cap - buf->len;
+    int len = vsnprintf(room > 0 ? buf->data + buf->len : NULL, room, fmt, args);
     if (len >= 0 && cf_buf_reserve(buf, (size_t)len)) {
-        vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
+        if ((size_t)len >= room)
+            vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
         buf->len += (size_t)len;
+    } else if (room > 0) {
+        buf->data[buf->len] = '\0';
     }
     va_end(again);
 }

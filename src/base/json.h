@@ -64,6 +64,12 @@ bool cf_json_parse(const char *text, size_t len, struct cf_json_repairs *repairs
 /* The double nearest to a number token's text, whatever the locale; infinite if out of range. */
 double cf_json_number(const char *text);
 
+/* --- strings --- */
+
+/* The first byte that cannot stand in a JSON string as it is: a quote, a backslash, a control
+ * character, or what is no UTF-8; end if there is none. */
+const char *cf_json_skip_plain(const char *at, const char *end);
+
 /* --- writing --- */
 
 /* A quoted, escaped string. Invalid UTF-8 is written as U+FFFD; '/' and non-ASCII stay. */

@@ -71,43 +71,6 @@ static inline void keep(struct cf_json_reader *reader, const char *bytes, size_t
     reader->used += len;
 }
 
-/* Whether one of eight bytes ends a plain run: a control character, '"', '\\' or not ASCII.
- * A byte below borrows from the next only if it is such a byte itself. */
-static bool has_special8(const char *bytes)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
-    uint64_t control = word - ones * 0x20;
-    uint64_t quote = (word ^ (ones * '"')) - ones;
-    uint64_t backslash = (word ^ (ones * '\\')) - ones;
-    return ((word | control | quote | backslash) & (ones * 0x80)) != 0;
-}
-
-/* Skips what a string may hold as it is: no quote, backslash, control character or bad UTF-8. */
-static const char *skip_plain(const char *at, const char *end)
-{
-    for (;;) {
-        while (end - at >= 8 && !has_special8(at))
-            at += 8;
-        while (at < end && (unsigned char)*at < 0x80) {
-            unsigned char byte = (unsigned char)*at;
-            if (byte < 0x20 || byte == '"' || byte == '\\')
-                return at;
-            at++;
-        }
-        if (at == end)
-            return at;
-
-        while (at < end && (unsigned char)*at >= 0x80) {
-            size_t size = cf_utf8_sequence(at, (size_t)(end - at));
-            if (size == 0)
-                return at;
-            at += size;
-        }
-    }
-}
-
 static bool read_hex4(const char *at, const char *end, uint32_t *out)
 {
     if (end - at < 4)
@@ -204,7 +167,7 @@ static bool read_string(struct cf_json_reader *reader, struct cf_json_token *tok
     reader->used = 0;
 
     for (;;) {
-        const char *stop = skip_plain(at, reader->end);
+        const char *stop = cf_json_skip_plain(at, reader->end);
         keep(reader, at, (size_t)(stop - at));
         at = stop;
 

@@ -27,10 +27,40 @@ double cf_json_number(const char *text)
     return strtod_l(text, NULL, c_locale);
 }
 
-/* Whether a byte may stand in a JSON string as it is. */
-static bool is_plain(unsigned char byte)
+/* Whether one of eight bytes ends a plain run: a control character, '"', '\\' or not ASCII.
+ * A byte below borrows from the next only if it is such a byte itself. */
+static bool has_special8(const char *bytes)
 {
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    uint64_t control = word - ones * 0x20;
+    uint64_t quote = (word ^ (ones * '"')) - ones;
+    uint64_t backslash = (word ^ (ones * '\\')) - ones;
+    return ((word | control | quote | backslash) & (ones * 0x80)) != 0;
+}
+
+const char *cf_json_skip_plain(const char *at, const char *end)
+{
+    for (;;) {
+        while (end - at >= 8 && !has_special8(at))
+            at += 8;
+        while (at < end && (unsigned char)*at < 0x80) {
+            unsigned char byte = (unsigned char)*at;
+            if (byte < 0x20 || byte == '"' || byte == '\\')
+                return at;
+            at++;
+        }
+        if (at == end)
+            return at;
+
+        while (at < end && (unsigned char)*at >= 0x80) {
+            size_t size = cf_utf8_sequence(at, (size_t)(end - at));
+            if (size == 0)
+                return at;
+            at += size;
+        }
+    }
 }
 
 static void add_escaped(struct cf_buf *buf, unsigned char byte)
@@ -48,29 +78,21 @@ static void add_escaped(struct cf_buf *buf, unsigned char byte)
 
 void cf_json_add_string(struct cf_buf *buf, const char *text, size_t len)
 {
-    size_t run = 0, at = 0;    /* text[run..at) is plain and not yet added */
+    const char *end = text + len;
 
+    cf_buf_reserve(buf, len + 2);
     cf_buf_addc(buf, '"');
-    while (at < len) {
-        unsigned char byte = (unsigned char)text[at];
-        if (is_plain(byte)) {
-            at++;
-            continue;
-        }
-
-        size_t size = byte < 0x80 ? 0 : cf_utf8_sequence(text + at, len - at);
-        if (size > 0) {
-            at += size;
-            continue;
-        }
-        cf_buf_add(buf, text + run, at - run);
-        if (byte < 0x80)
-            add_escaped(buf, byte);
+    for (;;) {
+        const char *stop = cf_json_skip_plain(text, end);
+        cf_buf_add(buf, text, (size_t)(stop - text));
+        if (stop == end)
+            break;
+        if ((unsigned char)*stop < 0x80)
+            add_escaped(buf, (unsigned char)*stop);
         else
             cf_utf8_add(buf, 0xFFFD);
-        run = ++at;
+        text = stop + 1;
     }
-    cf_buf_add(buf, text + run, at - run);
     cf_buf_addc(buf, '"');
 }
 
@@ -103,7 +125,7 @@ void cf_json_add_number(struct cf_buf *buf, double value)
         if (value == 0 && signbit(value))
             cf_buf_adds(buf, "-0");
         else
-            cf_buf_addf(buf, "%lld", (long long)value);
+            cf_buf_add_int(buf, (int64_t)value);
         return;
     }
 

@@ -271,7 +271,7 @@ static void encode_number(lua_State *L, struct writer *w, int idx)
     int is_integer;
     lua_Integer integer = lua_tointegerx(L, idx, &is_integer);
     if (is_integer) {
-        cf_buf_addf(&w->buf, "%lld", (long long)integer);
+        cf_buf_add_int(&w->buf, integer);
         return;
     }
     lua_Number number = lua_tonumber(L, idx);
