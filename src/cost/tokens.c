@@ -60,6 +60,11 @@ static uint32_t decode(const unsigned char *text, size_t len, size_t *out_len)
     return code;
 }
 
+static int64_t beyond(int64_t letters)
+{
+    return letters > WORD_LETTERS ? letters - WORD_LETTERS : 0;
+}
+
 int64_t cf_tokens_estimate(const char *text, size_t len)
 {
     const unsigned char *at = (const unsigned char *)text;
@@ -69,9 +74,19 @@ int64_t cf_tokens_estimate(const char *text, size_t len)
     int64_t letters = 0;         /* of the word that at stands in */
 
     while (at < end) {
+        const unsigned char *run = at;
+        while (at < end && *at > ' ' && *at < 0x80)    /* nearly all of most texts */
+            at++;
+        if (at > run) {
+            int64_t more = at - run;
+            words += letters == 0;
+            extra_letters += beyond(letters + more) - beyond(letters);
+            letters += more;
+            continue;
+        }
+
         size_t step;
         uint32_t code = decode(at, (size_t)(end - at), &step);
-
         at += step;
         if (is_space(code)) {
             letters = 0;
