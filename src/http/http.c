@@ -17,6 +17,7 @@
 #include "http/transfer.h"
 
 #define IDLE_CONNECTIONS_MAX  1024   /* kept for reuse; a run has fewer calls in flight */
+#define IDLE_TRANSFERS_MAX    512    /* handles kept for the next request, about 8 KB each */
 #define STREAMS_A_CONNECTION  8      /* HTTP/2: one lost connection must not take hundreds along */
 
 /* A descriptor of libcurl's. Entries live as long as the client, since an event of the
@@ -39,6 +40,8 @@ struct cf_http {
     struct cf_http_transfer *transfers;                 /* under way */
     struct cf_http_transfer *sent_first, **sent_tail;   /* on_sent is due */
     size_t in_flight;
+    struct cf_http_transfer *idle;                      /* ready to be used again */
+    size_t idle_count;
     int    socket_errno;             /* why no descriptor could be made; 0 if the last one could */
 };
 
@@ -94,6 +97,30 @@ static void unlink_transfer(struct cf_http_transfer *transfer)
     }
 }
 
+static struct cf_http_transfer *take_idle(struct cf_http *http)
+{
+    struct cf_http_transfer *transfer = http->idle;
+    if (transfer == NULL)
+        return NULL;
+    http->idle = transfer->next;
+    http->idle_count--;
+    transfer->next = NULL;
+    return transfer;
+}
+
+static void retire(struct cf_http_transfer *transfer)
+{
+    struct cf_http *http = transfer->http;
+    if (http->idle_count == IDLE_TRANSFERS_MAX) {
+        transfer_free(transfer);
+        return;
+    }
+    transfer_clear(transfer);
+    transfer->next = http->idle;
+    http->idle = transfer;
+    http->idle_count++;
+}
+
 /* The result is filled; takes the transfer off everything and hands the result over. */
 static void deliver_result(struct cf_http_transfer *transfer)
 {
@@ -110,7 +137,7 @@ static void deliver_result(struct cf_http_transfer *transfer)
         report_sent(transfer);
     request->transfer = NULL;
     request->on_done(request, &transfer->result, request->self);
-    transfer_free(transfer);
+    retire(transfer);
 }
 
 /* Calls what became due while libcurl worked. Callbacks may send and cancel. */
@@ -331,6 +358,9 @@ void cf_http_free(struct cf_http *http)
         return;
     while (http->transfers != NULL)
         cf_http_cancel(http, http->transfers->request);
+    struct cf_http_transfer *transfer;
+    while ((transfer = take_idle(http)) != NULL)
+        transfer_free(transfer);
     curl_multi_cleanup(http->multi);
     curl_share_cleanup(http->share);
     cf_loop_clear_timer(http->loop, &http->timer);
@@ -342,16 +372,24 @@ void cf_http_free(struct cf_http *http)
     free(http);
 }
 
-void cf_http_send(struct cf_http *http, struct cf_http_request *request)
+static struct cf_http_transfer *new_transfer(struct cf_http *http)
 {
-    assert(request->transfer == NULL && request->on_done != NULL);
-
-    struct cf_http_transfer *transfer =
-        transfer_new(http, request, &http->options, http->share, cf_loop_now(http->loop));
+    struct cf_http_transfer *transfer = transfer_new(http, &http->options, http->share);
     curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETDATA, http);
     curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETDATA, http);
+    return transfer;
+}
+
+void cf_http_send(struct cf_http *http, struct cf_http_request *request)
+{
+    assert(request->transfer == NULL && request->on_done != NULL);
+
+    struct cf_http_transfer *transfer = take_idle(http);
+    if (transfer == NULL)
+        transfer = new_transfer(http);
+    transfer_begin(transfer, request, cf_loop_now(http->loop));
     transfer->timer = (struct cf_timer){ .on_fire = on_deadline, .self = transfer };
 
     request->transfer = transfer;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,12 @@ static void note_written(struct cf_http_transfer *transfer)
     http_all_written(transfer);
 }
 
+/* Before the first attempt the handle still tells of the last request. */
 static long request_size(const struct cf_http_transfer *transfer)
 {
     long size = 0;
+    if (transfer->attempts == 0)
+        return 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &size);
     return size;
 }
@@ -147,7 +151,7 @@ static bool learn_host(struct cf_http_transfer *transfer)
     CURLU *url = curl_url();
 
     snprintf(transfer->host, sizeof transfer->host, "the given URL");
-    if (curl_url_set(url, CURLUPART_URL, transfer->request->url, 0) != CURLUE_OK ||
+    if (curl_url_set(url, CURLUPART_URL, transfer->url, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
         goto done;
 
@@ -163,6 +167,17 @@ done:
     return is_loopback;
 }
 
+static void set_url(struct cf_http_transfer *transfer, const char *url)
+{
+    if (transfer->url != NULL && strcmp(transfer->url, url) == 0)
+        return;
+    free(transfer->url);
+    transfer->url = cf_strdup(url);
+    bool is_loopback = learn_host(transfer);
+    curl_easy_setopt(transfer->easy, CURLOPT_URL, url);
+    curl_easy_setopt(transfer->easy, CURLOPT_PROXY, is_loopback ? "" : NULL);
+}
+
 static void add_fields(struct cf_http_transfer *transfer)
 {
     struct cf_buf line;
@@ -170,7 +185,9 @@ static void add_fields(struct cf_http_transfer *transfer)
     for (size_t i = 0; i < transfer->request->field_count; i++) {
         const struct cf_http_field *field = &transfer->request->fields[i];
         cf_buf_clear(&line);
-        cf_buf_addf(&line, "%s: %s", field->name, field->value);
+        cf_buf_adds(&line, field->name);
+        cf_buf_adds(&line, ": ");
+        cf_buf_adds(&line, field->value);
         transfer->fields = curl_slist_append(transfer->fields, cf_buf_str(&line));
     }
     /* A round trip before each body would buy nothing: the body is small. */
@@ -178,30 +195,14 @@ static void add_fields(struct cf_http_transfer *transfer)
     cf_buf_done(&line);
 }
 
-struct cf_http_transfer *transfer_new(struct cf_http *http, struct cf_http_request *request,
-                                      const struct cf_http_options *options, CURLSH *share,
-                                      int64_t now_ms)
+struct cf_http_transfer *transfer_new(struct cf_http *http, const struct cf_http_options *options,
+                                      CURLSH *share)
 {
     struct cf_http_transfer *transfer = cf_calloc(1, sizeof *transfer);
     transfer->http = http;
-    transfer->request = request;
-    transfer->started_ms = transfer->active_ms = now_ms;
-    transfer->sent_ms = -1;
-    transfer->timeouts = (struct cf_http_timeouts){
-        .connect_ms = or_default(request->timeouts.connect_ms, CF_HTTP_CONNECT_MS),
-        .first_byte_ms = or_default(request->timeouts.first_byte_ms, CF_HTTP_FIRST_BYTE_MS),
-        .idle_ms = or_default(request->timeouts.idle_ms, CF_HTTP_IDLE_MS),
-        .total_ms = or_default(request->timeouts.total_ms, CF_HTTP_TOTAL_MS),
-    };
-    transfer->result.timings = (struct cf_http_timings){ -1, -1, -1, -1 };
-    cf_buf_init(&transfer->result.body,
-                request->max_reply_bytes > 0 ? request->max_reply_bytes : CF_HTTP_REPLY_BYTES_MAX);
-
     CURL *easy = transfer->easy = curl_easy_init();
     if (easy == NULL)
         abort();    /* out of memory, as in base/mem.h */
-    bool is_loopback = learn_host(transfer);
-    add_fields(transfer);
 
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_message);
@@ -209,15 +210,11 @@ struct cf_http_transfer *transfer_new(struct cf_http *http, struct cf_http_reque
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);    /* never wait for a resolver thread */
 
-    curl_easy_setopt(easy, CURLOPT_URL, request->url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->fields);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    if (is_loopback)
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (options->ca_file != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
@@ -226,17 +223,11 @@ struct cf_http_transfer *transfer_new(struct cf_http *http, struct cf_http_reque
 
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 30L);  /* s; older idle ones tend to be dead */
-    /* Ours is exact and tells phases apart; libcurl's spreads the time over the addresses. */
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->timeouts.connect_ms);
 
-    if (request->method == CF_HTTP_POST) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
-        curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-        curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
-        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-        curl_easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
-    }
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
@@ -253,11 +244,50 @@ void transfer_free(struct cf_http_transfer *transfer)
 {
     if (transfer == NULL)
         return;
+    transfer_clear(transfer);
     curl_easy_cleanup(transfer->easy);
+    free(transfer->url);
+    free(transfer);
+}
+
+void transfer_begin(struct cf_http_transfer *transfer, struct cf_http_request *request,
+                    int64_t now_ms)
+{
+    CURL *easy = transfer->easy;
+    transfer->request = request;
+    transfer->started_ms = transfer->active_ms = now_ms;
+    transfer->sent_ms = -1;
+    transfer->timeouts = (struct cf_http_timeouts){
+        .connect_ms = or_default(request->timeouts.connect_ms, CF_HTTP_CONNECT_MS),
+        .first_byte_ms = or_default(request->timeouts.first_byte_ms, CF_HTTP_FIRST_BYTE_MS),
+        .idle_ms = or_default(request->timeouts.idle_ms, CF_HTTP_IDLE_MS),
+        .total_ms = or_default(request->timeouts.total_ms, CF_HTTP_TOTAL_MS),
+    };
+    transfer->result.timings = (struct cf_http_timings){ -1, -1, -1, -1 };
+    cf_buf_init(&transfer->result.body,
+                request->max_reply_bytes > 0 ? request->max_reply_bytes : CF_HTTP_REPLY_BYTES_MAX);
+
+    set_url(transfer, request->url);
+    add_fields(transfer);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->fields);
+    /* Ours is exact and tells phases apart; libcurl's spreads the time over the addresses. */
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->timeouts.connect_ms);
+    if (request->method == CF_HTTP_POST) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+}
+
+void transfer_clear(struct cf_http_transfer *transfer)
+{
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(transfer->fields);
     cf_http_headers_done(&transfer->result.headers);
     cf_buf_done(&transfer->result.body);
-    free(transfer);
+    transfer->curl_message[0] = '\0';
+    memset(&transfer->request, 0, sizeof *transfer - offsetof(struct cf_http_transfer, request));
 }
 
 /* --- ending --- */
@@ -390,7 +420,8 @@ static void finish_result(struct cf_http_transfer *transfer, int64_t now_ms)
 {
     struct cf_http_result *result = &transfer->result;
     long status = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (transfer->attempts > 0)    /* else it is the last request's, as above */
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     result->status = (int)status;
     result->any_written = transfer->written > 0 || request_size(transfer) > 0;
     result->timings.total_ms = now_ms - transfer->started_ms;

@@ -17,9 +17,15 @@
 enum transfer_phase { PHASE_CONNECTING, PHASE_SENDING, PHASE_WAITING, PHASE_READING };
 
 struct cf_http_transfer {
+    /* Kept from one request to the next: making a handle costs as much as sending with it. */
     struct cf_http         *http;
-    struct cf_http_request *request;      /* borrowed */
     CURL                   *easy;         /* owned */
+    char                   *url;          /* owned; that easy is set to; NULL at first */
+    char                    host[256];    /* host[:port] of it for messages, nothing secret */
+    char                    curl_message[CURL_ERROR_SIZE];
+
+    /* Of one request; zero in between. */
+    struct cf_http_request *request;      /* borrowed */
     struct curl_slist      *fields;       /* owned */
     struct cf_timer         timer;        /* the phase's deadline, or an earlier one (see due_ms) */
     struct cf_http_timeouts timeouts;     /* as given, defaults filled in */
@@ -30,19 +36,23 @@ struct cf_http_transfer {
     curl_off_t written, received;         /* as last reported */
     unsigned attempts;                    /* requests that libcurl began to send */
     bool     repeat_refused;
-    struct cf_http_transfer *next, *prev; /* all transfers of the client */
+    struct cf_http_transfer *next, *prev; /* all transfers of the client; next also of the idle */
     struct cf_http_transfer *next_sent;   /* those whose on_sent is due */
     bool     sent_is_due;
     struct cf_http_result    result;
-    char     host[256];                   /* host[:port] for messages, nothing secret */
-    char     curl_message[CURL_ERROR_SIZE];
 };
 
-/* Makes the handle ready for curl_multi_add_handle; share and options come from the client. */
-struct cf_http_transfer *transfer_new(struct cf_http *http, struct cf_http_request *request,
-                                      const struct cf_http_options *options, CURLSH *share,
-                                      int64_t now_ms);
+/* An idle transfer; share and options come from the client. */
+struct cf_http_transfer *transfer_new(struct cf_http *http, const struct cf_http_options *options,
+                                      CURLSH *share);
 void transfer_free(struct cf_http_transfer *transfer);
+
+/* Makes the handle ready for curl_multi_add_handle. */
+void transfer_begin(struct cf_http_transfer *transfer, struct cf_http_request *request,
+                    int64_t now_ms);
+
+/* Frees what belongs to the request; the transfer is idle again. */
+void transfer_clear(struct cf_http_transfer *transfer);
 
 /* The time by which something has to happen, and what it means if it does not. */
 int64_t transfer_due_ms(const struct cf_http_transfer *transfer, enum cf_http_failure *out_failure);
