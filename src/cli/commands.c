@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/control.h"
+#include "cli/explain.h"
 #include "cli/mock.h"
 #include "cli/resume.h"
 #include "cli/run.h"
@@ -17,6 +18,7 @@ const struct cf_command *const cf_commands[] = {
     &cf_command_stop,
     &cf_command_runs,
     &cf_command_show,
+    &cf_command_explain,
     &cf_command_logs,
     &cf_command_stats,
     &cf_command_export,
