@@ -37,14 +37,20 @@ static void add_name(char out[CF_REQUEST_DIFF_MAX], const char *name)
     snprintf(out + len, CF_REQUEST_DIFF_MAX - len, "%s%s", len > 0 ? ", " : "", name);
 }
 
+/* A parameter that another model does not take is not sent to it: that is no change of the script's. */
+static bool same_parameter(const cJSON *a, const cJSON *b, bool same_model)
+{
+    return (!same_model && (a == NULL || b == NULL)) || same_value(a, b);
+}
+
 static void compare(const cJSON *before, const cJSON *after, char out[CF_REQUEST_DIFF_MAX])
 {
-    static const struct { const char *key, *name; } plain[] = {
-        { "temperature", "temperature" }, { "top_p", "top_p" },     { "top_k", "top_k" },
-        { "stop_sequences", "stop" },     { "tools", "tools" },     { "tool_choice", "tool_choice" },
-        { "thinking", "thinking" },       { "max_tokens", "max_tokens" },
+    static const struct { const char *key, *name; } parameters[] = {
+        { "temperature", "temperature" }, { "top_p", "top_p" },
+        { "top_k", "top_k" },             { "tool_choice", "tool_choice" },
     };
-    if (!same_value(field(before, "model"), field(after, "model")))
+    bool same_model = same_value(field(before, "model"), field(after, "model"));
+    if (!same_model)
         add_name(out, "model");
     if (!same_text(system_text(before), system_text(after)))
         add_name(out, "system");
@@ -54,14 +60,25 @@ static void compare(const cJSON *before, const cJSON *after, char out[CF_REQUEST
         bool is_prompt = cJSON_GetArraySize(old_messages) == 1 && cJSON_GetArraySize(new_messages) == 1;
         add_name(out, is_prompt ? "prompt" : "messages");
     }
+    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
+        if (!same_parameter(field(before, parameters[i].key), field(after, parameters[i].key), same_model))
+            add_name(out, parameters[i].name);
+    if (!same_value(field(before, "stop_sequences"), field(after, "stop_sequences")))
+        add_name(out, "stop");
+    if (!same_value(field(before, "tools"), field(after, "tools")))
+        add_name(out, "tools");
+
     const cJSON *old_output = field(before, "output_config"), *new_output = field(after, "output_config");
-    if (!same_value(field(old_output, "format"), field(new_output, "format")))
+    if (!same_parameter(field(old_output, "format"), field(new_output, "format"), same_model))
         add_name(out, "schema");
-    if (!same_value(field(old_output, "effort"), field(new_output, "effort")))
+    if (!same_parameter(field(old_output, "effort"), field(new_output, "effort"), same_model))
         add_name(out, "effort");
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-        if (!same_value(field(before, plain[i].key), field(after, plain[i].key)))
-            add_name(out, plain[i].name);
+
+    /* How a model thinks, and the room for it, follows from the model. */
+    if (same_model && !same_value(field(before, "thinking"), field(after, "thinking")))
+        add_name(out, "thinking");
+    if (same_model && !same_value(field(before, "max_tokens"), field(after, "max_tokens")))
+        add_name(out, "max_tokens");
 }
 
 void cf_request_diff(struct cf_text before, struct cf_text after, char out[CF_REQUEST_DIFF_MAX])

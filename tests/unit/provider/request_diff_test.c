@@ -34,6 +34,10 @@ static struct row rows[] = {
     { "effort alone", "{\"output_config\":{\"effort\":\"low\"}}", "{\"output_config\":{\"effort\":\"high\"}}", "effort" },
     { "streaming is no difference", "{\"stream\":true}", "{}", "" },
     { "max_tokens is one", "{\"max_tokens\":10}", "{\"max_tokens\":20}", "max_tokens" },
+    { "what follows from the model is not told", "{\"model\":\"x\",\"max_tokens\":10,\"temperature\":1}",
+      "{\"model\":\"y\",\"max_tokens\":20,\"thinking\":{\"type\":\"disabled\"}}", "model" },
+    { "what both models take is", "{\"model\":\"x\",\"temperature\":1}", "{\"model\":\"y\",\"temperature\":0}",
+      "model, temperature" },
     { "no JSON at all", "what?", "{}", "request" },
     { "nothing", "", "", "request" },
 };
