@@ -28,6 +28,7 @@ struct row {
     int      trouble_percent;   /* of calls: 429, not sent, failed, unknown, cancelled */
     int64_t  write_ms;          /* a request takes up to this to be written */
     double   least_use;         /* of the scarcest limit, while there is demand */
+    int      news_percent;      /* of replies: the limits change, or others have used some */
 };
 
 enum what { ARRIVE, SENT, END };
@@ -38,9 +39,10 @@ struct call {
     struct cf_waiter waiter;
     int lane;
     int64_t granted_ms, seen_ms;
+    struct cf_amounts limits;   /* in force at the grant */
 };
 
-struct seen { int64_t at_ms; struct cf_amounts amounts; };
+struct seen { int64_t at_ms; uint64_t grant; struct cf_amounts amounts, limits; };
 
 struct lane {
     char name[16];
@@ -93,6 +95,9 @@ static void granted(struct world *world, struct call *call)
     if (call->waiter.grant % 100 == 1)
         cf_limiter_each_queued(world->limiter, world->lanes[call->lane].name, check_order,
                                &call->waiter);
+    struct cf_limit_status status;
+    cf_limiter_status(world->limiter, world->lanes[call->lane].name, world->now_ms, &status);
+    call->limits = status.amounts_limit;
     call->granted_ms = world->now_ms;
     plan(world, call, SENT, cf_rng_range(&world->rng, 0, world->row->write_ms));
 }
@@ -115,13 +120,36 @@ static void arrive(struct world *world, int lane)
     }
 }
 
-static void see(struct lane *lane, int64_t at_ms, struct cf_amounts amounts)
+static void see(struct lane *lane, const struct call *call, struct cf_amounts amounts)
 {
     if (lane->len == lane->cap) {
         lane->cap = lane->cap ? lane->cap * 2 : 1024;
         lane->seen = cf_realloc(lane->seen, lane->cap * sizeof *lane->seen);
     }
-    lane->seen[lane->len++] = (struct seen){ at_ms, amounts };
+    lane->seen[lane->len++] = (struct seen){ call->seen_ms, call->waiter.grant, amounts, call->limits };
+}
+
+/* A limit from a quarter of the configured one to twice as much, and what may be left of it. */
+static struct cf_limit_news some_news(struct world *world, int64_t configured)
+{
+    struct cf_limit_news news = { .has_limit = configured > 0 && chance(world, 50) };
+    news.limit = cf_rng_range(&world->rng, configured / 4 + 1, configured * 2);
+    news.has_remaining = configured > 0 && chance(world, 50);
+    news.remaining = cf_rng_range(&world->rng, configured / 4, configured * 2);
+    return news;
+}
+
+static void tell_news(struct world *world, struct call *call)
+{
+    if (!chance(world, world->row->news_percent))
+        return;
+    const struct cf_limit_config *config = &world->row->config;
+    struct cf_limit_feedback feedback = {
+        .requests = some_news(world, config->max_requests),
+        .input = some_news(world, config->max_input_tokens),
+        .output = some_news(world, config->max_output_tokens),
+    };
+    cf_limiter_feedback(world->limiter, &call->waiter, &feedback, world->now_ms);
 }
 
 static void end(struct world *world, struct call *call)
@@ -129,6 +157,7 @@ static void end(struct world *world, struct call *call)
     struct lane *lane = &world->lanes[call->lane];
     struct cf_amounts amounts = call->waiter.amounts;
     bool is_trouble = chance(world, world->row->trouble_percent);
+    tell_news(world, call);
     switch (is_trouble ? cf_rng_range(&world->rng, 0, 3) : -1) {
     case 0:
         cf_limiter_refused(world->limiter, &call->waiter, cf_rng_range(&world->rng, 0, 5000),
@@ -150,7 +179,7 @@ static void end(struct world *world, struct call *call)
     default:
         cf_limiter_release(world->limiter, &call->waiter, CF_RELEASE_DONE, world->now_ms);
     }
-    see(lane, call->seen_ms, amounts);
+    see(lane, call, amounts);
     free(call);
 }
 
@@ -248,6 +277,28 @@ static int64_t most_seen(const struct lane *lane, int resource, int64_t window_m
     return most;
 }
 
+static int64_t limit_of(const struct seen *seen, int resource)
+{
+    const int64_t limits[] = { seen->limits.requests, seen->limits.input, seen->limits.output };
+    return limits[resource];
+}
+
+/* With limits that change: whoever is granted last in a window finds room under those in force. */
+static void check_changes(const struct lane *lane, int resource, int64_t window_ms)
+{
+    for (size_t i = 0; i < lane->len; i++) {
+        const struct seen *last = &lane->seen[i];
+        int64_t sum = 0;
+        for (size_t k = i + 1; k-- > 0 && lane->seen[k].at_ms >= lane->seen[i].at_ms - window_ms;) {
+            sum += amount_of(&lane->seen[k], resource);
+            if (lane->seen[k].grant > last->grant)
+                last = &lane->seen[k];
+        }
+        if (limit_of(last, resource) > 0)
+            assert_in_range(sum, 0, limit_of(last, resource));
+    }
+}
+
 static void check_lane(const struct row *row, struct lane *lane)
 {
     const struct cf_limit_config *config = &row->config;
@@ -259,6 +310,11 @@ static void check_lane(const struct row *row, struct lane *lane)
     for (int r = 0; r < 3; r++) {
         if (limits[r] == 0)
             continue;
+        if (row->news_percent > 0) {
+            check_changes(lane, r, config->window_ms);
+            assert_true(lane->len > (size_t)row->hours * 60);    /* never stuck */
+            continue;
+        }
         assert_in_range(most_seen(lane, r, config->window_ms), 0, limits[r]);
 
         double sum = 0;
@@ -326,37 +382,46 @@ static void check_row(void **state)
 #define SMOOTH(requests, input, output) PACED(requests, input, output, CF_PACING_SMOOTH, 0.9)
 #define BURST(requests, input, output) PACED(requests, input, output, CF_PACING_BURST, 0.9)
 
+#define FOUND_OUT(requests) \
+    { .max_requests = (requests), .window_ms = 60000, .enable_queue = true, \
+      .pause_threshold = 0.9, .pacing = CF_PACING_AUTO, .is_default = true }
+
 /* Where two token limits bind at once, calls that are dear in the one and cheap in the other
  * leave some of both unused, more so the fewer there are in a window. Smooth pacing also keeps within
  * a second's worth at a server that holds no more: what a large call, or replies that come together,
  * leave unused is lost. */
 static struct row rows[] = {
     /* name, seed, hours, config, parts, think_ms, trouble_percent, write_ms, least_use */
-    { "50 a minute, smooth", 1, 3, SMOOTH(50, 0, 0), 20, 0, 0, 40, 0.995 },
-    { "50 a minute, burst", 2, 3, BURST(50, 0, 0), 20, 0, 0, 40, 0.995 },
-    { "1000 a minute, smooth", 3, 1, SMOOTH(1000, 0, 0), 20, 0, 0, 40, 0.995 },
-    { "1000 a minute, burst", 4, 1, BURST(1000, 0, 0), 20, 0, 0, 40, 0.995 },
-    { "1 a minute, smooth", 5, 50, SMOOTH(1, 0, 0), 20, 0, 0, 40, 0.995 },
+    { "50 a minute, smooth", 1, 3, SMOOTH(50, 0, 0), 20, 0, 0, 40, 0.995, 0 },
+    { "50 a minute, burst", 2, 3, BURST(50, 0, 0), 20, 0, 0, 40, 0.995, 0 },
+    { "1000 a minute, smooth", 3, 1, SMOOTH(1000, 0, 0), 20, 0, 0, 40, 0.995, 0 },
+    { "1000 a minute, burst", 4, 1, BURST(1000, 0, 0), 20, 0, 0, 40, 0.995, 0 },
+    { "1 a minute, smooth", 5, 50, SMOOTH(1, 0, 0), 20, 0, 0, 40, 0.995, 0 },
     { "50 a minute, burst up to a half", 24, 5, PACED(50, 0, 0, CF_PACING_BURST, 0.5), 20, 0, 0, 40,
-      0.99 },
-    { "2 a minute, burst", 6, 50, BURST(2, 0, 0), 20, 0, 0, 40, 0.995 },
-    { "few large calls, smooth", 7, 3, SMOOTH(100000, 40000, 8000), 20, 0, 0, 40, 0.60 },
-    { "few large calls, burst", 8, 3, BURST(100000, 40000, 8000), 20, 0, 0, 40, 0.925 },
-    { "many small calls, smooth", 9, 1, SMOOTH(100000, 400000, 80000), 400, 0, 0, 40, 0.945 },
-    { "many small calls, burst", 10, 1, BURST(100000, 400000, 80000), 400, 0, 0, 40, 0.98 },
-    { "output binds alone, smooth", 11, 1, SMOOTH(100000, 0, 80000), 400, 0, 0, 40, 0.965 },
-    { "output binds alone, burst", 12, 1, BURST(100000, 0, 80000), 400, 0, 0, 40, 0.99 },
-    { "all three bind, smooth", 13, 1, SMOOTH(800, 400000, 80000), 400, 0, 0, 40, 0.94 },
-    { "all three bind, burst", 14, 1, BURST(800, 400000, 80000), 400, 0, 0, 40, 0.98 },
-    { "trouble of every kind, smooth", 15, 3, SMOOTH(50, 100000, 50000), 20, 0, 20, 500, 0 },
-    { "trouble of every kind, burst", 16, 3, BURST(50, 100000, 50000), 20, 0, 20, 500, 0 },
-    { "arrivals under the limit", 17, 3, BURST(50, 0, 0), 20, 2000, 8, 5000, 0 },
-    { "arrivals over the limit, smooth", 18, 2, SMOOTH(50, 0, 0), 20, 1100, 8, 5000, 0 },
-    { "arrivals over the limit, burst", 19, 2, BURST(50, 0, 0), 20, 1100, 8, 5000, 0 },
-    { "input over its limit, smooth", 20, 3, SMOOTH(200, 20000, 0), 20, 600, 12, 1000, 0 },
-    { "output over its limit, burst", 21, 3, BURST(200, 0, 20000), 20, 600, 12, 1000, 0 },
-    { "slow writing, smooth", 22, 3, SMOOTH(50, 50000, 20000), 20, 0, 8, 90000, 0 },
-    { "slow writing, burst", 23, 3, BURST(50, 50000, 20000), 20, 0, 8, 90000, 0 },
+      0.99, 0 },
+    { "2 a minute, burst", 6, 50, BURST(2, 0, 0), 20, 0, 0, 40, 0.995, 0 },
+    { "few large calls, smooth", 7, 3, SMOOTH(100000, 40000, 8000), 20, 0, 0, 40, 0.60, 0 },
+    { "few large calls, burst", 8, 3, BURST(100000, 40000, 8000), 20, 0, 0, 40, 0.925, 0 },
+    { "many small calls, smooth", 9, 1, SMOOTH(100000, 400000, 80000), 400, 0, 0, 40, 0.945, 0 },
+    { "many small calls, burst", 10, 1, BURST(100000, 400000, 80000), 400, 0, 0, 40, 0.98, 0 },
+    { "output binds alone, smooth", 11, 1, SMOOTH(100000, 0, 80000), 400, 0, 0, 40, 0.965, 0 },
+    { "output binds alone, burst", 12, 1, BURST(100000, 0, 80000), 400, 0, 0, 40, 0.99, 0 },
+    { "all three bind, smooth", 13, 1, SMOOTH(800, 400000, 80000), 400, 0, 0, 40, 0.94, 0 },
+    { "all three bind, burst", 14, 1, BURST(800, 400000, 80000), 400, 0, 0, 40, 0.98, 0 },
+    { "trouble of every kind, smooth", 15, 3, SMOOTH(50, 100000, 50000), 20, 0, 20, 500, 0, 0 },
+    { "trouble of every kind, burst", 16, 3, BURST(50, 100000, 50000), 20, 0, 20, 500, 0, 0 },
+    { "arrivals under the limit", 17, 3, BURST(50, 0, 0), 20, 2000, 8, 5000, 0, 0 },
+    { "arrivals over the limit, smooth", 18, 2, SMOOTH(50, 0, 0), 20, 1100, 8, 5000, 0, 0 },
+    { "arrivals over the limit, burst", 19, 2, BURST(50, 0, 0), 20, 1100, 8, 5000, 0, 0 },
+    { "input over its limit, smooth", 20, 3, SMOOTH(200, 20000, 0), 20, 600, 12, 1000, 0, 0 },
+    { "output over its limit, burst", 21, 3, BURST(200, 0, 20000), 20, 600, 12, 1000, 0, 0 },
+    { "slow writing, smooth", 22, 3, SMOOTH(50, 50000, 20000), 20, 0, 8, 90000, 0, 0 },
+    { "slow writing, burst", 23, 3, BURST(50, 50000, 20000), 20, 0, 8, 90000, 0, 0 },
+    { "limits change and others use some, smooth", 24, 3, SMOOTH(50, 50000, 20000), 20, 0, 10, 200, 0,
+      10 },
+    { "limits change and others use some, burst", 25, 3, BURST(50, 50000, 20000), 20, 0, 10, 200, 0,
+      10 },
+    { "found out limits change, auto", 26, 3, FOUND_OUT(50), 20, 0, 10, 200, 0, 10 },
 };
 
 int main(void)
