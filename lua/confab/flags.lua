@@ -11,6 +11,7 @@
 ---@field failed? boolean  Ask anew where items failed on content.
 ---@field offline? boolean  Send nothing.
 ---@field max_new? integer  Send nothing if more than so many calls are to be sent.
+---@field min_acceptance? number  The least share of accepted items.
 ---@field fresh? boolean  Start new generations of runs.
 ---@field script? string  Path of the script.
 ---@field script_text? string

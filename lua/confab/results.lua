@@ -19,7 +19,14 @@ local function account_line(a)
     a.accepted, a.needs_revision, a.failed, a.pending, a.skipped)
 end
 
-local function summary(row)
+local function acceptance_line(a, target)
+  local further = a.surplus > 0 and (", %d further ones kept as surplus"):format(a.surplus) or ""
+  if not target then return a.surplus > 0 and ("  %d accepted%s"):format(a.accepted, further) or nil end
+  local lack = a.accepted < target and "; the inputs gave no more" or ""
+  return ("  %d of %d accepted%s%s"):format(a.accepted, target, lack, further)
+end
+
+local function summary(row, accept)
   local a = row.account
   local lines = {
     ("run %s %s%s"):format(row.name, row.state, row.simulated and " (simulated)" or ""),
@@ -27,6 +34,7 @@ local function summary(row)
     ("  %s spent, %s at risk, %d calls in %d attempts, %d input and %d output tokens"):format(core.text.money(a.spent_pico),
       core.text.money(a.at_risk_pico), a.calls, a.attempts, a.input_tokens, a.output_tokens),
   }
+  lines[#lines + 1] = acceptance_line(a, accept)
   if a.unknown_cost_replies > 0 then
     lines[#lines + 1] = ("  the cost of %d replies is not known"):format(a.unknown_cost_replies)
   end
@@ -43,7 +51,7 @@ function metatable.__index(self, name)
   if Run[name] then return Run[name] end
   local row = core.store.run(rawget(self, "row"))
   if name == "id" then return row.uuid end
-  if name == "summary" then return summary(row) end
+  if name == "summary" then return summary(row, rawget(self, "accept")) end
   return row[name]
 end
 
@@ -51,9 +59,10 @@ function metatable.__tostring(self) return self.summary end
 
 --- The object for a run of the database.
 ---@param row integer
+---@param accept? integer  How many accepted items it was to have.
 ---@return confab.Run
-function results.new(row)
-  return setmetatable({ row = row }, metatable)
+function results.new(row, accept)
+  return setmetatable({ row = row, accept = accept }, metatable)
 end
 
 local where_specs = {}

@@ -2,6 +2,7 @@
 ---
 --- The planner (lua/confab/plan.lua) hands the items out, workers take them from there. The main chunk
 --- waits until the last worker is done.
+local acceptance = require "confab.acceptance"
 local again = require "confab.again"
 local context = require "confab.context"
 local control = require "confab.control"
@@ -37,6 +38,7 @@ local COMMITTING = 32          -- workers beyond those, that wait for commits wh
 ---@field concurrency? integer|"auto"  Items in work at once.
 ---@field stop_on_error? boolean  The first failed item ends the run (default: false).
 ---@field score? confab.Scoring|confab.Rule
+---@field accept? integer  The run ends when so many items are accepted (default: with the last item).
 ---@field tries? integer  How often a reply that does not serve is asked for (default: 1).
 ---@field on_truncated? "salvage"|"continue"|"fail"
 ---@field on_item? fun(result: { item: any, key: string, state: string, conversations: confab.Conversation[], error?: confab.Error })
@@ -60,6 +62,7 @@ local run_specs = {
   score = { type = "any", check = function(value)
     if not pcall(scoring.new, { value }) then return "must come from confab.scoring or confab.rule" end
   end },
+  accept = { type = "integer", min = 1 },
   tries = { type = "integer", min = 1, max = 100, default = 1 },
   on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },
   on_item = { type = "callable" }, on_retry = { type = "callable" }, seed = { type = "integer", default = 0 },
@@ -77,6 +80,7 @@ local run_specs = {
 ---@field again? confab.Again  Set if all items are looked at before anything is sent.
 ---@field concurrency integer  Items in work at once; `free` of them are not in use.
 ---@field counts table<string, integer>
+---@field acceptance confab.Acceptance
 
 --- --- the workers ---
 
@@ -158,10 +162,9 @@ local function tell_first(state, entry, failure)
     errors.script_frames(failure.traceback or "")))
 end
 
-local function count(state, outcome)
-  local counts = state.counts
-  if outcome.state == "done" then
-    local accepted = true
+local function count(state, entry, outcome)
+  local counts, accepted = state.counts, outcome.state == "done"
+  if accepted then
     for _, conv in ipairs(outcome.convs) do
       local status = core.conversation.fields(conv).status
       accepted = accepted and status ~= "needs_revision" and status ~= "rejected"
@@ -171,6 +174,8 @@ local function count(state, outcome)
   else
     counts[outcome.state] = counts[outcome.state] + 1
   end
+  state.acceptance:count(accepted, entry.item.state)
+  if state.acceptance:is_reached() then halt(state, acceptance.reached) end
 end
 
 local function store(state, entry, outcome)
@@ -208,7 +213,7 @@ local function finish(state, entry, outcome)
     halt(state, raised)
     return
   end
-  count(state, outcome)
+  count(state, entry, outcome)
   if outcome.error then tell_first(state, entry, outcome.error) end
   tell_script(state, entry, outcome)
 end
@@ -226,6 +231,7 @@ local function work(state)
   while true do
     local entry = plan.take(state)
     if not entry then break end
+    state.acceptance:begin(state)
     while state.free <= 0 and not state.halted do waiters.wait(state.slots) end
     if state.halted then break end
     state.free = state.free - 1
@@ -233,6 +239,7 @@ local function work(state)
     state.free = state.free + 1
     waiters.wake_one(state.slots)
     if outcome then finish(state, entry, outcome) end
+    state.acceptance:finish()
   end
   waiters.wake_all(state.slots)
 end
@@ -351,6 +358,9 @@ function run.run(opts)
   function state.new_context() return new_context(state) end
   core.call.set_on_retry(opts.on_retry or settings.given "on_retry")
   tell_continued(state)
+  state.acceptance = acceptance.new(state.core, opts.accept,
+    again.must_look(state.core, state.since, opts.key ~= nil))
+  if state.acceptance:is_reached() then halt(state, acceptance.reached) end
 
   local display <close> = progress.start(state)
   work_through(state, type(wanted) == "number" and wanted or AUTO_CONCURRENCY)
@@ -361,15 +371,18 @@ end
 
 --- Books how it ended, and makes the object that the script gets.
 function run.conclude(state)
-  local why = state.halted
-  if not why and not flags.limit then
+  local why, planned = state.halted, state.counts.planned
+  if why == acceptance.reached then
+    why, planned = nil, nil
+  elseif not why and not flags.limit then
     state.core:orphans()
     again.is_whole(state.core, state.model)
   end
+  state.acceptance:settle(state.core)
   local stopped_by_item = why and why == state.stopper
   local state_name = not why and "done" or stopped_by_item and "stopped" or "failed"
   local ok, raised = pcall(state.core.set_state, state.core, state_name, why and why.message or nil,
-    state.counts.planned, true)
+    planned, true)
   if not ok then error(why or raised, 0) end
   local account = core.store.run(state.core.id).account
   local failed = account.failed
@@ -378,7 +391,8 @@ function run.conclude(state)
     core.progress.warn(("run %q: %d of %d items failed; \"confab show %s\" tells why")
       :format(state.core.name, failed, account.planned, state.core.name))
   end
-  local made = require "confab.results".new(state.core.id)
+  acceptance.check(state.core.name, account, state.opts.accept)
+  local made = require "confab.results".new(state.core.id, state.opts.accept)
   if why and not stopped_by_item then
     core.progress.say(tostring(made.summary))
     error(why, 0)

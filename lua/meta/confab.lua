@@ -425,6 +425,7 @@ confab.scoring.score = confab.score
 ---@field concurrency? integer|"auto"  Items in work at once.
 ---@field stop_on_error? boolean  The first failed item ends the run (default: false).
 ---@field score? confab.Scoring|confab.Rule
+---@field accept? integer  The run ends when so many items are accepted (default: with the last item).
 ---@field tries? integer  How often a reply that does not serve is asked for (default: 1).
 ---@field on_truncated? "salvage"|"continue"|"fail"
 ---@field on_item? fun(result: confab.ItemResult)

@@ -19,7 +19,7 @@ static const char environment[] =
 static const char statuses[] =
     "exit status:\n"
     "  0    done\n"
-    "  1    done, but some items failed\n"
+    "  1    done, but some items failed (or too few were accepted: --min-acceptance)\n"
     "  2    wrong use or configuration\n"
     "  3    stopped by the budget\n"
     "  4    stopped by something every item would meet (keys, disk, outage); can be gone on with\n"

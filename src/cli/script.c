@@ -92,6 +92,10 @@ static void set_flags(lua_State *L, const struct cf_script_flags *flags, const s
     set_string(L, "db", flags->db);
     set_string(L, "progress", flags->progress);
     set_count(L, "max_new", flags->max_new);
+    if (flags->min_acceptance >= 0) {
+        lua_pushnumber(L, flags->min_acceptance);
+        lua_setfield(L, -2, "min_acceptance");
+    }
     set_flag(L, "fresh", flags->fresh);
     set_flag(L, "failed", flags->failed);
     set_flag(L, "offline", flags->offline);
@@ -207,14 +211,16 @@ static void print_resume_command(const struct cf_args *args)
     cf_buf_done(&command);
 }
 
-static int64_t failed_items(lua_State *L)
+/* Whether items failed, or fewer were accepted than was asked. */
+static bool has_failures(lua_State *L)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, "confab.flags");
     lua_getfield(L, -1, "failed_items");
-    int64_t failed = lua_tointeger(L, -1);
-    lua_pop(L, 3);
-    return failed;
+    lua_getfield(L, -2, "too_few_accepted");
+    bool has = lua_tointeger(L, -2) > 0 || lua_toboolean(L, -1);
+    lua_pop(L, 4);
+    return has;
 }
 
 static int run_text(lua_State *L, const struct cf_args *args, const struct cf_script *script,
@@ -243,7 +249,7 @@ static int run_text(lua_State *L, const struct cf_args *args, const struct cf_sc
     cf_scheduler_catch_signals(L);
     enum cf_script_end end = cf_scheduler_run(L, (int)script->arg_count, err);
     if (end == CF_SCRIPT_RETURNED && cf_scheduler_stop_level(L) == CF_STOP_LEVEL_NONE)
-        return failed_items(L) > 0 ? CF_EXIT_FAILED_ITEMS : CF_EXIT_OK;
+        return has_failures(L) ? CF_EXIT_FAILED_ITEMS : CF_EXIT_OK;
     if (end == CF_SCRIPT_ENDED && cf_scheduler_exit_code(L) >= 0)
         return cf_scheduler_exit_code(L);
     if (end != CF_SCRIPT_FAILED) {

@@ -20,6 +20,7 @@ struct cf_script_flags {
     const char *db, *simulate, *model, *base_url, *progress;
     int64_t concurrency, limit, max_new;
     double drain_s;
+    double min_acceptance;        /* a share */
     bool fresh, failed, offline;
 };
 

@@ -1,6 +1,7 @@
 /* The options that `run` and `resume` share. */
 #include "cli/script.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "confab/error.h"
@@ -15,6 +16,7 @@ const struct cf_option cf_script_options[] = {
     { "limit", 'n', "N", false, "only the first N items of each run" },
     { "offline", 0, NULL, false, "send nothing: a call that is not stored is an error" },
     { "max-new", 0, "N", false, "send nothing if more than N calls are to be sent" },
+    { "min-acceptance", 0, "S", false, "fewer accepted than this share (0.9 or 90%) end with status 1" },
     { "drain", 0, "SECONDS", false, "how long Ctrl-C waits for replies (default: until they are there)" },
     { "progress", 0, "HOW", false, "auto, bar, plain, json or none" },
     { "quiet", 'q', NULL, false, "print only results, warnings and errors" },
@@ -42,13 +44,28 @@ bool cf_script_flags_check_spec(const char *spec, struct cf_error *err)
     return cf_fail_prefix(err, "--simulate: ");
 }
 
+/* A share, as "0.9" or "90%"; left alone if not given. */
+static bool read_share(const struct cf_args *args, const char *name, double *out, struct cf_error *err)
+{
+    const char *text = cf_args_get(args, name);
+    if (text == NULL)
+        return true;
+    char *end;
+    double share = strtod(text, &end);
+    bool is_percent = end != text && strcmp(end, "%") == 0;
+    if (end == text || (*end != '\0' && !is_percent) || !(share >= 0 && share <= (is_percent ? 100 : 1)))
+        return cf_fail(err, CF_ERR_CONFIG, "--%s: '%s' is not a share from 0 to 1, or from 0%% to 100%%", name, text);
+    *out = is_percent ? share / 100 : share;
+    return true;
+}
+
 bool cf_script_flags_read(const struct cf_args *args, struct cf_script_flags *out, struct cf_error *err)
 {
     *out = (struct cf_script_flags){
         .db = cf_args_get(args, "db"), .simulate = cf_args_get(args, "simulate"),
         .model = cf_args_get(args, "model"), .base_url = cf_args_get(args, "base-url"),
         .progress = cf_args_get(args, "progress"),
-        .concurrency = -1, .limit = -1, .max_new = -1, .drain_s = -1,
+        .concurrency = -1, .limit = -1, .max_new = -1, .drain_s = -1, .min_acceptance = -1,
         .offline = cf_args_has(args, "offline"),
     };
     if (!check_progress(out->progress, err))
@@ -58,6 +75,7 @@ bool cf_script_flags_read(const struct cf_args *args, struct cf_script_flags *ou
     return cf_args_int(args, "concurrency", 1, 10000, &out->concurrency, err) &&
            cf_args_int(args, "limit", 1, ITEMS_MAX, &out->limit, err) &&
            cf_args_int(args, "max-new", 0, ITEMS_MAX, &out->max_new, err) &&
+           read_share(args, "min-acceptance", &out->min_acceptance, err) &&
            cf_args_number(args, "drain", 0, 1e9, &out->drain_s, err) &&
            cf_script_flags_check_spec(out->simulate, err);
 }

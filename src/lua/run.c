@@ -20,6 +20,7 @@
 #include "lua/raise.h"
 #include "lua/read.h"
 #include "lua/scheduler.h"
+#include "store/write_accept.h"
 #include "store/write_call.h"
 #include "store/write_item.h"
 #include "store/write_run.h"
@@ -534,6 +535,21 @@ static int run_orphans(lua_State *L)
     return 1;
 }
 
+/* accept(n or nil for all, drops_rest) -> how many are surplus: see cf_write_accept */
+static int run_accept(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    struct cf_write_accept accept = {
+        .write.apply = cf_write_accept, .run = run->id, .accept = luaL_optinteger(L, 2, INT64_MAX),
+        .drops_rest = lua_toboolean(L, 3),
+    };
+    struct cf_error err;
+    if (!cf_store_write(cf_engine_store(run->engine), &accept.write, &err))
+        return cf_lua_raise(L, &err);
+    lua_pushinteger(L, accept.surplus);
+    return 1;
+}
+
 static int run_set_state(lua_State *L)
 {
     struct cf_run *run = check_run(L, 1);
@@ -649,6 +665,7 @@ int cf_lua_open_run(lua_State *L)
         { "params", run_params },       { "find", run_find },
         { "failure", run_failure },     { "set_aside", run_set_aside },
         { "keep", run_keep },           { "first_unfinished", run_first_unfinished },
+        { "accept", run_accept },
         { NULL, NULL },
     };
     cf_lua_open_item(L);

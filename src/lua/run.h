@@ -23,6 +23,8 @@
  *                         { conversation, part, template, persona, emotion, topic, tier, document_id, chunk_id,
  *                         parameters, status, score, breakdown, cost_pico, model, truncated, calls, tags };
  *                         sets id and version in their fields
+ *      run:accept(n, drops_rest)  the first n accepted of the plan count (nil: all), further ones are surplus; items
+ *                         never begun leave the database if drops_rest; -> how many are surplus
  *      run:orphans()      what this pass did not draw leaves the plan; -> how many
  *      run:set_state(state, reason, planned, finished)
  *      run:keep(options)  JSON that stays with the run
