@@ -270,13 +270,13 @@ def test_new_unfinished_and_changed_items_are_told_apart_before_anything_is_sent
     server = mock()
     name = pipeline(RUN.replace("template = chat", 'step = function(item)'
                                 ' return confab.generate { template = item.persona == "Bob" and other or chat,'
-                                ' temperature = item.topic == "dogs" and 0.5 or nil, params = item } end'),
+                                ' params = item } end'),
                     ('{ "tea", "cats", "dogs" }', '{ "tea", "cats", "dogs", "birds" }'))
     result = run_confab("run", name, "--model", "claude-haiku-4-5", "--max-new", 3, server=server)
     assert result.code == 2, result
     assert sent(server) == 0
     assert re.search(r'run "chats" \(changed: script, model\): 0 replayed, 2 new, 6 changed'
-                     r' \(model 2; model, prompt 2; model, prompt, temperature 1; model, temperature 1\);'
+                     r' \(model 3; model, prompt 3\);'
                      r' at least 8 calls to send', result.err), result.err
     assert "--max-new 3" in result.err
 
