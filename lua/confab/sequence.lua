@@ -4,10 +4,12 @@
 ---   open()      starts a walk: returns a function that gives the next item (nil at the end) and,
 ---               if there is something to close, a function that closes it (twice is fine)
 ---   length()    the number of items, or nil where only reading would tell (optional)
----   walk(seed)  starts a walk by hash: returns a function that gives each item's hash, a
----               function that makes the item (nil if it is filtered out) and its place (optional)
----   at(place)   makes the item of that place of walk (optional; needs walk)
---- walk and at exist so that a sweep can be sampled and shuffled without ever being in memory.
+---   walk(seed, by)  starts a walk by hash through places, without making the items: returns a
+---               walker (core.hash.product) and the number of its groups, those of the values of
+---               the parameter `by`; nil if there is no such parameter (optional)
+---   at(place)   makes the item of that place of walk (with walk)
+---   accepts(item)  whether an item of a place is in the sequence (optional; default: all are)
+--- walk exists so that a sweep can be sampled and shuffled without ever being in memory.
 local errors = require "confab.errors"
 local options = require "confab.options"
 local sampling = require "confab.sampling"
@@ -24,8 +26,9 @@ local metatable = { __index = Sequence, __name = "confab.sequence" }
 ---@class confab.Source
 ---@field open fun(): (fun(): any), (fun())?
 ---@field length? fun(): integer?
----@field walk? fun(seed: integer): (fun(): integer?, (fun(): any)?, integer?)
+---@field walk? fun(seed: integer, by?: any): confab.core.product, integer?
 ---@field at? fun(place: integer): any
+---@field accepts? fun(item: any): any
 
 --- Makes a sequence from a source.
 ---@param source confab.Source
@@ -137,22 +140,11 @@ local function filtered(source, fn, what)
         return nil
       end, close
     end,
-    at = source.at,
+    walk = source.walk, at = source.at,
   }
   if source.walk then
-    -- Asks fn only about the items that a sample has room for.
-    function made.walk(seed)
-      local step, make = source.walk(seed), nil
-      local function make_if()
-        local item = make()
-        if item ~= nil and errors.guard(what, fn, item) then return item end
-        return nil
-      end
-      return function()
-        local hash, place
-        hash, make, place = step()
-        return hash, hash and make_if, place
-      end
+    function made.accepts(item)
+      return (not source.accepts or source.accepts(item)) and errors.guard(what, fn, item)
     end
     -- Nothing is read, so the length may be found by trying all items, once.
     function made.length()
@@ -336,10 +328,10 @@ end
 function Sequence:sample(n, opts)
   n = check_count(n, "sample")
   opts = options.check(opts, { seed = seed_spec, by = by_spec }, "sample")
-  local source, chosen = self.source, nil
+  local source, chosen, are_places = self.source, nil, false
 
   local function choose()
-    chosen = chosen or sampling.pick(source, n, opts.seed, opts.by)
+    if not chosen then chosen, are_places = sampling.pick(source, n, opts.seed, opts.by) end
     return chosen
   end
   return sequence.new {
@@ -348,9 +340,7 @@ function Sequence:sample(n, opts)
       return function()
         i = i + 1
         local entry = choose()[i]
-        if not entry then return nil end
-        if source.at then return source.at(entry.entry) end
-        return entry.entry
+        return entry ~= nil and are_places and source.at(entry) or entry
       end
     end,
     length = function() return #choose() end,

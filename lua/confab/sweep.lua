@@ -11,7 +11,6 @@ local COMBINATIONS_MAX = 2 ^ 53
 ---@class confab.Axis
 ---@field name string
 ---@field values any[]
----@field fragments? string[]  `"name":value` in canonical JSON, made when first hashed.
 
 local function is_list(value)
   local count = 0
@@ -117,40 +116,36 @@ local function item_of(axes, picked)
   return item
 end
 
---- The axes by name, with what each value adds to an item's canonical JSON: put together in this
---- order, the parts are the canonical JSON of the item, so an item hashes as it would elsewhere.
-local function prepare_hashing(axes)
-  local order = {}
-  for i, axis in ipairs(axes) do
-    order[i] = i
-    if not axis.fragments then
-      local prefix, fragments = core.json.canonical(axis.name) .. ":", {}
-      for j, value in ipairs(axis.values) do fragments[j] = prefix .. core.json.canonical(value) end
-      axis.fragments = fragments
+--- The group of each value of an axis: equal values have the same, counted from 1 by appearance.
+local function groups_of(axis)
+  local groups, known, count = {}, {}, 0
+  for j, value in ipairs(axis.values) do
+    local text = core.json.canonical(value)
+    if not known[text] then
+      count = count + 1
+      known[text] = count
     end
+    groups[j] = known[text]
   end
-  table.sort(order, function(a, b) return axes[a].name < axes[b].name end)
-  return order
+  return groups, count
 end
 
-local function walk(axes, seed)
-  local order = prepare_hashing(axes)
-  local hash64, concat = core.hash.hash64, table.concat
-  local picked, parts, place = {}, {}, -1
-  locate(axes, 0, picked)
-
-  local function make() return item_of(axes, picked) end
-  local is_over = false
-  return function()
-    if place >= 0 and not is_over then is_over = not advance(axes, picked) end
-    if is_over then return nil end
-    place = place + 1
-    for i = 1, #order do
-      local axis = order[i]
-      parts[i] = axes[axis].fragments[picked[axis]]
+--- A walk by hash: the walker and its number of groups, one for each value of the axis `by`; nil
+--- if there is no such axis.
+local function walk(axes, seed, by)
+  local digests, by_axis, groups = {}, nil, nil
+  local count = not by and 1 or nil
+  for i, axis in ipairs(axes) do
+    digests[i] = {}
+    for j, value in ipairs(axis.values) do
+      digests[i][j] = core.hash.digest(seed, axis.name, value)
     end
-    return hash64(seed, "{" .. concat(parts, ",") .. "}"), make, place
+    if axis.name == by then
+      by_axis = i
+      groups, count = groups_of(axis)
+    end
   end
+  return core.hash.product(digests, by_axis, groups), count
 end
 
 --- All combinations of the axes' values, one table of parameters each, as a sequence with a
@@ -183,7 +178,7 @@ function sweep.new(spec)
       end
     end,
     length = function() return total end,
-    walk = function(seed) return walk(axes, seed) end,
+    walk = function(seed, by) return walk(axes, seed, by) end,
     at = function(place)
       local picked = {}
       locate(axes, place, picked)

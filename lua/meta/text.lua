@@ -46,4 +46,14 @@ function text.newlines(s) end
 ---@return integer
 function text.tokens(s) end
 
+--- Dollars for reading: "$0.0345".
+---@param pico integer
+---@return string
+function text.money(pico) end
+
+--- A count for reading: "1,234,567".
+---@param n integer
+---@return string
+function text.number(n) end
+
 return text

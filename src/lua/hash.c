@@ -1,11 +1,14 @@
 #include "lua/hash.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include <lauxlib.h>
 
 #include "base/hash.h"
+#include "lua/json.h"
+#include "lua/product.h"
 
 /* hash64(seed, bytes): an integer to be compared unsigned (math.ult). */
 static int hash_hash64(lua_State *L)
@@ -14,6 +17,69 @@ static int hash_hash64(lua_State *L)
     uint64_t seed = (uint64_t)luaL_checkinteger(L, 1);
     const char *bytes = luaL_checklstring(L, 2, &len);
     lua_pushinteger(L, (lua_Integer)cf_hash64(seed, bytes, len));
+    return 1;
+}
+
+/* Whether the value at 2 is a table of names: what else there is has no parameters. */
+static bool has_names(lua_State *L)
+{
+    if (!lua_istable(L, 2) || cf_lua_json_is_array(L, 2) || lua_rawlen(L, 2) > 0)
+        return false;
+    lua_pushnil(L);
+    if (!lua_next(L, 2))
+        return false;
+    lua_pop(L, 2);
+    return true;
+}
+
+/* digest(seed, name, value): what a parameter adds to the hash of its item: hash64 of its name and
+ * value in canonical JSON, `"name":value`. */
+static int hash_digest(lua_State *L)
+{
+    uint64_t seed = (uint64_t)luaL_checkinteger(L, 1);
+    lua_settop(L, 3);
+    cf_lua_json_canonical(L, 2);                                       /* seed name value json */
+    lua_pushliteral(L, ":");
+    cf_lua_json_canonical(L, 3);
+    lua_concat(L, 3);
+
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    lua_pushinteger(L, (lua_Integer)cf_hash64(seed, text, len));
+    return 1;
+}
+
+/* item(seed, value): the hash that orders :sample and :shuffle. Of a table of parameters it is their
+ * digests' sum, mixed; of another value hash64 of its canonical JSON. */
+static int hash_item(lua_State *L)
+{
+    luaL_checkinteger(L, 1);
+    luaL_checkany(L, 2);
+    lua_settop(L, 2);
+    if (!has_names(L)) {
+        cf_lua_json_canonical(L, 2);
+        lua_replace(L, 2);
+        return hash_hash64(L);
+    }
+    uint64_t sum = 0;
+    lua_pushnil(L);                                                    /* seed item name */
+    while (lua_next(L, 2)) {                                           /* seed item name value */
+        if (lua_type(L, -2) != LUA_TSTRING) {
+            cf_lua_json_canonical(L, 2);                               /* raises, naming the place */
+            return 0;
+        }
+        lua_pushcfunction(L, hash_digest);
+        lua_pushvalue(L, 1);
+        lua_pushvalue(L, -4);
+        lua_pushvalue(L, -4);                                          /* ... name value digest seed name value */
+        if (lua_pcall(L, 3, 1, 0) != LUA_OK) {
+            cf_lua_json_canonical(L, 2);                               /* as above */
+            return lua_error(L);
+        }
+        sum += (uint64_t)lua_tointeger(L, -1);
+        lua_pop(L, 2);                                                 /* seed item name */
+    }
+    lua_pushinteger(L, (lua_Integer)cf_lua_mix_digests(sum));
     return 1;
 }
 
@@ -69,10 +135,14 @@ int cf_lua_open_hash(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "hash64", hash_hash64 },
+        { "digest", hash_digest },
+        { "item", hash_item },
+        { "product", cf_lua_product },
         { "sha256hex", hash_sha256hex },
         { "order", hash_order },
         { NULL, NULL },
     };
+    cf_lua_open_product(L);
     luaL_newlib(L, functions);
     return 1;
 }

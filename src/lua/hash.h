@@ -4,6 +4,6 @@
 
 #include <lua.h>
 
-/* Pushes { hash64, sha256hex, order }. */
+/* Pushes { hash64, digest, item, product, sha256hex, order }. */
 int cf_lua_open_hash(lua_State *L);
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -187,6 +188,22 @@ static int text_money(lua_State *L)
     return 1;
 }
 
+/* number(n) -> a count for reading, "1,234,567" */
+static int text_number(lua_State *L)
+{
+    char plain[32], text[48];
+    lua_Integer n = luaL_checkinteger(L, 1);
+    int len = snprintf(plain, sizeof plain, "%lld", (long long)n);
+    size_t used = 0;
+    for (int i = 0; i < len; i++) {
+        if (i > (n < 0) && (len - i) % 3 == 0)
+            text[used++] = ',';
+        text[used++] = plain[i];
+    }
+    lua_pushlstring(L, text, used);
+    return 1;
+}
+
 int cf_lua_open_text(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -194,7 +211,7 @@ int cf_lua_open_text(lua_State *L)
         { "from_latin1", text_from_latin1 },   { "length", text_length },
         { "words", text_words },               { "skip_words", text_skip_words },
         { "newlines", text_newlines },         { "tokens", text_tokens },
-        { "money", text_money },
+        { "money", text_money },               { "number", text_number },
         { NULL, NULL },
     };
     luaL_newlib(L, functions);

@@ -159,6 +159,63 @@ describe("hash", function()
     assert.not_equal(core.hash.hash64(2, "a"), core.hash.hash64(1, "a"))
   end)
 
+  it("hashes parameters without regard to their order", function()
+    local sum = core.hash.digest(1, "a", "x") + core.hash.digest(1, "b", { 1, 2 })
+    assert.equal(core.hash.hash64(1, '"b":[1,2]'), core.hash.digest(1, "b", { 1, 2 }))
+    assert.equal(core.hash.item(1, { a = "x", b = { 1, 2 } }), core.hash.product({ { sum } }):next())
+    assert.equal(core.hash.item(1, { a = "x", b = { 1, 2 } }), core.hash.item(1, { b = { 1.0, 2 }, a = "x" }))
+    assert.not_equal(core.hash.item(1, { a = "x" }), core.hash.item(2, { a = "x" }))
+    assert.equal(-3988505753862422208, core.hash.item(1, { a = "x" }))
+  end)
+
+  it("hashes what has no parameters by its JSON", function()
+    for _, value in ipairs { "x", 5, true, { 1, 2 }, core.json.array {}, {}, core.json.null } do
+      assert.equal(core.hash.hash64(3, core.json.canonical(value)), core.hash.item(3, value))
+    end
+    assert.has_error(function() core.hash.item(1, { [true] = 1 }) end)
+    assert.has_error(function() core.hash.item(1, { a = { b = print } }) end)
+  end)
+
+  it("walks a product within bands of hashes", function()
+    local digests = { { 1, 2, 3 }, { 10, 20 } }
+    local walker = core.hash.product(digests)
+    local hashes = {}
+    for hash, place in walker.next, walker do
+      assert.equal(#hashes, place)
+      hashes[#hashes + 1] = hash
+    end
+    assert.equal(6, #walker)
+    assert.equal(6, #hashes)
+    local order = core.hash.order(hashes)
+    walker:band(1, hashes[order[2]], hashes[order[4]])
+    walker:rewind()
+    local seen = {}
+    for _, place, group in walker.next, walker do
+      assert.equal(1, group)
+      seen[place + 1] = true
+    end
+    assert.same({ [order[2]] = true, [order[3]] = true, [order[4]] = true }, seen)
+
+    for by, groups in ipairs { { 1, 2, 1 }, { 2, 1 } } do
+      walker = core.hash.product(digests, by, groups)
+      walker:band(1, -1, -1)
+      for _, place, group in walker.next, walker do
+        assert.equal(2, group)
+        assert.equal(2, groups[by == 1 and place // 2 + 1 or place % 2 + 1])
+      end
+    end
+  end)
+
+  it("refuses a product that is none", function()
+    for _, args in ipairs { { {} }, { { {} } }, { { 1 } }, { { { 1 } }, 2, { 1 } }, { { { 1 } }, 1, {} },
+      { { { 1 } }, 1, { 2 } } } do
+      assert.has_error(function() core.hash.product(table.unpack(args, 1, 3)) end)
+    end
+    local walker = core.hash.product { { 1 } }
+    assert.has_error(function() walker:band(2, 0, 1) end)
+    assert.has_error(function() walker:band(1, 1, 0) end)
+  end)
+
   it("orders unsigned, equal ones as they stood", function()
     assert.same({ 3, 2, 5, 4, 1 }, core.hash.order { -1, 5, 0, math.mininteger, 5 })
     assert.same({}, core.hash.order {})

@@ -85,6 +85,38 @@ describe("sweep", function()
     end
   end)
 
+  it("shares a sample among values like a list, however few of a value there are", function()
+    local numbers = {}
+    for i = 1, 40 do numbers[i] = i end
+    local kinds = { "a", "b", "c", "b" }
+    local axes = sweep { kind = kinds, n = numbers, m = { 1, 2, 3 } }
+    local function some(p) return p.kind ~= "a" or p.n * p.m == 6 end
+    local filters = { axes, axes:where(some), axes:where(some):where(function(p) return p.kind ~= "c" end) }
+    for _, seq in ipairs(filters) do
+      local list = inputs.list(seq:collect())
+      for _, n in ipairs { 1, 2, 5, 7, 50, 333, 1000 } do
+        for _, by in ipairs { "kind", "n", "m", function(p) return p.n % 7 end } do
+          local opts = { seed = n, by = by }
+          assert.equal(json_of(list:sample(n, opts)), json_of(seq:sample(n, opts)))
+        end
+      end
+    end
+  end)
+
+  it("samples in an order that never changes", function()
+    local picked = sweep({ a = { 1, 2, 3, 4, 5 }, b = { "x", "y", "z" } }):sample(4, { seed = 7 })
+    assert.equal('[{"a":1,"b":"x"},{"a":1,"b":"y"},{"a":1,"b":"z"},{"a":2,"b":"y"}]', json_of(picked))
+  end)
+
+  it("samples what could never be walked item by item", function()
+    local many = {}
+    for i = 1, 3000 do many[i] = i end
+    local seq = sweep({ a = many, b = many, c = { 1, 2, 3 } }):where(function(p) return p.c == 3 end)
+    local started = os.clock()
+    assert.equal(100, #seq:sample(100):collect())
+    assert.is_true(os.clock() - started < 5)
+  end)
+
   it("asks where only about items that a sample has room for", function()
     local many, asked = {}, 0
     for i = 1, 1000 do many[i] = i end
