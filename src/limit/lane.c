@@ -141,8 +141,7 @@ static void count_queued(struct cf_lane *lane, const struct cf_waiter *waiter, i
     lane->queued += (size_t)sign;
 }
 
-/* Links the waiter in behind `behind`; NULL: as the first. */
-static void link_behind(struct cf_lane *lane, struct cf_waiter *behind, struct cf_waiter *waiter)
+void cf_lane_link(struct cf_lane *lane, struct cf_waiter *behind, struct cf_waiter *waiter)
 {
     waiter->prev = behind;
     waiter->next = behind ? behind->next : lane->first;
@@ -154,7 +153,7 @@ static void link_behind(struct cf_lane *lane, struct cf_waiter *behind, struct c
 
 void cf_lane_push(struct cf_lane *lane, struct cf_waiter *waiter)
 {
-    link_behind(lane, lane->last, waiter);
+    cf_lane_link(lane, lane->last, waiter);
 }
 
 void cf_lane_push_refused(struct cf_lane *lane, struct cf_waiter *waiter)
@@ -163,7 +162,7 @@ void cf_lane_push_refused(struct cf_lane *lane, struct cf_waiter *waiter)
     struct cf_waiter *behind = lane->last_refused;
     while (behind != NULL && behind->order > waiter->order)
         behind = behind->prev;
-    link_behind(lane, behind, waiter);
+    cf_lane_link(lane, behind, waiter);
     if (behind == lane->last_refused)
         lane->last_refused = waiter;
 }
@@ -359,7 +358,7 @@ static void count_flying(struct cf_lane *lane, const struct cf_amounts *amounts,
         lane->flying_amounts[r] += sign * change[r];
 }
 
-static void link_flying(struct cf_lane *lane, struct cf_waiter *waiter)
+void cf_lane_fly(struct cf_lane *lane, struct cf_waiter *waiter)
 {
     waiter->prev = NULL;
     waiter->next = lane->flying;
@@ -370,7 +369,7 @@ static void link_flying(struct cf_lane *lane, struct cf_waiter *waiter)
     count_flying(lane, &waiter->amounts, 1);
 }
 
-static void unlink_flying(struct cf_lane *lane, struct cf_waiter *waiter)
+void cf_lane_land(struct cf_lane *lane, struct cf_waiter *waiter)
 {
     *(waiter->prev ? &waiter->prev->next : &lane->flying) = waiter->next;
     if (waiter->next != NULL)
@@ -402,7 +401,7 @@ void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t gran
     waiter->grant = grant;
     waiter->state = CF_WAITER_GRANTED;
     waiter->sent_order = 0;
-    link_flying(lane, waiter);
+    cf_lane_fly(lane, waiter);
 }
 
 /* Replaces what the waiter's slot counts, if it is still there. */
@@ -447,7 +446,7 @@ void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
 void cf_lane_end(struct cf_lane *lane, struct cf_waiter *waiter, int64_t now_ms)
 {
     cf_server_count(&lane->server, CF_OUTPUT, waiter->amounts.output, now_ms);
-    unlink_flying(lane, waiter);
+    cf_lane_land(lane, waiter);
 }
 
 void cf_lane_pause(struct cf_lane *lane, int64_t until_ms)
@@ -515,84 +514,6 @@ void cf_lane_restore(struct cf_lane *lane, const struct cf_limit_learnt *learnt,
 {
     to_array(&learnt->limits, lane->server.limit);
     lane->server.has_burst = learnt->has_burst && !lane->server.was_refused;
-    cf_lane_update_limits(lane, now_ms);
-}
-
-/* Moves waiters from `first` on into the line, by order, behind `behind` and at most up to `end`,
- * stopping before `stop`. Returns the last one moved, or behind. */
-static struct cf_waiter *merge_line(struct cf_lane *lane, struct cf_lane *from,
-                                    struct cf_waiter *stop, struct cf_waiter *behind,
-                                    struct cf_waiter *end)
-{
-    struct cf_waiter *moved = behind;
-    while (from->first != stop) {
-        struct cf_waiter *waiter = from->first, *next;
-        cf_lane_take(from, waiter);
-        while (behind != end && (next = behind ? behind->next : lane->first) != NULL &&
-               next->order < waiter->order)
-            behind = next;
-        bool is_past_end = behind == end;
-        link_behind(lane, behind, waiter);
-        waiter->lane = lane;
-        behind = moved = waiter;
-        if (is_past_end)
-            end = waiter;
-    }
-    return moved;
-}
-
-static void merge_lines(struct cf_lane *lane, struct cf_lane *from)
-{
-    if (from->last_refused != NULL) {
-        struct cf_waiter *stop = from->last_refused->next, *end = lane->last_refused;
-        struct cf_waiter *moved = merge_line(lane, from, stop, NULL, end);
-        if (end == NULL || moved->prev == end)
-            lane->last_refused = moved;
-    }
-    merge_line(lane, from, NULL, lane->last_refused, lane->last);
-}
-
-static void merge_windows(struct cf_lane *lane, struct cf_lane *from)
-{
-    uint32_t *map = cf_calloc(from->window.cap + 1, sizeof *map);
-    struct cf_window *old = &from->window;
-    for (struct cf_waiter *waiter = from->flying; waiter != NULL; waiter = waiter->next)
-        if (cf_window_get(old, waiter->slot, waiter->grant) == NULL)
-            waiter->grant = 0;        /* no slot has it any more */
-    cf_window_take(&lane->window, old, map);
-
-    while (from->flying != NULL) {
-        struct cf_waiter *waiter = from->flying;
-        unlink_flying(from, waiter);
-        if (waiter->grant != 0)
-            waiter->slot = map[waiter->slot];
-        waiter->lane = lane;
-        link_flying(lane, waiter);
-    }
-    free(map);
-}
-
-static int64_t later(int64_t a_ms, int64_t b_ms)
-{
-    return a_ms > b_ms ? a_ms : b_ms;
-}
-
-void cf_lane_merge(struct cf_lane *lane, struct cf_lane *from, int64_t now_ms)
-{
-    merge_lines(lane, from);
-    merge_windows(lane, from);
-    for (int r = 0; r < CF_RESOURCES; r++) {
-        lane->pace[r].due_ns = later(lane->pace[r].due_ns, from->pace[r].due_ns);
-        lane->pace[r].is_spreading = lane->pace[r].is_full = false;
-    }
-    cf_server_merge(&lane->server, &from->server, now_ms);
-    lane->paused_until_ms = later(lane->paused_until_ms, from->paused_until_ms);
-    lane->ramp_from_ms = later(lane->ramp_from_ms, from->ramp_from_ms);
-    lane->unfit_ms = later(lane->unfit_ms, from->unfit_ms);
-    if (from->delay_low_ms >= 0) {
-        cf_lane_note_delay(lane, from->delay_low_ms);
-        cf_lane_note_delay(lane, from->delay_high_ms);
-    }
     cf_lane_update_limits(lane, now_ms);
 }
 

@@ -52,6 +52,13 @@ void cf_lane_push(struct cf_lane *lane, struct cf_waiter *waiter);
 void cf_lane_push_refused(struct cf_lane *lane, struct cf_waiter *waiter);
 void cf_lane_take(struct cf_lane *lane, struct cf_waiter *waiter);
 
+/* Links the waiter into the line behind another, NULL: as the first. */
+void cf_lane_link(struct cf_lane *lane, struct cf_waiter *behind, struct cf_waiter *waiter);
+
+/* Counts a waiter among those between grant and release, and no more. */
+void cf_lane_fly(struct cf_lane *lane, struct cf_waiter *waiter);
+void cf_lane_land(struct cf_lane *lane, struct cf_waiter *waiter);
+
 /* How long a slot counts after its request was written: the window and the guard. */
 int64_t cf_lane_span_ms(const struct cf_lane *lane);
 
