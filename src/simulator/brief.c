@@ -12,6 +12,7 @@
 enum word {
     WORD_NONE, WORD_TURNS, WORD_PERSONA, WORD_EMOTION, WORD_TOPIC, WORD_FEELS, WORD_ABOUT,
     WORD_BETWEEN, WORD_TALK, WORD_JSON, WORD_SCORE, WORD_JUDGE, WORD_OUTLINE, WORD_WRITE,
+    WORD_LIST, WORD_ARRAY,
 };
 
 /* Sorted by first letter; with their lengths, for every word of a prompt is looked up. */
@@ -20,14 +21,14 @@ static const struct {
     unsigned char len, word;
 } keywords[] = {
 #define K(text, word) { text, sizeof text - 1, word }
-    K("about", WORD_ABOUT), K("between", WORD_BETWEEN), K("character", WORD_PERSONA),
+    K("about", WORD_ABOUT), K("array", WORD_ARRAY), K("between", WORD_BETWEEN), K("character", WORD_PERSONA),
     K("chat", WORD_TALK), K("concerning", WORD_ABOUT), K("conversation", WORD_TALK),
     K("conversations", WORD_TALK), K("create", WORD_WRITE), K("customer", WORD_PERSONA),
     K("dialog", WORD_TALK), K("dialogue", WORD_TALK), K("draft", WORD_WRITE),
     K("emotion", WORD_EMOTION), K("evaluate", WORD_JUDGE), K("exchanges", WORD_TURNS),
     K("feel", WORD_FEELS), K("feeling", WORD_FEELS), K("feels", WORD_FEELS),
     K("generate", WORD_WRITE), K("grade", WORD_JUDGE), K("intent", WORD_TOPIC),
-    K("json", WORD_JSON), K("judge", WORD_JUDGE), K("list", WORD_OUTLINE),
+    K("json", WORD_JSON), K("judge", WORD_JUDGE), K("list", WORD_LIST),
     K("messages", WORD_TURNS), K("mood", WORD_EMOTION), K("name", WORD_PERSONA),
     K("outline", WORD_OUTLINE), K("persona", WORD_PERSONA), K("plan", WORD_OUTLINE),
     K("question", WORD_TOPIC), K("rate", WORD_JUDGE), K("regarding", WORD_ABOUT),
@@ -47,6 +48,8 @@ struct scan {
     const char *text;
     size_t len;
     bool is_system;
+    bool is_behind_json;             /* the word before was "JSON" */
+    bool has_array;
     unsigned words;                  /* read so far */
     long number, number_before;      /* the last two numbers, -1 if there is none */
     unsigned number_word;            /* at which word the last one stood */
@@ -189,9 +192,12 @@ static void see_word(struct scan *scan, size_t at, size_t end)
     struct cf_sim_brief *brief = scan->brief;
     const char *word = scan->text + at;
     size_t value;
+    bool is_behind_json = scan->is_behind_json;
+    enum word keyword = find_keyword(word, end - at);
 
+    scan->is_behind_json = keyword == WORD_JSON;
     see_container(scan, word, end - at);
-    switch (find_keyword(word, end - at)) {
+    switch (keyword) {
     case WORD_NONE:
         see_salient(scan, word, end - at);
         break;
@@ -233,6 +239,12 @@ static void see_word(struct scan *scan, size_t at, size_t end)
     case WORD_JUDGE:
         scan->has_judge = true;
         break;
+    case WORD_ARRAY:
+        scan->has_array = true;
+        break;
+    case WORD_LIST:
+        brief->wants_list |= is_behind_json;
+        /* fall through - an outline is a list */
     case WORD_OUTLINE:
         scan->starts_with_outline |= scan->words < OPENING && !scan->is_system
                                      && !scan->starts_with_write;
@@ -249,6 +261,7 @@ static void scan_text(struct scan *scan, const char *text, size_t len, bool is_s
     scan->len = len;
     scan->is_system = is_system;
     scan->words = 0;
+    scan->is_behind_json = false;
     scan->number = scan->number_before = -1;
 
     for (size_t at = 0; at < len;) {
@@ -284,6 +297,7 @@ void cf_sim_brief_read(const char *prompt, size_t prompt_len, const char *system
         out->task = CF_SIM_TASK_OUTLINE;
     else if (scan.has_talk && (out->turns > 0 || out->wants_json || scan.starts_with_write))
         out->task = CF_SIM_TASK_CONVERSATION;
+    out->wants_list |= out->wants_json && scan.has_array;
     if (out->container == NULL)
         out->container = containers[0];
 }

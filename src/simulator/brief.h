@@ -20,6 +20,7 @@ enum cf_sim_task { CF_SIM_TASK_TEXT, CF_SIM_TASK_CONVERSATION, CF_SIM_TASK_JUDGE
 struct cf_sim_brief {
     enum cf_sim_task task;
     bool     wants_json;
+    bool     wants_list;             /* of JSON: a list, not an object */
     unsigned turns;                  /* asked for; 0 if it does not say */
     struct cf_sim_phrase persona, emotion, topic;
     struct cf_sim_phrase salient[CF_SIM_SALIENT_MAX];    /* long words of the prompt, in its order */

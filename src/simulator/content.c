@@ -76,9 +76,22 @@ static void add_verdict(struct cf_buf *out, const struct cf_sim_brief *brief, st
     cf_buf_addc(out, '}');
 }
 
+static void add_list(struct cf_buf *out, int entries, const struct cf_sim_brief *brief, struct cf_rng *rng)
+{
+    for (int i = 0; i < entries; i++) {
+        cf_buf_addc(out, i == 0 ? '[' : ',');
+        add_quoted_sentences(out, 1, brief, rng);
+    }
+    cf_buf_addc(out, ']');
+}
+
 static void add_outline(struct cf_buf *out, const struct cf_sim_brief *brief, struct cf_rng *rng)
 {
     int points = (int)cf_rng_range(rng, 3, 6);
+    if (brief->wants_list) {
+        add_list(out, points, brief, rng);
+        return;
+    }
     if (brief->wants_json)
         cf_buf_adds(out, "{\"title\":");
     for (int i = 0; i <= points; i++) {
@@ -98,6 +111,10 @@ static void add_text(struct cf_buf *out, const struct cf_sim_brief *brief, struc
     int sentences = (int)cf_rng_range(rng, 2, 4);
     if (!brief->wants_json) {
         add_sentences(out, sentences, brief, rng);
+        return;
+    }
+    if (brief->wants_list) {
+        add_list(out, sentences + 1, brief, rng);
         return;
     }
     cf_buf_adds(out, "{\"answer\":");

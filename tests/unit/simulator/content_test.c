@@ -67,6 +67,18 @@ static cJSON *parse(const char *text)
     return tree;
 }
 
+/* What a prompt is answered with, as JSON; to be deleted. */
+static cJSON *answer_as_json(const char *prompt)
+{
+    char body[600];
+    snprintf(body, sizeof body, "{\"model\":\"m\",\"max_tokens\":4000,\"messages\":[{\"role\":\"user\","
+             "\"content\":\"%s\"}]}", prompt);
+    char *text = answer("", body, -1);
+    cJSON *tree = parse(text);
+    free(text);
+    return tree;
+}
+
 /* Points that the default rules give. */
 static int score(const cJSON *turns)
 {
@@ -260,6 +272,30 @@ static void the_ways_are_those_of_the_fixtures(void **state)
     assert_null(cf_sim_malformed_name(count));
 }
 
+static void a_json_list_is_answered_with_a_list(void **state)
+{
+    (void)state;
+    static const struct { const char *prompt; bool is_list; } rows[] = {
+        { "Name three kinds of tea, as a JSON list.", true },
+        { "List five topics for a support chat as a JSON list of strings.", true },
+        { "Give me synonyms of calm. Answer with a JSON array of strings only.", true },
+        { "Which teas are green? Answer in JSON, with an array.", true },
+        { "List five topics for a support chat as JSON.", false },
+        { "Name a tea, as JSON.", false },
+        { "Write a chat of 8 turns about a list of teas as JSON.", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        cJSON *tree = answer_as_json(rows[i].prompt);
+        if (rows[i].is_list != (bool)cJSON_IsArray(tree))
+            fail_msg("%s", rows[i].prompt);
+        if (rows[i].is_list) {
+            assert_in_range(cJSON_GetArraySize(tree), 2, 8);
+            assert_true(cJSON_IsString(tree->child));
+        }
+        cJSON_Delete(tree);
+    }
+}
+
 /* Fills usage counters for many requests and checks what must hold for each. */
 static void varied_usage_always_adds_up(void **state)
 {
@@ -346,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_schema_gets_an_object_that_matches),
         cmocka_unit_test(a_schema_that_refers_to_itself_ends),
         cmocka_unit_test(the_ways_are_those_of_the_fixtures),
+        cmocka_unit_test(a_json_list_is_answered_with_a_list),
         cmocka_unit_test(varied_usage_always_adds_up),
         cmocka_unit_test(a_small_max_tokens_cuts_the_text),
         cmocka_unit_test(a_stop_sequence_ends_the_text),
