@@ -10,7 +10,7 @@
 
 struct cf_concurrency {
     int64_t count;                       /* calls seen */
-    double  latency_ms, latency_dev_ms;  /* mean and mean deviation, of late calls more than of old */
+    double  latency_ms, latency_dev_ms;  /* mean and mean deviation, rather of late calls */
     double  input, output;               /* mean tokens of a call */
 };
 

@@ -116,7 +116,8 @@ void cf_limiter_free(struct cf_limiter *limiter);
 
 /* Sets the limits of one lane, or with key NULL of every lane without its own. A lane in use
  * changes at once: what it has granted stays counted. config NULL takes the setting back. A key
- * that was merged into another keeps its config, but its lane goes by the other's. False, nothing changed, if the config is not valid. */
+ * that was merged into another keeps its config, but its lane goes by the other's. False, nothing
+ * changed, if the config is not valid. */
 bool cf_limiter_set_config(struct cf_limiter *limiter, const char *key,
                            const struct cf_limit_config *config, int64_t now_ms,
                            struct cf_error *err);
@@ -194,7 +195,8 @@ int64_t cf_limiter_wait_ms(struct cf_limiter *limiter, const char *key,
                            const struct cf_amounts *amounts, int64_t now_ms);
 
 /* Forgets what the lane (clear_all: every lane) has counted, its pause and its pace; the limits
- * learnt stay. Calls in flight stay in flight, waiters stay queued and may now go. Returns how many are queued. */
+ * learnt stay. Calls in flight stay in flight, waiters stay queued and may now go. Returns how
+ * many are queued. */
 size_t cf_limiter_reset(struct cf_limiter *limiter, const char *key, int64_t now_ms);
 size_t cf_limiter_clear_all(struct cf_limiter *limiter, int64_t now_ms);
 

@@ -210,8 +210,8 @@ static int64_t paced_ms(struct cf_lane *lane, enum cf_resource resource, int64_t
     return second_ms;
 }
 
-/* When an amount that does not fit may come to: the oldest slot comes free, or what others have used
- * has drained. */
+/* When an amount that does not fit may come to: the oldest slot comes free, or what others have
+ * used has drained. */
 static int64_t look_again_ms(const struct cf_lane *lane, enum cf_resource resource, int64_t missing,
                              int64_t now_ms)
 {

@@ -1,4 +1,4 @@
-/* limiter_impl.h - what limiter.c and learn.c share: the limiter's lanes and where they are filed. */
+/* limiter_impl.h - what limiter.c and learn.c share: the lanes and where they are filed. */
 #ifndef CONFAB_LIMITER_IMPL_H
 #define CONFAB_LIMITER_IMPL_H
 

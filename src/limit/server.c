@@ -12,7 +12,7 @@
 #define TRANSIT_PART    120
 
 /* Output is steered towards so much of a second's worth being used, the more gently the longer its
- * effect takes: steering harder than that overshoots. The part that comes by chance is left free. */
+ * effect takes: steering harder than that overshoots. What comes by chance is left free. */
 #define STEER_TO    0.4
 #define STEER_GAIN  0.2
 #define STEER_LOW   0.9
@@ -20,8 +20,9 @@
 #define CHANCE_FROM 0.6
 #define CHANCE_GAIN 0.2
 
-/* Where chance alone overflows a second's worth (CHANCE_FROM), one call is risked to find out whether more is
- * there: while so much of it is used that a server which enforces by the second must refuse it. */
+/* Where chance alone overflows a second's worth (CHANCE_FROM), one call is risked to find out
+ * whether more is there: while so much of it is used that a server which enforces by the second
+ * must refuse it. */
 #define PROBE_USED 1.5
 
 /* Of a second's worth, what is used of it: requests do not arrive as evenly as they are sent.

@@ -126,7 +126,8 @@ static void see(struct lane *lane, const struct call *call, struct cf_amounts am
         lane->cap = lane->cap ? lane->cap * 2 : 1024;
         lane->seen = cf_realloc(lane->seen, lane->cap * sizeof *lane->seen);
     }
-    lane->seen[lane->len++] = (struct seen){ call->seen_ms, call->waiter.grant, amounts, call->limits };
+    lane->seen[lane->len++] =
+        (struct seen){ call->seen_ms, call->waiter.grant, amounts, call->limits };
 }
 
 /* A limit from a quarter of the configured one to twice as much, and what may be left of it. */
@@ -387,9 +388,9 @@ static void check_row(void **state)
       .pause_threshold = 0.9, .pacing = CF_PACING_AUTO, .is_default = true }
 
 /* Where two token limits bind at once, calls that are dear in the one and cheap in the other
- * leave some of both unused, more so the fewer there are in a window. Smooth pacing also keeps within
- * a second's worth at a server that holds no more: what a large call, or replies that come together,
- * leave unused is lost. */
+ * leave some of both unused, more so the fewer there are in a window. Smooth pacing also keeps
+ * within a second's worth at a server that holds no more: what a large call, or replies that come
+ * together, leave unused is lost. */
 static struct row rows[] = {
     /* name, seed, hours, config, parts, think_ms, trouble_percent, write_ms, least_use */
     { "50 a minute, smooth", 1, 3, SMOOTH(50, 0, 0), 20, 0, 0, 40, 0.995, 0 },
@@ -417,10 +418,10 @@ static struct row rows[] = {
     { "output over its limit, burst", 21, 3, BURST(200, 0, 20000), 20, 600, 12, 1000, 0, 0 },
     { "slow writing, smooth", 22, 3, SMOOTH(50, 50000, 20000), 20, 0, 8, 90000, 0, 0 },
     { "slow writing, burst", 23, 3, BURST(50, 50000, 20000), 20, 0, 8, 90000, 0, 0 },
-    { "limits change and others use some, smooth", 24, 3, SMOOTH(50, 50000, 20000), 20, 0, 10, 200, 0,
-      10 },
-    { "limits change and others use some, burst", 25, 3, BURST(50, 50000, 20000), 20, 0, 10, 200, 0,
-      10 },
+    { "limits change and others use some, smooth", 24, 3, SMOOTH(50, 50000, 20000), 20, 0, 10, 200,
+      0, 10 },
+    { "limits change and others use some, burst", 25, 3, BURST(50, 50000, 20000), 20, 0, 10, 200,
+      0, 10 },
     { "found out limits change, auto", 26, 3, FOUND_OUT(50), 20, 0, 10, 200, 0, 10 },
 };
 
