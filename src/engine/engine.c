@@ -1,14 +1,18 @@
 #include "engine/engine.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "confab/clock.h"
 #include "confab/error.h"
+#include "engine/calibrations.h"
 #include "engine/models.h"
 #include "simulator/simulator.h"
 #include "store/owner.h"
@@ -25,7 +29,9 @@ struct cf_engine {
     struct cf_models *models;
     struct cf_sender *sender;
     struct cf_simulator *simulator;      /* NULL: the real service */
-    char *provider, *base_url;           /* owned */
+    struct cf_calibrations *calibrations;
+    char *provider, *base_url, *db_path; /* owned */
+    bool is_simulated, is_plan;
     bool is_offline;
     int64_t max_new, new_calls;          /* -1: any number; counted so far */
     int64_t data_version;                /* of the reader, when it was looked at last */
@@ -34,6 +40,15 @@ struct cf_engine {
 
 static const struct cf_key_options simulator_key = { .name = "simulator", .value = "sk-simulated" };
 
+/* A file that is not there yet has nothing to read, which is fine. */
+static bool open_reader_for_plan(const char *path, struct cf_reader **out_reader, struct cf_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 && errno == ENOENT)
+        return cf_reader_open_empty(out_reader, err);
+    return cf_reader_open(path, CF_STORE_CMD_BUSY_MS, out_reader, err);
+}
+
 static bool open_parts(const struct cf_engine_options *options, struct cf_models *models,
                        const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err)
 {
@@ -41,10 +56,14 @@ static bool open_parts(const struct cf_engine_options *options, struct cf_models
     struct cf_sender_options sender = options->sender;
     engine->clock = clock;
     engine->provider = cf_strdup(options->provider);
+    engine->db_path = cf_strdup(options->db_path);
+    engine->calibrations = cf_calibrations_new();
+    engine->is_simulated = options->simulate != NULL;
+    engine->is_plan = options->is_plan;
     engine->is_offline = options->is_offline;
     engine->max_new = options->max_new;
 
-    if (options->simulate != NULL) {
+    if (options->simulate != NULL && !options->is_plan) {
         struct cf_simulator_options simulator = { .spec = options->simulate };
         if (!cf_simulator_start(&simulator, &engine->simulator, err))
             goto failed;
@@ -53,6 +72,14 @@ static bool open_parts(const struct cf_engine_options *options, struct cf_models
         sender.key_count = 1;
     }
     engine->base_url = cf_strdup(sender.base_url);
+
+    if (options->is_plan) {
+        if (!open_reader_for_plan(options->db_path, &engine->reader, err))
+            goto failed;
+        engine->models = models;
+        *out_engine = engine;
+        return true;
+    }
 
     struct cf_store_options store = { .busy_ms = CF_STORE_RUN_BUSY_MS, .clock = clock };
     if (!cf_store_open(options->db_path, &store, &engine->store, err))
@@ -116,8 +143,10 @@ void cf_engine_free(struct cf_engine *engine)
         free_run(run);
     }
     cf_models_free(engine->models);
+    cf_calibrations_free(engine->calibrations);
     free(engine->provider);
     free(engine->base_url);
+    free(engine->db_path);
     free(engine);
 }
 
@@ -148,7 +177,17 @@ const struct cf_clock *cf_engine_clock(const struct cf_engine *engine)
 
 bool cf_engine_is_simulated(const struct cf_engine *engine)
 {
-    return engine->simulator != NULL;
+    return engine->is_simulated;
+}
+
+bool cf_engine_is_plan(const struct cf_engine *engine)
+{
+    return engine->is_plan;
+}
+
+const char *cf_engine_db_path(const struct cf_engine *engine)
+{
+    return engine->db_path;
 }
 
 const char *cf_engine_base_url(const struct cf_engine *engine)
@@ -170,6 +209,11 @@ bool cf_engine_count_new(struct cf_engine *engine, struct cf_error *err)
 int64_t cf_engine_new_calls(const struct cf_engine *engine)
 {
     return engine->new_calls;
+}
+
+struct cf_calibration *cf_engine_calibration(struct cf_engine *engine, const struct cf_model *model)
+{
+    return cf_calibrations_get(engine->calibrations, engine->reader, model->name, engine->is_simulated);
 }
 
 bool cf_engine_has_news(struct cf_engine *engine)
@@ -215,7 +259,7 @@ static bool begin(struct cf_engine *engine, const struct cf_run_options *options
     struct cf_write_run_begin begun = {
         .write.apply = cf_write_run_begin,
         .name = options->name, .provider = engine->provider,
-        .simulated = engine->simulator != NULL, .fresh = options->fresh, .source = "script",
+        .simulated = engine->is_simulated, .fresh = options->fresh, .source = "script",
         .script = options->script, .script_text = options->script_text,
         .script_hash = options->script_hash, .args = options->args, .options = options->options,
         .model = options->model, .base_url = engine->base_url, .seed = options->seed,
@@ -254,6 +298,33 @@ static bool begin(struct cf_engine *engine, const struct cf_run_options *options
     return true;
 }
 
+/* For a plan: the newest generation of the run as it stands, if there is one. */
+static bool look_at(struct cf_engine *engine, const struct cf_run_options *options, struct cf_run *run,
+                    struct cf_error *err)
+{
+    struct cf_run_cursor *cursor;
+    const struct cf_run_row *row;
+    int next;
+    run->seed = options->seed;
+    if (!cf_runs_open(engine->reader, options->name, &cursor, err))
+        return false;
+    while ((next = cf_runs_next(cursor, &row, err)) > 0) {
+        if (strcmp(row->provider, engine->provider) != 0 || row->simulated != engine->is_simulated ||
+            row->generation < run->generation || options->fresh)
+            continue;
+        run->generation = row->generation;
+        run->id = row->run;
+        run->seed = row->seed;
+        run->continued = true;
+        snprintf(run->uuid, sizeof run->uuid, "%s", row->uuid);
+    }
+    cf_runs_free(cursor);
+    if (next < 0)
+        return false;
+    cf_account_init(&run->account, 0, 0);
+    return true;
+}
+
 bool cf_engine_run(struct cf_engine *engine, const struct cf_run_options *options,
                    struct cf_run **out_run, struct cf_error *err)
 {
@@ -266,7 +337,7 @@ bool cf_engine_run(struct cf_engine *engine, const struct cf_run_options *option
     struct cf_run *run = cf_calloc(1, sizeof *run);
     run->engine = engine;
     run->name = cf_strdup(options->name);
-    if (!begin(engine, options, run, err)) {
+    if (!(engine->is_plan ? look_at : begin)(engine, options, run, err)) {
         free_run(run);
         return false;
     }

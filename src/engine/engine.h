@@ -11,8 +11,10 @@
 #include "engine/account.h"
 #include "engine/sender.h"
 
+struct cf_calibration;
 struct cf_engine;
 struct cf_error;
+struct cf_model;
 struct cf_models;
 struct cf_owner;
 struct cf_reader;
@@ -22,6 +24,7 @@ struct cf_engine_options {
     const char *db_path;
     const char *provider;             /* "anthropic" */
     const char *simulate;             /* spec of the simulator; NULL: the real service */
+    bool is_plan;                     /* only read, for an estimate: no store, no sender, no simulator */
     bool is_offline;                  /* nothing is sent: calls come from the journal or fail */
     int64_t max_new;                  /* most calls to be sent; -1: any number */
     struct cf_sender_options sender;  /* store, models, clock are filled in; base_url and keys too when simulating */
@@ -39,9 +42,11 @@ void cf_engine_end_runs(struct cf_engine *engine, const char *state);
  * queue that is to be emptied. NULL is fine. */
 void cf_engine_free(struct cf_engine *engine);
 
-struct cf_store  *cf_engine_store(struct cf_engine *engine);
+struct cf_store  *cf_engine_store(struct cf_engine *engine);       /* NULL with is_plan */
 struct cf_reader *cf_engine_reader(struct cf_engine *engine);      /* of the script thread */
-struct cf_sender *cf_engine_sender(struct cf_engine *engine);
+struct cf_sender *cf_engine_sender(struct cf_engine *engine);      /* NULL with is_plan */
+const char *cf_engine_db_path(const struct cf_engine *engine);
+bool cf_engine_is_plan(const struct cf_engine *engine);
 const struct cf_models *cf_engine_models(const struct cf_engine *engine);
 const struct cf_clock *cf_engine_clock(const struct cf_engine *engine);
 bool cf_engine_is_simulated(const struct cf_engine *engine);
@@ -51,6 +56,9 @@ const char *cf_engine_base_url(const struct cf_engine *engine);
  * more than there were: nothing is to be submitted then. Script thread. */
 bool cf_engine_count_new(struct cf_engine *engine, struct cf_error *err);
 int64_t cf_engine_new_calls(const struct cf_engine *engine);    /* counted so far */
+
+/* How far the token estimates of a model are off. Script thread; lent until cf_engine_free. */
+struct cf_calibration *cf_engine_calibration(struct cf_engine *engine, const struct cf_model *model);
 
 /* Whether another connection has committed since it was asked last. Script thread. */
 bool cf_engine_has_news(struct cf_engine *engine);
@@ -81,7 +89,8 @@ struct cf_run_options {
 };
 
 /* Goes on with the run of that name, or begins it, and takes its lock. A run that this process has
- * already is given again. Lent: the engine frees it. config_error if another process works on it. */
+ * already is given again. Lent: the engine frees it. config_error if another process works on it.
+ * With is_plan the run is only looked at: id 0 if there is none yet, no lock. */
 bool cf_engine_run(struct cf_engine *engine, const struct cf_run_options *options,
                    struct cf_run **out_run, struct cf_error *err);
 

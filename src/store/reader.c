@@ -113,6 +113,23 @@ bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader
     return true;
 }
 
+bool cf_reader_open_empty(struct cf_reader **out_reader, struct cf_error *err)
+{
+    struct cf_reader *reader = cf_calloc(1, sizeof *reader);
+    reader->db.path = cf_strdup(":memory:");
+    int rc = sqlite3_open_v2(":memory:", &reader->db.handle,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (rc != SQLITE_OK || !cf_schema_upgrade(&reader->db, &cf_schema_current, err) ||
+        !cf_db_exec(&reader->db, "PRAGMA query_only = ON", err)) {
+        if (rc != SQLITE_OK)
+            cf_db_fail(&reader->db, err);
+        cf_reader_free(reader);
+        return false;
+    }
+    *out_reader = reader;
+    return true;
+}
+
 void cf_reader_free(struct cf_reader *reader)
 {
     if (reader == NULL)

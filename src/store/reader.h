@@ -19,6 +19,9 @@ struct cf_reader;
  * schema. storage_error: unreadable, damaged, locked beyond busy_ms (0: CF_STORE_CMD_BUSY_MS). */
 bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader,
                     struct cf_error *err);
+
+/* A database without rows, in memory: for those who read a file that is not there yet. */
+bool cf_reader_open_empty(struct cf_reader **out_reader, struct cf_error *err);
 void cf_reader_free(struct cf_reader *reader);
 
 /* A number that changes when another connection has committed; -1 if it cannot be told. */
@@ -131,6 +134,21 @@ int cf_reader_reply(struct cf_reader *reader, int64_t call, struct cf_buf *out,
                     struct cf_error *err);
 int cf_reader_request(struct cf_reader *reader, int64_t call, struct cf_buf *out,
                       struct cf_error *err);
+
+/* What the newest replies of a model say of their requests. */
+struct cf_usage_row {
+    struct cf_text request;                 /* the body that was sent */
+    int64_t input_tokens;                   /* of the whole prompt, cached or not */
+};
+
+struct cf_usage_cursor;
+
+/* The last replies with usage of a model, newest first, of simulated runs or of real ones. */
+bool cf_usages_open(struct cf_reader *reader, const char *model, bool simulated, int64_t last,
+                    struct cf_usage_cursor **out_cursor, struct cf_error *err);
+int cf_usages_next(struct cf_usage_cursor *cursor, const struct cf_usage_row **out_row,
+                   struct cf_error *err);
+void cf_usages_free(struct cf_usage_cursor *cursor);
 
 /* --- conversations --- */
 
