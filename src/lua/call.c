@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "confab/buf.h"
+#include "confab/calibration.h"
 #include "confab/cost.h"
 #include "confab/error.h"
 #include "confab/money.h"
@@ -145,7 +146,18 @@ struct waiting_call {
     struct cf_call *call;
     uint64_t ticket;
     lua_State *L;             /* the main state */
+    int64_t input_estimate;   /* not calibrated */
 };
+
+/* What the reply says of the estimate, for the next ones. */
+static void calibrate(lua_State *L, const struct waiting_call *waiting)
+{
+    struct cf_engine *engine = cf_lua_engine(L);
+    const struct cf_reply_usage *usage = &waiting->call->reply.usage;
+    if (engine != NULL && usage->is_known)
+        cf_calibration_add(cf_engine_calibration(engine, waiting->call->model), waiting->input_estimate,
+                           usage->input + usage->cache_write + usage->cache_read);
+}
 
 static int push_call_result(lua_State *L, void *data)
 {
@@ -153,6 +165,7 @@ static int push_call_result(lua_State *L, void *data)
     struct cf_call *call = waiting->call;
     int count = 0;
     if (L != NULL && call->has_reply) {
+        calibrate(L, waiting);
         struct cf_lua_reply_facts facts = {
             .call_id = call->call_id, .cost_pico = call->cost_pico, .latency_ms = call->latency_ms,
             .attempts = call->attempts,
@@ -318,10 +331,30 @@ static void tell_why(struct cf_engine *engine, const struct cf_item *item, const
     cf_buf_done(&before);
 }
 
-/* What `hold` gets: { held = true, why, changed (fields, nil if none), bound (pico-dollars, -1 unknown) } */
-static int push_held(lua_State *L, const struct new_call *why, int64_t bound_pico)
+static void set_int(lua_State *L, const char *name, int64_t value)
 {
-    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* Pushes what a request is expected to take, and at most: { model, bytes, input_tokens (calibrated), output_room
+ * (tokens), bound (pico-dollars, -1 unknown) } */
+static void push_measure(lua_State *L, struct cf_engine *engine, const struct cf_model *model,
+                         const struct request *request, int64_t output_bound, int64_t bound_pico)
+{
+    int64_t estimate = cf_tokens_estimate(request->body.data, request->body.len);
+    lua_createtable(L, 0, 8);
+    lua_pushstring(L, model->name);
+    lua_setfield(L, -2, "model");
+    set_int(L, "bytes", (int64_t)request->body.len);
+    set_int(L, "input_tokens", cf_calibration_apply(cf_engine_calibration(engine, model), estimate));
+    set_int(L, "output_room", output_bound);
+    set_int(L, "bound", bound_pico);
+}
+
+/* Makes what `hold` gets of a measure: { held = true, why, changed (fields, nil if none), ... } */
+static int add_held(lua_State *L, const struct new_call *why)
+{
     lua_pushboolean(L, true);
     lua_setfield(L, -2, "held");
     lua_pushstring(L, cf_new_call_name(why->why));
@@ -330,8 +363,6 @@ static int push_held(lua_State *L, const struct new_call *why, int64_t bound_pic
         lua_pushstring(L, why->changed);
         lua_setfield(L, -2, "changed");
     }
-    lua_pushinteger(L, bound_pico);
-    lua_setfield(L, -2, "bound");
     return 1;
 }
 
@@ -351,6 +382,49 @@ static int raise_unsent(lua_State *L, const struct new_call *why, struct cf_erro
     lua_pushliteral(L, "");
     lua_setfield(L, -2, "traceback");
     return lua_error(L);
+}
+
+/* The highest possible cost of a request, and the most output that it can have. */
+static int64_t bound_of(const struct request *request, const struct cf_model *model, int64_t *out_output)
+{
+    *out_output = cf_chat_request_output_bound(&request->chat, &model->features);
+    struct cf_cost_limits limits = {
+        .input_tokens = cf_chat_request_input_bound(&request->chat), .output_tokens = *out_output,
+        .cache_mark = request->chat.cache,
+    };
+    return cf_cost_bound(&model->price, &limits);
+}
+
+/* measure(request) -> see push_measure */
+static int call_measure(lua_State *L)
+{
+    struct cf_engine *engine = cf_lua_check_engine(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct request *request = push_request(L);                 /* table request */
+    read_request(L, 1, request);
+    const struct cf_model *model = check_model(L, engine, request->chat.model);
+    request->chat.model = model->name;
+
+    struct cf_error err;
+    struct cf_dropped dropped = { 0 };
+    if (!cf_anthropic_build(&request->chat, &model->features, &request->body, &dropped, &err))
+        return cf_lua_raise(L, &err);
+    int64_t output_bound, bound_pico = bound_of(request, model, &output_bound);
+    push_measure(L, engine, model, request, output_bound, bound_pico);
+    return 1;
+}
+
+/* calibration(model) -> replies that it was learnt from, their mean ratio, the error of one estimate (a share) */
+static int call_calibration(lua_State *L)
+{
+    struct cf_engine *engine = cf_lua_check_engine(L);
+    const struct cf_calibration *calibration =
+        cf_engine_calibration(engine, check_model(L, engine, luaL_checkstring(L, 1)));
+    lua_pushinteger(L, calibration->count);
+    lua_pushnumber(L, calibration->count > 0 ? calibration->ratio : 1);
+    lua_pushnumber(L, cf_calibration_error(calibration));
+    return 3;
 }
 
 static int call_ask(lua_State *L)
@@ -388,18 +462,14 @@ static int call_ask(lua_State *L)
     if (cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE)
         return cf_lua_wait_for_ever(L);
 
-    int64_t input_bound = cf_chat_request_input_bound(&request->chat);
-    int64_t output_bound = cf_chat_request_output_bound(&request->chat, &model->features);
-    struct cf_cost_limits limits = {
-        .input_tokens = input_bound, .output_tokens = output_bound, .cache_mark = request->chat.cache,
-    };
-    int64_t bound_pico = cf_cost_bound(&model->price, &limits);
+    int64_t output_bound, bound_pico = bound_of(request, model, &output_bound);
     struct new_call why = { .why = CF_NEW_UNFINISHED };
     bool holds = false;
     cf_lua_read_bool(L, 2, "hold", &holds);
     if (holds) {
         tell_why(engine, item, branch, hash, request, ordinal, &why);
-        return push_held(L, &why, bound_pico);
+        push_measure(L, engine, model, request, output_bound, bound_pico);
+        return add_held(L, &why);
     }
     if (!cf_engine_count_new(engine, &err)) {
         tell_why(engine, item, branch, hash, request, ordinal, &why);
@@ -435,7 +505,10 @@ static int call_ask(lua_State *L)
     call->body = cf_buf_take(&request->body, &call->body_len);
     call->max_tokens = request->chat.max_tokens;
     call->bound_pico = bound_pico;
-    call->amounts = (struct cf_amounts){ 1, cf_tokens_estimate(call->body, call->body_len), output_estimate };
+    waiting->input_estimate = cf_tokens_estimate(call->body, call->body_len);
+    call->amounts = (struct cf_amounts){
+        1, cf_calibration_apply(cf_engine_calibration(engine, model), waiting->input_estimate), output_estimate,
+    };
     call->on_retry = wants_retries ? on_retry : NULL;
     uint64_t ticket = waiting->ticket;
     cf_sender_submit(cf_engine_sender(engine), call);
@@ -516,6 +589,8 @@ int cf_lua_open_call(lua_State *L)
         { "ask", call_ask },
         { "reject", call_reject },
         { "model", call_model },
+        { "measure", call_measure },
+        { "calibration", call_calibration },
         { "set_on_retry", call_set_on_retry },
         { NULL, NULL },
     };

@@ -95,9 +95,9 @@ static void tell_waiting(struct cf_sender *sender)
 static void on_stop(enum cf_stop_level level, void *self)
 {
     struct lua_engine *engine = self;
-    if (engine->engine == NULL)
+    struct cf_sender *sender = engine->engine != NULL ? cf_engine_sender(engine->engine) : NULL;
+    if (sender == NULL)
         return;
-    struct cf_sender *sender = cf_engine_sender(engine->engine);
     if (level == CF_STOP_LEVEL_DRAIN) {
         tell_waiting(sender);
         cf_sender_drain(sender);
@@ -160,6 +160,7 @@ static int engine_open(lua_State *L)
         .simulate = cf_lua_read_string(L, 1, "simulate"), .max_new = -1,
         .sender.base_url = cf_lua_read_string(L, 1, "base_url"),
     };
+    cf_lua_read_bool(L, 1, "plan", &options.is_plan);
     cf_lua_read_bool(L, 1, "offline", &options.is_offline);
     cf_lua_read_int(L, 1, "max_new", &options.max_new);
     cf_limit_config_default(&options.sender.limits);
@@ -265,6 +266,8 @@ static int engine_limits(lua_State *L)
     const char *key = luaL_optstring(L, 1, NULL);
     const char *limit_class = luaL_checkstring(L, 2);
     struct cf_limit_status status;
+    if (cf_engine_is_plan(cf_lua_check_engine(L)))
+        return 0;
     if (!cf_sender_limits(cf_engine_sender(cf_lua_check_engine(L)), key, limit_class, &status))
         return 0;
     cf_lua_push_limit_status(L, &status, cf_clock_system());
@@ -276,6 +279,8 @@ static int engine_reset_limits(lua_State *L)
 {
     const char *key = luaL_optstring(L, 1, NULL);
     const char *limit_class = luaL_checkstring(L, 2);
+    if (cf_engine_is_plan(cf_lua_check_engine(L)))
+        return 0;
     lua_pushboolean(L, cf_sender_reset_limits(cf_engine_sender(cf_lua_check_engine(L)), key, limit_class));
     return 1;
 }

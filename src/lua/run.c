@@ -168,6 +168,22 @@ static int run_index(lua_State *L)
 
 /* --- drawing --- */
 
+/* Pushes the item of a row; a new one if row is NULL. */
+static struct cf_item *push_item(lua_State *L, struct cf_run *run, const struct cf_item_row *row)
+{
+    struct cf_item *item = cf_lua_push_item(L);
+    item->run = run;
+    if (row == NULL)
+        return item;
+    item->id = row->item;
+    item->ordinal = row->ordinal;
+    item->state = cf_item_state_parse(row->state);
+    item->existed = true;
+    if (row->error_kind != NULL)
+        snprintf(item->error_kind, sizeof item->error_kind, "%s", row->error_kind);
+    return item;
+}
+
 struct draw {
     struct waiting_write waiting;
     struct cf_run *run;
@@ -202,11 +218,39 @@ static int push_drawn(lua_State *L, void *data)
     return 1;
 }
 
+/* The item as the database has it, or a new one: nothing is written in a plan. */
+static void push_planned(lua_State *L, struct cf_run *run, int idx)
+{
+    struct cf_text key = cf_lua_read_text(L, idx, "key");
+    int64_t ordinal = 0;
+    cf_lua_read_int(L, idx, "ordinal", &ordinal);
+    const struct cf_item_row *row = NULL;
+    struct cf_error err;
+    if (run->id != 0 && cf_reader_item(cf_engine_reader(run->engine), run->id, key, &row, &err) < 0)
+        cf_lua_raise(L, &err);
+    push_item(L, run, row)->ordinal = ordinal;
+}
+
+static int draw_planned(lua_State *L, struct cf_run *run)
+{
+    lua_Integer count = luaL_len(L, 2);
+    lua_createtable(L, (int)count, 0);                                   /* run list items */
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_geti(L, 2, i);                                               /* run list items entry */
+        push_planned(L, run, lua_gettop(L));
+        lua_rawseti(L, 3, i);
+        lua_pop(L, 1);
+    }
+    return 1;
+}
+
 static int run_draw(lua_State *L)
 {
     struct cf_run *run = check_run(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
+    if (cf_engine_is_plan(run->engine))
+        return draw_planned(L, run);
     cf_lua_check_wait(L, "drawing items");
     if (cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE)
         return cf_lua_wait_for_ever(L);
@@ -260,14 +304,7 @@ static int run_find(lua_State *L)
         return cf_lua_raise(L, &err);
     if (found == 0)
         return 0;
-    struct cf_item *item = cf_lua_push_item(L);
-    item->run = run;
-    item->id = row->item;
-    item->ordinal = row->ordinal;
-    item->state = cf_item_state_parse(row->state);
-    item->existed = true;
-    if (row->error_kind != NULL)
-        snprintf(item->error_kind, sizeof item->error_kind, "%s", row->error_kind);
+    push_item(L, run, row);
     return 1;
 }
 

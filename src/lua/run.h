@@ -12,7 +12,7 @@
  *      Run fields: id, uuid, name, generation, seed, continued, script_changed, previous_options (JSON: what it
  *      kept the last time), unknown_calls, unknown_cost
  *      run:draw(list)     list of { key, ordinal, params (JSON) }; -> list of items; false where the key
- *                         was drawn before in this pass
+ *                         was drawn before in this pass; in a plan at once, and nothing is written
  *      run:load(item)     reads the journal of an item that was there before
  *      run:find(key)      an item that was drawn before, as it is now, or nil
  *      run:params(key)    the JSON of an item's parameters, or nil

@@ -43,7 +43,7 @@ const char *cf_lua_store_path(lua_State *L)
 {
     struct cf_engine *engine = cf_lua_engine(L);
     if (engine != NULL)
-        return cf_store_path(cf_engine_store(engine));
+        return cf_engine_db_path(engine);
     push_self(L);
     lua_getiuservalue(L, -1, UV_PATH);
     const char *path = lua_tostring(L, -1); /* kept by the user value */
