@@ -65,6 +65,8 @@ function context.get()
     }
     local item = run:draw { { key = "", ordinal = -1, params = "{}" } }[1]
     run:load(item)
+    -- It only holds the calls: nothing of it is ever pending.
+    if item.state ~= "done" then run:finish(item, { state = "done" }) end
     own = { run = run, item = item, on_retry = settings.given "on_retry" ~= nil }
   end
   return own

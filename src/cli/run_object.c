@@ -1,5 +1,6 @@
 #include "cli/run_object.h"
 
+#include "cli/loose.h"
 #include "confab/buf.h"
 #include "store/reader.h"
 
@@ -28,7 +29,8 @@ static void add_account(struct cf_buf *out, const struct cf_run_account *account
     cf_object_count(out, "thinking_tokens", account->tokens.thinking);
 }
 
-void cf_run_object(struct cf_buf *out, const char *name, const struct cf_run_row *row)
+void cf_run_object(struct cf_buf *out, const char *name, const struct cf_run_row *row,
+                   const struct cf_loose *loose)
 {
     cf_object_open(out, name);
     cf_object_str(out, "id", row->uuid);
@@ -45,6 +47,13 @@ void cf_run_object(struct cf_buf *out, const char *name, const struct cf_run_row
     cf_object_int(out, "seed", (int64_t)row->seed);
     cf_object_usd(out, "budget_usd", row->budget_pico);
     add_account(out, &row->account);
+    if (loose->is_all) {
+        cf_object_open(out, "outside_plan");
+        cf_object_int(out, "accepted", loose->accepted);
+        cf_object_int(out, "needs_revision", loose->needs_revision);
+        cf_object_int(out, "failed", loose->failed);
+        cf_object_close(out);
+    }
     cf_object_str(out, "created_at", row->created_at);
     cf_object_str(out, "started_at", row->started_at);
     cf_object_str(out, "finished_at", row->finished_at);

@@ -4,8 +4,10 @@
 
 #include "cli/object.h"
 
+struct cf_loose;
 struct cf_run_row;
 
 /* Under that name in the open object; NULL: on its own. */
-void cf_run_object(struct cf_buf *out, const char *name, const struct cf_run_row *row);
+void cf_run_object(struct cf_buf *out, const char *name, const struct cf_run_row *row,
+                   const struct cf_loose *loose);
 #endif

@@ -1,8 +1,11 @@
 #include "cli/show.h"
 
+#include <string.h>
+
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/database.h"
+#include "cli/loose.h"
 #include "cli/object.h"
 #include "cli/print.h"
 #include "cli/run_object.h"
@@ -65,7 +68,21 @@ bool cf_show_found(int found, struct cf_error *err)
 
 /* --- runs --- */
 
-static void print_run(const struct cf_run_row *row)
+static void print_items(const struct cf_run_account *a, const struct cf_loose *loose)
+{
+    if (loose->is_all)
+        cf_printf("  %-12s outside a plan: %lld accepted + %lld to revise + %lld failed\n", "items",
+                  (long long)loose->accepted, (long long)loose->needs_revision,
+                  (long long)loose->failed);
+    else
+        cf_printf("  %-12s %lld planned = %lld accepted + %lld to revise + %lld failed "
+                  "+ %lld pending + %lld skipped\n",
+                  "items", (long long)a->planned, (long long)a->accepted,
+                  (long long)a->needs_revision, (long long)a->failed, (long long)a->pending,
+                  (long long)a->skipped);
+}
+
+static void print_run(const struct cf_run_row *row, const struct cf_loose *loose)
 {
     const struct cf_run_account *a = &row->account;
     cf_printf("run %s%s\n", row->uuid, row->simulated ? " (simulated)" : "");
@@ -74,13 +91,12 @@ static void print_run(const struct cf_run_row *row)
     cf_show_str("state", row->state);
     cf_show_str("because", row->state_reason);
     cf_show_str("script", row->script);
-    cf_show_str("arguments", row->args);
+    if (row->args != NULL && strcmp(row->args, "[]") != 0)
+        cf_show_str("arguments", row->args);
     cf_show_str("model", row->model);
-    cf_show_str("service", row->base_url);
-    cf_printf("  %-12s %lld planned = %lld accepted + %lld to revise + %lld failed + %lld pending "
-              "+ %lld skipped\n",
-              "items", (long long)a->planned, (long long)a->accepted, (long long)a->needs_revision,
-              (long long)a->failed, (long long)a->pending, (long long)a->skipped);
+    /* Where the simulator listened is of no use any more. */
+    cf_show_str("service", row->simulated ? "simulator" : row->base_url);
+    print_items(a, loose);
     if (a->surplus > 0)
         cf_show_count("surplus", a->surplus);
     if (a->orphans > 0)
@@ -137,17 +153,19 @@ static bool add_failures(struct cf_reader *reader, int64_t run, struct cf_buf *j
 bool cf_show_run(struct cf_reader *reader, int64_t id, bool as_json, struct cf_error *err)
 {
     const struct cf_run_row *row;
-    if (!cf_show_found(cf_reader_run(reader, id, &row, err), err))
+    struct cf_loose loose;
+    if (!cf_show_found(cf_reader_run(reader, id, &row, err), err) ||
+        !cf_loose_count(reader, row, &loose, err))
         return false;
     if (!as_json) {
-        print_run(row);
+        print_run(row, &loose);
         return add_failures(reader, id, NULL, err);
     }
     struct cf_buf out;
     cf_buf_init(&out, CF_OBJECT_MAX);
     cf_object_open(&out, NULL);
     cf_object_str(&out, "kind", "run");
-    cf_run_object(&out, "run", row);
+    cf_run_object(&out, "run", row, &loose);
     bool ok = add_failures(reader, id, &out, err);
     cf_object_close(&out);
     ok = ok && cf_object_print(&out, err);

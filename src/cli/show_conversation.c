@@ -1,8 +1,11 @@
+#include "base/json.h"
 #include "cli/object.h"
 #include "cli/print.h"
 #include "cli/show.h"
 
 #include <math.h>
+
+#include <cjson/cJSON.h>
 
 #include "confab/buf.h"
 #include "confab/error.h"
@@ -24,6 +27,30 @@ static void print_tags(const struct cf_conversation_row *row)
     }
 }
 
+/* A line for each rule: its points, the most it gives, its note. */
+static void print_breakdown(struct cf_text json)
+{
+    cJSON *parts;
+    struct cf_error err;
+    if (json.len == 0 || !cf_json_parse(json.data, json.len, NULL, &parts, &err))
+        return;
+    const cJSON *part;
+    cJSON_ArrayForEach(part, parts) {
+        const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(part, "name"));
+        const char *note = cJSON_GetStringValue(cJSON_GetObjectItem(part, "note"));
+        cf_printf("  %-12s ", "rule");
+        cf_print_line(cf_text_of(name), 0);
+        cf_printf("  %g/%g", cJSON_GetNumberValue(cJSON_GetObjectItem(part, "points")),
+                  cJSON_GetNumberValue(cJSON_GetObjectItem(part, "max")));
+        if (note != NULL) {
+            cf_printf("  ");
+            cf_print_line(cf_text_of(note), 0);
+        }
+        cf_printf("\n");
+    }
+    cJSON_Delete(parts);
+}
+
 static void print_people(const struct cf_conversation_row *row)
 {
     cf_printf("conversation %s%s%s%s\n", row->uuid, row->simulated ? " (simulated)" : "",
@@ -41,7 +68,7 @@ static void print_people(const struct cf_conversation_row *row)
     cf_show_str("status", row->status);
     if (!isnan(row->quality_score))
         cf_printf("  %-12s %.2f\n", "score", row->quality_score);
-    cf_show_field("breakdown", row->quality_breakdown);
+    print_breakdown(row->quality_breakdown);
     cf_show_str("note", row->review_note);
     cf_show_str("template", row->template_name);
     cf_show_field("persona", row->persona);

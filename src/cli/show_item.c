@@ -15,6 +15,8 @@
 #define CALLS_SQL                                                                                 \
     "SELECT c.id, r.name, i.key, i.id, c.state, c.branch, lower(hex(c.request_hash)), c.ordinal," \
     " c.attempts, c.set_aside, c.model, c.model_answered, c.stop_reason, c.max_tokens,"           \
+    " (SELECT nullif(json_extract(q.body, '$.max_tokens') - c.max_tokens, 0)"                     \
+    "  FROM call_requests q WHERE q.call = c.id AND json_valid(q.body)),"                         \
     " c.input_tokens, c.output_tokens, c.cache_write_5m_tokens, c.cache_write_1h_tokens,"         \
     " c.cache_read_tokens, c.thinking_tokens, c.cost_pico, c.bound_pico, c.at_risk_pico,"         \
     " c.latency_ms, c.request_id, c.sent_at, c.done_at"                                           \
@@ -35,6 +37,7 @@ static const struct cf_row_column call_columns[] = {
     { "answered by", "model_answered", CF_ROW_TEXT },
     { "stopped", "stop_reason", CF_ROW_TEXT },
     { "max tokens", "max_tokens", CF_ROW_COUNT },
+    { "and to think", "thinking_room", CF_ROW_COUNT },    /* what confab added to the request */
     { "tokens in", "input_tokens", CF_ROW_COUNT },
     { "tokens out", "output_tokens", CF_ROW_COUNT },
     { "cached 5m", "cache_write_5m_tokens", CF_ROW_COUNT },

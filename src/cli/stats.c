@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/database.h"
+#include "cli/loose.h"
 #include "cli/object.h"
 #include "cli/print.h"
 #include "cli/run_object.h"
@@ -133,12 +134,13 @@ static bool add_list(struct cf_reader *reader, const char *name, const char *sql
     return ok;
 }
 
-static bool print_json(struct cf_reader *reader, const struct cf_run_row *run, struct cf_error *err)
+static bool print_json(struct cf_reader *reader, const struct cf_run_row *run,
+                       const struct cf_loose *loose, struct cf_error *err)
 {
     struct cf_buf out;
     cf_buf_init(&out, CF_OBJECT_MAX);
     cf_object_open(&out, NULL);
-    cf_run_object(&out, "run", run);
+    cf_run_object(&out, "run", run, loose);
     bool ok = add_list(reader, "statuses", statuses_sql, run->run, add_status, &out, err) &&
               add_list(reader, "scores", scores_sql, run->run, add_score, &out, err) &&
               add_list(reader, "models", models_sql, run->run, add_group, &out, err) &&
@@ -228,7 +230,7 @@ static bool print_groups(struct cf_reader *reader, const char *title, const char
     return ok;
 }
 
-static void print_account(const struct cf_run_row *run)
+static void print_account(const struct cf_run_row *run, const struct cf_loose *loose)
 {
     const struct cf_run_account *a = &run->account;
     char one[CF_NUMBER_TEXT_MAX], two[CF_NUMBER_TEXT_MAX], three[CF_NUMBER_TEXT_MAX];
@@ -238,10 +240,16 @@ static void print_account(const struct cf_run_row *run)
     cf_printf("run %.13s  ", run->uuid);
     cf_print_line(cf_text_of(run->name), 0);
     cf_printf("%s  %s\n", run->simulated ? " (simulated)" : "", run->state);
-    cf_printf(
-        "  %s planned: %lld accepted, %lld to revise, %lld failed, %lld pending, %lld skipped\n",
-        cf_format_count(a->planned, one), (long long)a->accepted, (long long)a->needs_revision,
-        (long long)a->failed, (long long)a->pending, (long long)a->skipped);
+    if (loose->is_all)
+        cf_printf("  outside a plan: %lld accepted, %lld to revise, %lld failed\n",
+                  (long long)loose->accepted, (long long)loose->needs_revision,
+                  (long long)loose->failed);
+    else
+        cf_printf("  %s planned: %lld accepted, %lld to revise, %lld failed, %lld pending, "
+                  "%lld skipped\n",
+                  cf_format_count(a->planned, one), (long long)a->accepted,
+                  (long long)a->needs_revision, (long long)a->failed, (long long)a->pending,
+                  (long long)a->skipped);
     cf_printf("  %s spent, %s at risk; %s calls, %s attempts, %s of them without a whole reply\n",
               spent, at_risk, cf_format_count(a->calls, one), cf_format_count(a->attempts, two),
               cf_format_count(a->failures, three));
@@ -256,10 +264,10 @@ static void print_account(const struct cf_run_row *run)
 }
 
 static bool print_people(struct cf_reader *reader, const struct cf_run_row *run,
-                         struct cf_error *err)
+                         const struct cf_loose *loose, struct cf_error *err)
 {
     struct bars bars = { .most = 0 };
-    print_account(run);
+    print_account(run, loose);
     cf_printf("\nconversations\n");
     if (!each_row(reader, statuses_sql, run->run, print_status, NULL, err))
         return false;
@@ -280,10 +288,12 @@ static int stats(const struct cf_args *args, struct cf_error *err)
     bool ok = false;
     if (!cf_database_open(args, &reader, err))
         return -1;
+    struct cf_loose loose;
     if (cf_database_run(reader, args->positional_count > 0 ? args->positionals[0] : NULL, &run,
-                        err))
-        ok = cf_args_has(args, "json") ? print_json(reader, run, err)
-                                       : print_people(reader, run, err);
+                        err) &&
+        cf_loose_count(reader, run, &loose, err))
+        ok = cf_args_has(args, "json") ? print_json(reader, run, &loose, err)
+                                       : print_people(reader, run, &loose, err);
     cf_reader_free(reader);
     return ok ? CF_EXIT_OK : -1;
 }

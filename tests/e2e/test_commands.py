@@ -217,6 +217,64 @@ def test_a_conversation_is_shown_with_its_turns(run_confab, database, query):
     assert shown["cost_usd"] == pytest.approx(row["cost_usd"], rel=1e-12)
 
 
+def test_a_conversation_is_shown_with_a_line_a_rule(run_confab, database, query):
+    row = query("SELECT uuid, conversation_id FROM conversation_view ORDER BY ordinal")[0]
+    parts = [{"name": "turn count", "points": 2, "max": 3, "note": "8\n turns"},
+             {"name": "wit", "points": 0.5, "max": 1}]
+    example_run.change(database, "UPDATE conversations SET quality_breakdown = "
+                                 f"'{json.dumps(parts)}' WHERE id = {row['conversation_id']}")
+    result = run_confab("show", row["uuid"])
+    assert "\n  rule         turn count  2/3  8 turns\n  rule         wit  0.5/1\n" in result.out
+    assert run_confab("show", row["uuid"], "--json").json()["quality_breakdown"] == parts
+    example_run.change(database, "UPDATE conversations SET quality_breakdown = 'odd'")
+    result = run_confab("show", row["uuid"])
+    assert result.code == 0 and "  rule  " not in result.out
+
+
+def test_a_simulated_run_names_no_port_and_no_arguments_where_there_are_none(run_confab, database):
+    result = run_confab("show", "support-v1")
+    assert "  service      simulator\n" in result.out and "arguments" not in result.out
+    assert run_confab("show", "support-v1", "--json").json()["run"]["base_url"].startswith("http://")
+    example_run.change(database, "UPDATE runs SET args = '[\"x\"]', simulated = 0,"
+                                 " base_url = 'http://127.0.0.1:1/v1'")
+    result = run_confab("show", "support-v1")
+    assert '  arguments    ["x"]\n' in result.out
+    assert "  service      http://127.0.0.1:1/v1\n" in result.out
+
+
+def test_calls_outside_a_run_have_an_account_of_their_own(run_confab, script, query):
+    script("""
+        local chat = confab.template { name = "chat", max_tokens = 2000,
+          prompt = "Write a chat of {{turns}} turns about tea, as JSON." }
+        confab.ask { prompt = "Say hello." }
+        confab.generate { template = chat, params = { turns = 8 } }
+        confab.generate { template = chat, params = { turns = 2 } }
+        """)
+    for _ in range(2):
+        assert run_confab("run", "pipeline.lua", "--simulate").code == 0
+    assert query("SELECT count(*) AS n FROM items WHERE state <> 'done'") == [{"n": 0}]
+    counts = query("SELECT sum(accepted) AS yes, sum(NOT accepted) AS no FROM items WHERE key <> ''")
+    yes, no = counts[0]["yes"], counts[0]["no"]
+    assert yes + no == 2
+    (line,) = [line for line in run_confab("runs").out.splitlines() if "pipeline (calls)" in line]
+    assert line.split()[5:10] == ["-", str(yes), str(no), "0", "-"]
+    shown = run_confab("show", "pipeline (calls)")
+    assert f"items        outside a plan: {yes} accepted + {no} to revise + 0 failed\n" in shown.out
+    assert f"  outside a plan: {yes} accepted, {no} to revise, 0 failed\n" in run_confab("stats").out
+    account = {"accepted": yes, "needs_revision": no, "failed": 0}
+    assert run_confab("runs", "--json").json()[0]["outside_plan"] == account
+    assert run_confab("stats", "--json").json()["run"]["outside_plan"] == account
+
+
+def test_a_call_names_the_room_that_was_added_to_think_in(run_confab, script):
+    script('confab.ask { prompt = "Hello.", max_tokens = 100, thinking = "adaptive" }')
+    assert run_confab("run", "pipeline.lua", "--simulate").code == 0
+    call = run_confab("show", "call:1", "--json").json()
+    assert call["max_tokens"] == 100
+    assert call["max_tokens"] + call["thinking_room"] == call["request"]["max_tokens"]
+    assert f"  and to think {call['thinking_room']:,}\n" in run_confab("show", "call:1").out
+
+
 def test_an_item_is_shown_with_its_calls_and_conversations(run_confab, database, query):
     (row,) = query("SELECT * FROM item_view WHERE item_id = 2")
     result = run_confab("show", "item:2")
