@@ -9,7 +9,9 @@ import subprocess
 import confab_process
 import pytest
 
-COMMANDS = ["run", "mock", "doctor", "runs", "show", "logs", "stats", "export", "version", "help"]
+COMMANDS = ["run", "resume", "pause", "tune", "stop", "mock", "doctor", "runs", "show", "explain", "logs",
+            "stats", "export", "version", "help"]
+IN_WORK = ("pause", "tune", "stop")     # are about a run that another process works on
 SERVERS = ("mock", "serve")     # run until they are told to stop
 
 
@@ -50,6 +52,9 @@ def test_the_examples_in_the_help_run(root, folder, mock, run_confab, start_conf
 
     env = confab_env(mock())
     env["PATH"] = f"{confab_process.binary().parent}{os.pathsep}{env['PATH']}"
+    if name in IN_WORK:
+        start_confab("run", "support_chats.lua", "--simulate=latency=fixed:500", "--fresh",
+                     "--progress", "json").wait_for("support-v1")
     for line in lines:
         words = shlex.split(line, comments=True)
         assert words[0] == "confab", line
@@ -84,6 +89,8 @@ def test_the_manual_and_the_readme_have_every_option(root, run_confab, name):
     _, _, section = manual.partition(f"\n.SS confab {name}")
     assert section, f"confab {name} is not in the manual"
     section = section.partition("\n.SS ")[0]
+    if name == "resume":            # it takes those of run
+        section += manual.partition("\n.SS confab run ")[2].partition("\n.SS ")[0]
     readme = (root / "README.md").read_text(encoding="utf-8")
     reference = readme.partition("\n### Commands\n")[2].partition("\n## ")[0]
     assert f"`confab {name}" in reference
