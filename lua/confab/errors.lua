@@ -82,15 +82,19 @@ function errors.is(value, kind)
   return kind == nil or value.kind == kind
 end
 
---- The frames of a traceback that are the script's own; nothing if there are none.
+--- The frames of a traceback that are the script's own; nothing if there are none, or only one
+--- that the message names already.
 ---@param traceback string
+---@param message string
 ---@return string frames  With a newline in front.
-function errors.script_frames(traceback)
+function errors.script_frames(traceback, message)
   local frames = {}
   for line in traceback:gmatch "[^\n]+" do
     local is_ours = line:find "^%s*confab/" or line:find("[C]", 1, true) or line:find "^%s*%(%.%.%."
     if line:find "^%s" and not is_ours then frames[#frames + 1] = "\n" .. line end
   end
+  local place = #frames == 1 and frames[1]:match "^%s*(.-:%d+:)"
+  if place and message:find(place, 1, true) then return "" end
   return table.concat(frames)
 end
 

@@ -26,7 +26,16 @@ local function acceptance_line(a, target)
   return ("  %d of %d accepted%s%s"):format(a.accepted, target, lack, further)
 end
 
-local function summary(row, accept)
+--- What this run of the script found there already; nil if that is nothing.
+local function replayed_line(counts)
+  if not counts or counts.replayed == 0 then return nil end
+  local sent = counts.sent == 0 and "nothing was sent" or
+    core.text.number(counts.sent) .. (counts.sent == 1 and " call was sent" or " calls were sent")
+  return ("  %s %s there already, %s"):format(core.text.number(counts.replayed), counts.replayed == 1 and "was" or "were",
+    sent)
+end
+
+local function summary(row, accept, counts)
   local a = row.account
   local lines = {
     ("run %s %s%s"):format(row.name, row.state, row.simulated and " (simulated)" or ""),
@@ -34,6 +43,7 @@ local function summary(row, accept)
     ("  %s spent, %s at risk, %d calls in %d attempts, %d input and %d output tokens"):format(core.text.money(a.spent_pico),
       core.text.money(a.at_risk_pico), a.calls, a.attempts, a.input_tokens, a.output_tokens),
   }
+  lines[#lines + 1] = replayed_line(counts)
   lines[#lines + 1] = acceptance_line(a, accept)
   if a.unknown_cost_replies > 0 then
     lines[#lines + 1] = ("  the cost of %d replies is not known"):format(a.unknown_cost_replies)
@@ -51,7 +61,7 @@ function metatable.__index(self, name)
   if Run[name] then return Run[name] end
   local row = core.store.run(rawget(self, "row"))
   if name == "id" then return row.uuid end
-  if name == "summary" then return summary(row, rawget(self, "accept")) end
+  if name == "summary" then return summary(row, rawget(self, "accept"), rawget(self, "counts")) end
   return row[name]
 end
 
@@ -59,10 +69,12 @@ function metatable.__tostring(self) return self.summary end
 
 --- The object for a run of the database.
 ---@param row integer
----@param accept? integer  How many accepted items it was to have.
+---@param made? { accept?: integer, counts?: table<string, integer> }  How many accepted items it was to have; what
+--- this run of the script met.
 ---@return confab.Run
-function results.new(row, accept)
-  return setmetatable({ row = row, accept = accept }, metatable)
+function results.new(row, made)
+  made = made or {}
+  return setmetatable({ row = row, accept = made.accept, counts = made.counts }, metatable)
 end
 
 local where_specs = {}

@@ -19,6 +19,7 @@ local sequence = require "confab.sequence"
 local settings = require "confab.settings"
 local template = require "confab.template"
 local waiters = require "confab.waiters"
+local words = require "confab.words"
 
 local scheduler = core.scheduler
 
@@ -153,13 +154,14 @@ local function attempt(state, ctx, entry)
   return { state = "failed", error = result, convs = {}, rows = {} }
 end
 
---- A mistake in the script, or in its settings, is most often one that every item meets.
-local function tell_first(state, entry, failure)
+--- Often the first failure is one that every item meets. What failed in an earlier run was told then,
+--- but for a mistake in the script or in its settings.
+local function tell_first(state, entry, failure, is_replayed)
   local is_mistake = failure.kind == "config_error" or failure.kind == "script_error"
-  if not is_mistake or state.told then return end
-  state.told = true
+  if state.told or (is_replayed and not is_mistake) then return end
+  state.told = failure.message
   core.progress.warn(("item %s failed: %s%s"):format(errors.show(entry.params, 80), failure.message,
-    errors.script_frames(failure.traceback or "")))
+    errors.script_frames(failure.traceback or "", failure.message)))
 end
 
 local function count(state, entry, outcome)
@@ -178,13 +180,14 @@ local function count(state, entry, outcome)
   if state.acceptance:is_reached() then halt(state, acceptance.reached) end
 end
 
+--- Whether it was left as it is.
 local function store(state, entry, outcome)
   -- What was found finished, and was only replayed, is left as it is.
   local found = entry.item.state
   local is_replayed = found == outcome.state and entry.item.new_calls == 0 and entry.item.existed
   if is_replayed or outcome.is_kept then
     state.counts.replayed = state.counts.replayed + 1
-    return
+    return true
   end
   local failure = outcome.error
   state.core:finish(entry.item, {
@@ -207,14 +210,15 @@ local function finish(state, entry, outcome)
     state.stopper = outcome.error
     halt(state, outcome.error)
   end
-  local ok, raised = pcall(store, state, entry, outcome)
+  if not outcome.is_kept then state.counts.sent = state.counts.sent + entry.item.new_calls end
+  local ok, result = pcall(store, state, entry, outcome)
   if not ok then
     state.halted = nil    -- it outweighs what the item has met
-    halt(state, raised)
+    halt(state, result)
     return
   end
   count(state, entry, outcome)
-  if outcome.error then tell_first(state, entry, outcome.error) end
+  if outcome.error then tell_first(state, entry, outcome.error, result) end
   tell_script(state, entry, outcome)
 end
 
@@ -290,6 +294,8 @@ end
 
 local names_used = {}
 
+local unfinished = {}    -- states of the runs that are being worked on
+
 --- Its own name, else the script's, the second time with a number. One name twice would set the items
 --- of the first aside.
 local function name_of(opts)
@@ -351,7 +357,7 @@ function run.run(opts)
     model = settings.model(opts.template and type(opts.template.model) == "string" and opts.template.model or nil),
     ready = {}, first = 1, last = 0, repeats = {}, idle = {}, full = {}, slots = {}, alive = 0,
     on_retry = opts.on_retry ~= nil or settings.given "on_retry" ~= nil,
-    counts = { planned = 0, accepted = 0, needs_revision = 0, failed = 0, skipped = 0, replayed = 0 },
+    counts = { planned = 0, accepted = 0, needs_revision = 0, failed = 0, skipped = 0, replayed = 0, sent = 0 },
     attempt = attempt, finish = finish,
   }
   state.core, state.since = context.open_run { name = name_of(opts), seed = opts.seed, model = state.model }
@@ -362,6 +368,7 @@ function run.run(opts)
     again.must_look(state.core, state.since, opts.key ~= nil))
   if state.acceptance:is_reached() then halt(state, acceptance.reached) end
 
+  unfinished[#unfinished + 1] = state
   local display <close> = progress.start(state)
   work_through(state, type(wanted) == "number" and wanted or AUTO_CONCURRENCY)
   display:stop()
@@ -369,8 +376,35 @@ function run.run(opts)
   return run.conclude(state)
 end
 
+--- "12 × api_error, such as HTTP 500: overloaded; 1 × refusal"; what was told is not told again.
+local function failures_text(state)
+  local parts = {}
+  for i, failure in ipairs(core.store.failures(state.core.id)) do
+    local such = failure.message ~= state.told and ", such as " .. failure.message or ""
+    parts[i] = ("%s × %s%s"):format(core.text.number(failure.count), failure.kind, such)
+  end
+  return table.concat(parts, "; ")
+end
+
+--- Says how far the runs are that did not come to their end, as a signal ended them.
+function run.tell_unfinished()
+  for _, state in ipairs(unfinished) do
+    local a = core.store.run(state.core.id).account
+    local ok, length = pcall(function() return #state.items end)
+    local total = math.max(a.planned, ok and length or 0)
+    local worked = a.accepted + a.needs_revision + a.failed + a.skipped
+    local text = ("run %q: %s of %s items are done, %s of them failed; %s spent, %s at risk"):format(state.core.name,
+      core.text.number(worked), core.text.number(total), core.text.number(a.failed), core.text.money(a.spent_pico),
+      core.text.money(a.at_risk_pico))
+    core.progress.say(text)
+  end
+end
+
 --- Books how it ended, and makes the object that the script gets.
 function run.conclude(state)
+  for i = #unfinished, 1, -1 do
+    if unfinished[i] == state then table.remove(unfinished, i) end
+  end
   local why, planned = state.halted, state.counts.planned
   if why == acceptance.reached then
     why, planned = nil, nil
@@ -388,11 +422,12 @@ function run.conclude(state)
   local failed = account.failed
   flags.failed_items = (flags.failed_items or 0) + failed
   if failed > 0 and not why then
-    core.progress.warn(("run %q: %d of %d items failed; \"confab show %s\" tells why")
-      :format(state.core.name, failed, account.planned, state.core.name))
+    core.progress.warn(("run %q: %s of %s items failed: %s; \"confab show %s%s\" tells more"):format(state.core.name,
+      core.text.number(failed), core.text.number(account.planned), failures_text(state), words.shell(state.core.name),
+      settings.db_flag()))
   end
   acceptance.check(state.core.name, account, state.opts.accept)
-  local made = require "confab.results".new(state.core.id, state.opts.accept)
+  local made = require "confab.results".new(state.core.id, { accept = state.opts.accept, counts = state.counts })
   if why and not stopped_by_item then
     core.progress.say(tostring(made.summary))
     error(why, 0)

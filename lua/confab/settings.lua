@@ -7,6 +7,7 @@ local flags = require "confab.flags"
 local limiter = require "confab.limiter"
 local options = require "confab.options"
 local retry = require "confab.retry"
+local words = require "confab.words"
 
 local settings = {}
 
@@ -146,6 +147,15 @@ function settings.db()
   local path = flags.db or given.db or settings.env "CONFAB_DB" or "confab.db"
   if path ~= "" then return path end
   raise_setting "the name of the database is empty"
+end
+
+--- What a command needs beside the run's name to find the database: " --db FILE"; "" where it looks
+--- anyhow.
+---@return string
+function settings.db_flag()
+  local path = settings.db()
+  if path == (settings.env "CONFAB_DB" or "confab.db") then return "" end
+  return " --db " .. words.shell(path)
 end
 
 --- The model of a call: flag, template, setup, environment, default.

@@ -148,21 +148,37 @@ static int exit_status_of(enum cf_error_kind kind)
     }
 }
 
-/* The frames of the script itself; ours in between would only hide them. */
-static void print_traceback(const char *traceback)
+/* Whether a frame's place, such as "pipeline.lua:12:", stands in the message. */
+static bool is_named(const char *frame, size_t len, const char *message)
 {
-    bool is_begun = false;
+    const char *end = memmem(frame, len, ": ", 2);
+    return end != NULL &&
+           memmem(message, strlen(message), frame + 1, (size_t)(end - frame)) != NULL;
+}
+
+/* The frames of the script itself; ours in between would only hide them. A single one that the
+ * message names already says nothing. */
+static void print_traceback(const char *traceback, const char *message)
+{
+    struct cf_buf frames;
+    int count = 0;
+    bool is_news = false;
+    cf_buf_init(&frames, CF_SCRIPT_BYTES_MAX);
     for (const char *line = traceback; line != NULL && *line != '\0';) {
         size_t len = strcspn(line, "\n");
         bool is_frame = line[0] == '\t' && strncmp(line + 1, "confab/", 7) != 0 &&
                         memmem(line, len, "[C]", 3) == NULL && memmem(line, len, "(...", 4) == NULL;
-        if (is_frame && !is_begun)
-            fputs("stack traceback:\n", stderr);
-        is_begun = is_begun || is_frame;
-        if (is_frame)
-            fprintf(stderr, "%.*s\n", (int)len, line);
+        if (is_frame) {
+            cf_buf_add(&frames, line, len);
+            cf_buf_addc(&frames, '\n');
+            count++;
+            is_news = count > 1 || !is_named(line, len, message);
+        }
         line += len + (line[len] == '\n');
     }
+    if (is_news)
+        fprintf(stderr, "stack traceback:\n%s", cf_buf_str(&frames));
+    cf_buf_done(&frames);
 }
 
 /* Adds a word as a shell takes it. */
@@ -223,6 +239,18 @@ static bool has_failures(lua_State *L)
     return has;
 }
 
+/* How far the runs are that a signal ended, if the script has come to a confab.run. */
+static void tell_unfinished(lua_State *L)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, "confab.run") == LUA_TTABLE) {
+        lua_getfield(L, -1, "tell_unfinished");
+        if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+            lua_pop(L, 1);           /* the account stands in the database */
+    }
+    lua_pop(L, 2);
+}
+
 static int run_text(lua_State *L, const struct cf_args *args, const struct cf_script *script,
                     struct cf_error *err)
 {
@@ -253,13 +281,14 @@ static int run_text(lua_State *L, const struct cf_args *args, const struct cf_sc
     if (end == CF_SCRIPT_ENDED && cf_scheduler_exit_code(L) >= 0)
         return cf_scheduler_exit_code(L);
     if (end != CF_SCRIPT_FAILED) {
+        tell_unfinished(L);
         print_resume_command(args);
         return CF_EXIT_INTERRUPTED;
     }
     int status = exit_status_of(err->kind);
     fprintf(stderr, "confab: %s\n", err->message);
     if (err->kind == CF_ERR_SCRIPT || err->kind == CF_ERR_CONFIG)
-        print_traceback(cf_scheduler_traceback(L));
+        print_traceback(cf_scheduler_traceback(L), err->message);
     if (status == CF_EXIT_RESUMABLE)
         print_resume_command(args);
     return status;

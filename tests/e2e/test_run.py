@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
@@ -191,7 +192,8 @@ def test_run_again_it_sends_nothing_and_exports_the_same_bytes(mock, run_confab,
     before = {table: query(f"select * from {table}") for table in tables}
 
     second = run_confab("run", name, server=server)
-    assert (second.code, second.out) == (0, first.out), second
+    there = "  6 were there already, nothing was sent\n"
+    assert (second.code, second.out) == (0, first.out + there), second
     assert server.arrivals() == log
     assert (folder / "out.jsonl").read_bytes() == exported
     assert {table: query(f"select * from {table}") for table in tables} == before
@@ -295,6 +297,16 @@ def test_tries_asks_again_for_what_does_not_parse_and_logs_each(mock, run_confab
     assert query("select count(*) as n, sum(cost_pico > 0) as paid from calls") == [{"n": 3, "paid": 3}]
     assert query("select cost_usd from conversation_view")[0]["cost_usd"] == pytest.approx(
         query("select spent_usd from run_view")[0]["spent_usd"])
+
+
+def test_the_first_failure_is_told_and_all_are_counted(mock, run_confab, pipeline):
+    result = run_confab("run", pipeline(), "--quiet", "--db", "my data.db", "--concurrency", "1",
+                        server=mock("faults=400@1;400@3"))
+    assert result.code == 1, result
+    first, last = result.err.splitlines()
+    assert first.startswith('warning: item {"persona":"Ann","topic":"tea","turns":8} failed: HTTP 400, bad request: ')
+    assert re.fullmatch(r'warning: run "pipeline": 2 of 6 items failed: 2 × api_error; '
+                        r'"confab show pipeline --db \'my data.db\'" tells more', last), last
 
 
 def test_on_item_and_on_retry_are_called(mock, run_confab, pipeline):
@@ -481,10 +493,13 @@ def test_a_signal_awaits_what_is_in_flight_and_sends_nothing_new(mock, start_con
     assert query("select state from runs") == [{"state": "interrupted"}]
     assert set(states()) <= {"done", "pending"}
     assert query("select sum(at_risk_pico) as n from calls") == [{"n": 0}]
+    done = states().get("done", 0)
+    assert f'run "pipeline": {done} of 6 items are done, 0 of them failed; $' in process.output
 
     quick = mock()
     result = run_confab(*resume_command(process), server=quick)
     assert result.code == 0, result
+    assert (f"  {done} were there already, {6 - done} calls were sent\n" in result.out) == (done > 1)
     assert states() == {"done": 6} and sent(quick) == 4
 
 

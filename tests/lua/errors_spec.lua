@@ -128,11 +128,14 @@ describe("the frames of a traceback", function()
       "\t/home/ann/confab/pipeline.lua:9: in main chunk", "\t[C]: in ?",
     }, "\n")
     assert.equal("\n\tpipeline.lua:5: in field 'step'" ..
-      "\n\t/home/ann/confab/pipeline.lua:9: in main chunk", errors.script_frames(traceback))
+      "\n\t/home/ann/confab/pipeline.lua:9: in main chunk", errors.script_frames(traceback, "pipeline.lua:5: no"))
   end)
 
   it("are none where only confab's own stand", function()
-    assert.equal("", errors.script_frames("stack traceback:\n\t[C]: in ?"))
-    assert.equal("", errors.script_frames(""))
+    assert.equal("", errors.script_frames("stack traceback:\n\t[C]: in ?", ""))
+    assert.equal("", errors.script_frames("", ""))
+    local single = "stack traceback:\n\t[C]: in ?\n\tpipeline.lua:5: in main chunk"
+    assert.equal("", errors.script_frames(single, "pipeline.lua:5: no topic"))
+    assert.equal("\n\tpipeline.lua:5: in main chunk", errors.script_frames(single, "no topic"))
   end)
 end)
