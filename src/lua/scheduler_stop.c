@@ -109,6 +109,9 @@ enum cf_stop_level cf_scheduler_stop_level(lua_State *L)
 
 static void on_signal(int number)
 {
+    /* A shell may send this when its terminal goes, and the kernel too: it gives nothing up. */
+    if (number == SIGHUP && signal_count > 0)
+        return;
     signal_count++;
     if (signal_count >= FATAL_SIGNALS) {
         signal(number, SIG_DFL);
@@ -132,6 +135,10 @@ void cf_scheduler_catch_signals(lua_State *L)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)    /* not under nohup */
+        sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);        /* a file at its limit is a full disk: an error of the write */
 }
