@@ -1,7 +1,9 @@
 /* The program: finds the command, runs it, prints its error, gives the exit status. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/command.h"
@@ -94,13 +96,27 @@ static int dispatch(int argc, char **argv, struct cf_error *err)
     return run_command(command, argc - 2, argv + 2, err);
 }
 
+/* A stream that was closed before we began would let the next file take its number, and what is
+ * printed would go into that. Each takes the lowest number that is free, so it stays closed to its
+ * purpose: reading from a file opened for writing fails, and the other way round. */
+static void keep_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            _exit(CF_EXIT_RESUMABLE);
+}
+
 int main(int argc, char **argv)
 {
+    keep_standard_streams();
     struct cf_error err;
     int status = dispatch(argc, argv, &err);
     if (status < 0)
         return fail(&err);
-    if (!cf_print_finish(&err))
-        return fail(&err);
+    if (!cf_print_finish(&err)) {
+        int unwritten = fail(&err);
+        if (status == CF_EXIT_OK)            /* else the reason that came first stays */
+            return unwritten;
+    }
     return status;
 }
