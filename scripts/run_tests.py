@@ -227,6 +227,12 @@ def build(variant):
 
 # --- the jobs ---------------------------------------------------------------------------------
 
+def longer_look():
+    """What the user asks for beyond the usual: how many kills, how long a lock."""
+    return {name: os.environ[name] for name in ("CONFAB_KILLS", "CONFAB_LOCKED_S")
+            if name in os.environ}
+
+
 def under(variant):
     """What a command is started with: ThreadSanitizer wants the usual address layout."""
     plain = ["setarch", "-R"]
@@ -283,7 +289,7 @@ def pytest_job(variant, kind, name, target, marker):
     return Job(variant, kind, name, under(variant) + [str(part) for part in command],
                {"CONFAB_BIN": str(variant.folder / "confab"),
                 "CONFAB_BUILD": str(variant.folder),
-                "CONFAB_VARIANT": variant.name}, report=report)
+                "CONFAB_VARIANT": variant.name} | longer_look(), report=report)
 
 
 def e2e_jobs(variant):

@@ -1,4 +1,5 @@
 """Killed at any moment and begun again: nothing that was paid for is lost or paid for twice."""
+import os
 import random
 import signal
 import sqlite3
@@ -11,6 +12,7 @@ import durability
 import ledger
 
 ITEMS, CONCURRENCY = 20, 4
+KILLS = int(os.environ.get("CONFAB_KILLS", "10"))      # random moments; more of them for a long look
 
 # Two calls an item, the second made from the first's reply. The same body gets the same reply
 # however often it is asked for, so every way through the faults ends in the same conversations.
@@ -125,7 +127,7 @@ def test_what_failed_around_a_kill_has_a_log_row_that_says_why(point, mock, scri
     assert run["pending"] == 0 and run["failed"] > 5
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(KILLS))
 def test_killed_at_a_random_moment(seed, mock, script, start_confab, query, folder, finish):
     server = mock(f"{FAULTS},latency=uniform:0:6")
     name = script(PIPELINE)
