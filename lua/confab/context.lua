@@ -16,8 +16,12 @@ local context = {}
 ---@field tries? integer
 ---@field on_retry? boolean
 ---@field stopped? confab.Error  Met by a call of the item: no call can succeed any more.
----@field on_held? fun(call: { why: string, changed?: string, bound: integer })  Nothing is sent: gets a call that would be, and does not return.
+---@field on_held? fun(call: { why: string, changed?: string, bound: integer }, request: table)  Nothing is sent: gets a call that would be, and does not return.
 ---@field params? table  The item's own parameters.
+
+--- Under `confab estimate`: gets the first call outside every run that would be sent, and does not return.
+---@type fun(call: table, request: table)?
+context.on_held = nil
 
 local by_coroutine = setmetatable({}, { __mode = "k" })
 local own    -- of the script's own run
@@ -46,6 +50,7 @@ function context.open_run(opts)
   opts.script_hash = flags.script_text and core.hash.sha256hex(flags.script_text) or nil
   opts.options, opts.fresh = flags.options, flags.fresh
   local run = core.run.open(opts)
+  if flags.plan then return run, { changes = {}, is_same = true } end
   local since = again.since(run, opts.model)
   if flags.failed and run.continued then run:set_aside() end
   control.watch(run)
@@ -66,8 +71,8 @@ function context.get()
     local item = run:draw { { key = "", ordinal = -1, params = "{}" } }[1]
     run:load(item)
     -- It only holds the calls: nothing of it is ever pending.
-    if item.state ~= "done" then run:finish(item, { state = "done" }) end
-    own = { run = run, item = item, on_retry = settings.given "on_retry" ~= nil }
+    if item.state ~= "done" and not flags.plan then run:finish(item, { state = "done" }) end
+    own = { run = run, item = item, on_held = context.on_held, on_retry = settings.given "on_retry" ~= nil }
   end
   return own
 end

@@ -1,6 +1,7 @@
 --- Conversations: the methods that scripts call on them, and making one from turns or from a text.
 local core = require "confab.core"
 local errors = require "confab.errors"
+local flags = require "confab.flags"
 local options = require "confab.options"
 local settings = require "confab.settings"
 
@@ -46,7 +47,7 @@ function methods.tag(self, name, value)
   elseif value and value ~= true then
     row.text = tostring(value)
   end
-  if fields.row then
+  if fields.row and not flags.plan then
     core.review.tag(settings.db(), fields.row, row, value == false)
   else
     local rows = {}    -- to be stored with the conversation
@@ -64,7 +65,7 @@ end
 
 local function review(self, status, note)
   local fields = fields_of(self)
-  if fields.row then core.review.set_status(settings.db(), fields.row, status, note) end
+  if fields.row and not flags.plan then core.review.set_status(settings.db(), fields.row, status, note) end
   fields.status = status
   return self
 end

@@ -9,6 +9,7 @@
 ---@field concurrency? integer
 ---@field limit? integer  Only the first so many items of each run.
 ---@field failed? boolean  Ask anew where items failed on content.
+---@field plan? boolean  An estimate: nothing is sent or written.
 ---@field offline? boolean  Send nothing.
 ---@field max_new? integer  Send nothing if more than so many calls are to be sent.
 ---@field min_acceptance? number  The least share of accepted items.

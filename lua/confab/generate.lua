@@ -2,6 +2,7 @@
 local context = require "confab.context"
 local core = require "confab.core"
 local errors = require "confab.errors"
+local flags = require "confab.flags"
 local keys = require "confab.keys"
 local options = require "confab.options"
 local scoring = require "confab.scoring"
@@ -37,7 +38,7 @@ local function request_of(ctx, call)
     schema = type(call.schema) == "table" and core.json.encode(call.schema) or call.schema,
     thinking_budget = call.thinking_budget, effort = call.effort,
     cache = call.cache == true and "5m" or call.cache or nil, template = call.template,
-    on_retry = ctx.on_retry,
+    on_retry = ctx.on_retry, template_name = call.template_name, tries = call.tries,
   }
 end
 
@@ -50,7 +51,7 @@ local function ask_once(ctx, request)
     if type(reply) == "table" and reply.stops_run then ctx.stopped = reply end
     error(reply, 0)
   end
-  if reply.held then ctx.on_held(reply) end    -- does not return
+  if reply.held then ctx.on_held(reply, request) end    -- does not return
   local refusal = reply.refusal
   if not refusal then return reply end
   local message = ("the model declined (%s)%s"):format(refusal.category or "no category given",
@@ -61,7 +62,7 @@ end
 --- Leaves a log row that says why a reply does not serve. A replayed one has it, unless the process
 --- died before it was written; then its item is still pending.
 local function reject(ctx, reply, why)
-  if reply.replayed and ctx.item.state ~= "pending" then return end
+  if flags.plan or reply.replayed and ctx.item.state ~= "pending" then return end
   core.call.reject(ctx.item, reply.call, why.kind, why.message)
 end
 
@@ -122,6 +123,7 @@ local template_rows = setmetatable({}, { __mode = "k" })
 
 --- The database's row of a template; written at its first use.
 local function template_row(tmpl)
+  if flags.plan then return nil end
   local row = template_rows[tmpl]
   if not row then
     local function text(value) return type(value) == "string" and value or value and "(a function)" or nil end
@@ -132,6 +134,14 @@ local function template_row(tmpl)
     template_rows[tmpl] = row
   end
   return row
+end
+
+--- The request that a template makes of an item, for measuring it.
+---@param tmpl confab.Template
+---@param params table
+---@return table request
+function generate.request(tmpl, params)
+  return request_of({}, tmpl:resolve(params))
 end
 
 local COLUMNS = { "persona", "emotion", "topic", "tier", "document_id", "chunk_id" }
@@ -145,10 +155,10 @@ local COLUMNS = { "persona", "emotion", "topic", "tier", "document_id", "chunk_i
 function generate.with_template(ctx, tmpl, params, overrides)
   local call = tmpl:resolve(params)
   for name, value in pairs(overrides) do call[name] = value end
-  call.template = template_row(tmpl)
-  local request = request_of(ctx, call)
   local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
   local tries = overrides.tries or tmpl.tries or ctx.tries or 1
+  call.template, call.template_name, call.tries = template_row(tmpl), tmpl.name, tries
+  local request = request_of(ctx, call)
 
   local calls, cost = {}, 0
   for try = 1, tries do
@@ -223,7 +233,7 @@ local function generate_alone(own, tmpl, params, overrides)
   local ctx = setmetatable({ item = item }, { __index = own })
   local ok, conv = pcall(generate.with_template, ctx, tmpl, params, overrides)
   if not ok then
-    if not conv.stops_run and errors.is(conv) then
+    if not flags.plan and not conv.stops_run and errors.is(conv) then
       own.run:finish(item, { state = "failed", error_kind = conv.kind, error_message = conv.message })
     end
     error(conv, 0)
@@ -231,6 +241,7 @@ local function generate_alone(own, tmpl, params, overrides)
   if item.state == "done" and item.new_calls == 0 then
     for stored in core.store.conversations { item = item.id } do return stored end
   end
+  if flags.plan then return conv end
   own.run:finish(item, { state = "done", conversations = { generate.row(conv, 1) } })
   return conv
 end

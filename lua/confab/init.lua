@@ -2,6 +2,7 @@
 local conversation = require "confab.conversation"
 local core = require "confab.core"
 local cost = require "confab.cost"
+local estimate = require "confab.estimate"
 local generate = require "confab.generate"
 local inputs = require "confab.inputs"
 local limiter = require "confab.limiter"
@@ -22,7 +23,7 @@ local confab = {
   conversation = conversation.new, parse = conversation.parse,
   rule = scoring.rule, scoring = scoring, score = scoring.score,
   limiter = limiter, retry = retry,
-  cost = cost.cost, estimate_tokens = cost.estimate_tokens,
+  cost = cost.cost, estimate_tokens = cost.estimate_tokens, estimate = estimate.estimate,
   rate_limit_status = settings.rate_limit_status, reset_rate_limiter = settings.reset_rate_limiter,
   store = store,
   json = { encode = core.json.encode, decode = core.json.decode, array = core.json.array }, null = core.json.null,

@@ -107,6 +107,17 @@ local export_specs = {
   truncated = { type = "boolean" },
 }
 
+--- What run:export is given, checked; raises what it would raise before anything is written.
+---@param path string
+---@param opts? table
+---@return table opts
+function results.check_export(path, opts)
+  if type(path) ~= "string" then errors.misuse "run:export: a path was expected" end
+  opts = options.check(opts, export_specs, "run:export")
+  store.filter(opts.where, "run:export: where", where_specs)
+  return opts
+end
+
 --- "data.jsonl" -> "data.simulated.jsonl"
 local function simulated_path(path)
   local base, extension = path:match "^(.*)(%.[^./]+)$"
@@ -121,8 +132,7 @@ end
 ---@param opts? { format?: "messages"|"sharegpt"|"alpaca"|"jsonl", where?: table, split?: table|string, system?: "fold"|"keep", seed?: integer, truncated?: boolean }
 ---@return { written: integer, skipped: integer, skipped_by: table<string, integer>, trimmed: integer, folded: integer, held_back: table<string, integer>, files: string[], written_to: integer[], summary: string }
 function Run:export(path, opts)
-  if type(path) ~= "string" then errors.misuse "run:export: a path was expected" end
-  opts = options.check(opts, export_specs, "run:export")
+  opts = results.check_export(path, opts)
   local request = filter_of(self, opts.where, "run:export: where")
   request.simulated = self.simulated
   request.path = self.simulated and path ~= "-" and simulated_path(path) or path

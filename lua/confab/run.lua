@@ -363,6 +363,7 @@ function run.run(opts)
   state.core, state.since = context.open_run { name = name_of(opts), seed = opts.seed, model = state.model }
   function state.new_context() return new_context(state) end
   core.call.set_on_retry(opts.on_retry or settings.given "on_retry")
+  if flags.plan then return require "confab.estimate".run(state) end
   tell_continued(state)
   state.acceptance = acceptance.new(state.core, opts.accept,
     again.must_look(state.core, state.since, opts.key ~= nil))

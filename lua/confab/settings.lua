@@ -228,7 +228,7 @@ function settings.open()
   if not flags.simulate then check_base_url(settings.base_url()) end
   core.engine.open {
     db = settings.db(), provider = given.provider or "anthropic", simulate = flags.simulate,
-    base_url = settings.base_url(), keys = not flags.simulate and find_keys() or nil,
+    base_url = settings.base_url(), keys = not flags.simulate and not flags.plan and find_keys() or nil, plan = flags.plan,
     offline = flags.offline, max_new = flags.max_new,
     limits = given.limits, retry = given.retry, timeouts = given.timeouts, http2 = given.http2,
     models = merged_models(),

@@ -307,6 +307,14 @@ function methods:resolve(params)
   return resolved
 end
 
+--- What asking for one item would take: see confab.estimate.
+---@param params table?
+---@return confab.Estimate
+function methods:estimate(params)
+  state_of(self)
+  return require "confab.estimate".estimate { items = { params or {} }, template = self }
+end
+
 --- The template in a file; see lua/confab/template_file.lua.
 ---@param path string
 ---@param opts? confab.TemplateOptions

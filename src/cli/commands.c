@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/control.h"
 #include "cli/explain.h"
+#include "cli/estimate.h"
 #include "cli/mock.h"
 #include "cli/resume.h"
 #include "cli/run.h"
@@ -12,6 +13,7 @@
 
 const struct cf_command *const cf_commands[] = {
     &cf_command_run,
+    &cf_command_estimate,
     &cf_command_resume,
     &cf_command_pause,
     &cf_command_tune,

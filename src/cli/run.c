@@ -4,6 +4,7 @@
 
 static const struct cf_option options[] = {
     { "fresh", 0, NULL, false, "begin anew; what an earlier run made stays in the database" },
+    { "dry-run", 0, NULL, false, "only estimate, as 'confab estimate' does" },
     { NULL, 0, NULL, false, NULL },
 };
 
@@ -18,6 +19,7 @@ static int run(const struct cf_args *args, struct cf_error *err)
 
     if (cf_script_flags_read(args, &flags, err) && cf_script_read(script.path, &script.text, err)) {
         flags.fresh = cf_args_has(args, "fresh");
+        flags.plan = cf_args_has(args, "dry-run");
         status = cf_script_run(&script, &flags, args, err);
     }
     cf_script_done(&script);

@@ -96,6 +96,7 @@ static void set_flags(lua_State *L, const struct cf_script_flags *flags, const s
         lua_pushnumber(L, flags->min_acceptance);
         lua_setfield(L, -2, "min_acceptance");
     }
+    set_flag(L, "plan", flags->plan);
     set_flag(L, "fresh", flags->fresh);
     set_flag(L, "failed", flags->failed);
     set_flag(L, "offline", flags->offline);
@@ -251,6 +252,23 @@ static void tell_unfinished(lua_State *L)
     lua_pop(L, 2);
 }
 
+/* Calls a function of lua/confab/estimate.lua. */
+static bool call_estimate(lua_State *L, const char *function, bool argument, struct cf_error *err)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "confab.estimate");
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+        lua_getfield(L, -1, function);
+        lua_remove(L, -2);
+        lua_pushboolean(L, argument);
+        if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+            return true;
+    }
+    cf_fail(err, CF_ERR_SCRIPT, "%s", luaL_tolstring(L, -1, NULL));
+    lua_pop(L, 2);
+    return false;
+}
+
 static int run_text(lua_State *L, const struct cf_args *args, const struct cf_script *script,
                     struct cf_error *err)
 {
@@ -311,7 +329,11 @@ int cf_script_run(const struct cf_script *script, const struct cf_script_flags *
     set_arg(L, script);
     if (flags->drain_s >= 0)
         cf_scheduler_set_drain(L, (int64_t)(flags->drain_s * 1000));
-    int status = run_text(L, args, script, err);
+    bool is_ready = !flags->plan || call_estimate(L, "begin", false, err);
+    int status = is_ready ? run_text(L, args, script, err) : -1;
+    /* Also after an error: what was reached is worth knowing. */
+    if (is_ready && flags->plan && !call_estimate(L, "print", flags->plan_json, err))
+        status = -1;
     cf_lua_end_runs(L, status == CF_EXIT_INTERRUPTED ? "interrupted" :
                        status == CF_EXIT_OK || status == CF_EXIT_FAILED_ITEMS ? "done" : "failed");
     cf_lua_free_state(L);

@@ -22,6 +22,8 @@ struct cf_script_flags {
     double drain_s;
     double min_acceptance;        /* a share */
     bool fresh, failed, offline;
+    bool plan;                    /* an estimate: nothing is sent or written */
+    bool plan_json;               /* the estimate as JSON */
 };
 
 /* Reads and checks the options of cf_script_options that were given. */

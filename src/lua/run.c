@@ -35,6 +35,17 @@ static struct cf_run *check_run(lua_State *L, int idx)
     return ((struct lua_run *)luaL_checkudata(L, idx, RUN_MT))->run;
 }
 
+/* Raises config_error in a plan, where nothing may be written. */
+static struct cf_store *check_store(lua_State *L, struct cf_engine *engine)
+{
+    struct cf_error err;
+    if (!cf_engine_is_plan(engine))
+        return cf_engine_store(engine);
+    cf_fail(&err, CF_ERR_CONFIG, "nothing is written in an estimate");
+    cf_lua_raise(L, &err);
+    return NULL;
+}
+
 /* A write that a coroutine waits for. Its texts belong to the Lua value that `anchor` keeps. */
 struct waiting_write {
     struct cf_completion completion;
@@ -344,7 +355,7 @@ static int run_set_aside(lua_State *L)
     struct cf_run *run = check_run(L, 1);
     struct cf_write_call_set_aside aside = { .write.apply = cf_write_call_set_aside, .run = run->id };
     struct cf_error err;
-    if (!cf_store_write(cf_engine_store(run->engine), &aside.write, &err))
+    if (!cf_store_write(check_store(L, run->engine), &aside.write, &err))
         return cf_lua_raise(L, &err);
     lua_pushinteger(L, aside.calls);
     return 1;
@@ -523,7 +534,7 @@ static const enum cf_item_state finish_states[] = { CF_ITEM_DONE, CF_ITEM_FAILED
 
 static int run_finish(lua_State *L)
 {
-    check_run(L, 1);
+    check_store(L, check_run(L, 1)->engine);
     struct cf_item *item = cf_lua_check_item(L, 2);
     luaL_checktype(L, 3, LUA_TTABLE);
     lua_settop(L, 3);
@@ -566,7 +577,7 @@ static int run_orphans(lua_State *L)
         .write.apply = cf_write_item_orphans, .run = run->id, .drawing = run->drawing,
     };
     struct cf_error err;
-    if (!cf_store_write(cf_engine_store(run->engine), &orphans.write, &err))
+    if (!cf_store_write(check_store(L, run->engine), &orphans.write, &err))
         return cf_lua_raise(L, &err);
     lua_pushinteger(L, orphans.orphans);
     return 1;
@@ -581,7 +592,7 @@ static int run_accept(lua_State *L)
         .drops_rest = lua_toboolean(L, 3),
     };
     struct cf_error err;
-    if (!cf_store_write(cf_engine_store(run->engine), &accept.write, &err))
+    if (!cf_store_write(check_store(L, run->engine), &accept.write, &err))
         return cf_lua_raise(L, &err);
     lua_pushinteger(L, accept.surplus);
     return 1;
@@ -606,7 +617,7 @@ static int run_keep(lua_State *L)
         .planned = CF_RUN_KEEP, .budget_pico = CF_RUN_KEEP,
     };
     struct cf_error err;
-    if (!cf_store_write(cf_engine_store(run->engine), &update.write, &err))
+    if (!cf_store_write(check_store(L, run->engine), &update.write, &err))
         return cf_lua_raise(L, &err);
     return 0;
 }
@@ -638,7 +649,7 @@ static int run_template(lua_State *L)
         .settings = cf_lua_read_string(L, 1, "settings"),
     };
     struct cf_error err;
-    if (!cf_store_write(cf_engine_store(cf_lua_check_engine(L)), &template.write, &err))
+    if (!cf_store_write(check_store(L, cf_lua_check_engine(L)), &template.write, &err))
         return cf_lua_raise(L, &err);
     lua_pushinteger(L, template.template);
     lua_pushinteger(L, template.version);
@@ -681,7 +692,7 @@ static int run_controlled(lua_State *L)
 {
     struct cf_write_control done = { .write.apply = cf_write_control, .handled = luaL_checkinteger(L, 1) };
     struct cf_error err;
-    if (!cf_store_write(cf_engine_store(cf_lua_check_engine(L)), &done.write, &err))
+    if (!cf_store_write(check_store(L, cf_lua_check_engine(L)), &done.write, &err))
         return cf_lua_raise(L, &err);
     return 0;
 }
