@@ -122,7 +122,10 @@ bool cf_db_fail(struct cf_db *db, struct cf_error *err)
             err->retryable = true;
         return false;
     case SQLITE_FULL:
-        return cf_fail(err, CF_ERR_STORAGE, "%s: %s: free some space and resume", path, words);
+        cf_fail(err, CF_ERR_STORAGE, "%s: %s: free some space and resume", path, words);
+        if (err != NULL)
+            err->retryable = true;
+        return false;
     case SQLITE_READONLY:
         return cf_fail(err, CF_ERR_STORAGE, "%s: %s: make the file and its folder writable", path,
                        words);
@@ -134,9 +137,13 @@ bool cf_db_fail(struct cf_db *db, struct cf_error *err)
                        "%s is damaged: %s: keep a copy and try `sqlite3 FILE .recover`", path,
                        words);
     case SQLITE_IOERR:
-        if (is_no_room(system_errno))
-            return cf_fail(err, CF_ERR_STORAGE, "%s: %s (%s): free some space and resume", path,
-                           words, strerror(system_errno));
+        if (is_no_room(system_errno)) {
+            cf_fail(err, CF_ERR_STORAGE, "%s: %s (%s): free some space and resume", path, words,
+                    strerror(system_errno));
+            if (err != NULL)
+                err->retryable = true;
+            return false;
+        }
         return cf_fail(err, CF_ERR_STORAGE, "%s: %s%s%s: check the disk, then resume", path, words,
                        system_errno != 0 ? ": " : "",
                        system_errno != 0 ? strerror(system_errno) : "");

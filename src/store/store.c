@@ -5,11 +5,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "confab/clock.h"
 #include "confab/error.h"
 #include "store/schema.h"
 #include "store/tx.h"
+
+#define ROOM_RETRY_MS 200    /* a full disk is tried again so often */
 
 struct cf_store {
     struct cf_store_tx tx;           /* the store thread's once it runs */
@@ -18,6 +23,11 @@ struct cf_store {
     pthread_t thread;
     atomic_bool stopping;
     atomic_uint_fast64_t commits;
+    atomic_bool in_a_hurry;          /* nothing waits for room on the disk */
+    atomic_bool in_trouble;
+    int64_t trouble_ms;              /* since when, by the monotonic clock */
+    pthread_mutex_t hurry_lock;
+    pthread_cond_t hurried;          /* in_a_hurry was set */
     char *path;
     struct cf_error broken; /* why no more is written: a sync failed, or the file is gone */
 };
@@ -94,6 +104,47 @@ static enum outcome commit(struct cf_store *store, struct cf_write *const *group
     return COMMITTED;
 }
 
+/* Waits a little for room on the disk; false if it has been waited for long enough. */
+static bool wait_for_room(struct cf_store *store, const struct cf_error *why)
+{
+    int64_t now_ms = cf_now_ms(store->clock);
+    if (!atomic_load(&store->in_trouble)) {
+        store->trouble_ms = now_ms;
+        atomic_store(&store->in_trouble, true);
+        cf_log(CF_LOG_WARN, "%s; what is to be stored is kept and tried again", why->message);
+    }
+    if (now_ms - store->trouble_ms >= CF_STORE_PATIENCE_MS)
+        return false;
+
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += ROOM_RETRY_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_mutex_lock(&store->hurry_lock);
+    bool in_a_hurry = atomic_load(&store->in_a_hurry);
+    if (!in_a_hurry)
+        pthread_cond_timedwait(&store->hurried, &store->hurry_lock, &until);
+    pthread_mutex_unlock(&store->hurry_lock);
+    return !in_a_hurry;
+}
+
+/* As commit, but a full disk may get room again. */
+static enum outcome commit_patiently(struct cf_store *store, struct cf_write *const *group, size_t count,
+                                     struct cf_error *err)
+{
+    enum outcome outcome;
+    while ((outcome = commit(store, group, count, err)) == FAILED && err->retryable) {
+        if (!wait_for_room(store, err))
+            return FAILED_FOR_ALL;
+    }
+    if (outcome == COMMITTED && atomic_load(&store->in_trouble)) {
+        atomic_store(&store->in_trouble, false);
+        cf_log(CF_LOG_WARN, "%s: storing works again", store->path);
+    }
+    return outcome;
+}
+
 /* All together; if that fails each for itself, so that only the faulty one fails. */
 static void write_group(struct cf_store *store, struct cf_write *const *group, size_t count)
 {
@@ -104,7 +155,7 @@ static void write_group(struct cf_store *store, struct cf_write *const *group, s
         return;
     }
 
-    enum outcome outcome = commit(store, group, count, &err);
+    enum outcome outcome = commit_patiently(store, group, count, &err);
     if (outcome == COMMITTED) {
         finish_all(group, count, NULL);
         return;
@@ -115,7 +166,7 @@ static void write_group(struct cf_store *store, struct cf_write *const *group, s
     }
 
     for (size_t i = 0; i < count; i++) {
-        outcome = commit(store, &group[i], 1, &err);
+        outcome = commit_patiently(store, &group[i], 1, &err);
         if (outcome == FAILED_FOR_ALL) { /* waiting for the lock once for each would take hours */
             finish_all(group + i, count - i, &err);
             return;
@@ -211,6 +262,8 @@ bool cf_store_open(const char *path, const struct cf_store_options *options,
     store->path = cf_strdup(path);
     atomic_init(&store->stopping, false);
     atomic_init(&store->commits, 0);
+    pthread_mutex_init(&store->hurry_lock, NULL);
+    pthread_cond_init(&store->hurried, NULL);
 
     if (!cf_db_open(&store->tx.db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, busy_ms, err))
         goto fail;
@@ -235,21 +288,39 @@ fail:
         cf_queue_done(&store->queue);
     if (store->tx.db.handle != NULL)
         cf_db_close(&store->tx.db);
+    pthread_cond_destroy(&store->hurried);
+    pthread_mutex_destroy(&store->hurry_lock);
     free(store->path);
     free(store);
     return false;
+}
+
+void cf_store_hurry(struct cf_store *store)
+{
+    pthread_mutex_lock(&store->hurry_lock);
+    atomic_store(&store->in_a_hurry, true);
+    pthread_cond_signal(&store->hurried);
+    pthread_mutex_unlock(&store->hurry_lock);
+}
+
+bool cf_store_is_in_trouble(const struct cf_store *store)
+{
+    return atomic_load(&store->in_trouble);
 }
 
 void cf_store_free(struct cf_store *store)
 {
     if (store == NULL)
         return;
+    cf_store_hurry(store);
     atomic_store(&store->stopping, true);
     cf_queue_poke(&store->queue);
     pthread_join(store->thread, NULL);
     cf_queue_done(&store->queue);
     cf_tx_done(&store->tx);
     cf_db_close(&store->tx.db);
+    pthread_cond_destroy(&store->hurried);
+    pthread_mutex_destroy(&store->hurry_lock);
     free(store->path);
     free(store);
 }

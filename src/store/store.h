@@ -24,6 +24,7 @@ struct cf_store;
 struct cf_store_tx;
 
 #define CF_STORE_GROUP_MAX   256     /* messages a transaction */
+#define CF_STORE_PATIENCE_MS 60000   /* how long a full disk is waited for */
 #define CF_STORE_RUN_BUSY_MS 60000   /* a run outlives somebody's backup */
 #define CF_STORE_CMD_BUSY_MS 10000   /* a person waits for a command */
 
@@ -79,6 +80,13 @@ void cf_store_submit(struct cf_store *store, struct cf_write *write);
 /* Submits and waits until it is committed or failed; sets on_done itself. Not for the
  * net thread, nor from an on_done. */
 bool cf_store_write(struct cf_store *store, struct cf_write *write, struct cf_error *err);
+
+/* Whether writes wait for room on the disk. They are tried again for CF_STORE_PATIENCE_MS in all, then
+ * they fail, and so does at once what comes after them, until a write succeeds. Any thread. */
+bool cf_store_is_in_trouble(const struct cf_store *store);
+
+/* From now on nothing waits for room: each write is tried once. Any thread. */
+void cf_store_hurry(struct cf_store *store);
 
 /* Commits made so far; any thread. */
 uint64_t cf_store_commits(const struct cf_store *store);
