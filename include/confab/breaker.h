@@ -25,7 +25,7 @@ struct cf_breaker_policy {
     int     failures;               /* in a row */
     int     calls;                  /* different ones among them; at most CF_BREAKER_CALLS_MAX */
     int64_t quiet_ms;               /* without a success, before it opens */
-    int64_t max_outage_ms;          /* how long it may stay open */
+    int64_t max_outage_ms;          /* how long it may last */
     struct cf_retry_policy probes;  /* max_attempts is not used */
 };
 
@@ -39,7 +39,8 @@ struct cf_breaker {
     int      call_count;
     uint64_t streak;                           /* number of the streak; grows with each success */
     int64_t  success_ms;                       /* of the last success, or of the beginning */
-    int64_t  opened_ms, next_probe_ms;
+    int64_t  failing_ms;                       /* of the streak's first failure */
+    int64_t  next_probe_ms;
     int      probes;                           /* that failed since it opened */
     bool     is_probing;                       /* one is out */
 };
@@ -63,9 +64,9 @@ bool cf_breaker_may_send(struct cf_breaker *breaker, int64_t now_ms, int64_t *ou
 /* The probe was not sent after all, or taken back; another call may be it. */
 void cf_breaker_probe_lost(struct cf_breaker *breaker);
 
-/* How long the service has been away: since it last answered; 0 while the breaker is closed. */
+/* How long the service has been away: since the streak began; 0 while the breaker is closed. */
 int64_t cf_breaker_outage_ms(const struct cf_breaker *breaker, int64_t now_ms);
 
-/* Whether it has been open for longer than max_outage_ms. */
+/* Whether it has been away for longer than max_outage_ms. */
 bool cf_breaker_has_given_up(const struct cf_breaker *breaker, int64_t now_ms);
 #endif

@@ -29,7 +29,8 @@ static void plan_probe(struct cf_breaker *breaker, int64_t now_ms, struct cf_rng
 
 bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_ms, struct cf_rng *rng)
 {
-    breaker->failures++;
+    if (breaker->failures++ == 0)
+        breaker->failing_ms = now_ms;
     note_call(breaker, call);
 
     if (breaker->state == CF_BREAKER_OPEN) {
@@ -46,7 +47,6 @@ bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_m
     breaker->state = CF_BREAKER_SUSPECTED;
     if (now_ms - breaker->success_ms >= breaker->policy->quiet_ms) {
         breaker->state = CF_BREAKER_OPEN;
-        breaker->opened_ms = now_ms;
         breaker->probes = 0;
         plan_probe(breaker, now_ms, rng);
     }
@@ -88,10 +88,10 @@ void cf_breaker_probe_lost(struct cf_breaker *breaker)
 
 int64_t cf_breaker_outage_ms(const struct cf_breaker *breaker, int64_t now_ms)
 {
-    return breaker->state == CF_BREAKER_CLOSED ? 0 : now_ms - breaker->success_ms;
+    return breaker->state == CF_BREAKER_CLOSED ? 0 : now_ms - breaker->failing_ms;
 }
 
 bool cf_breaker_has_given_up(const struct cf_breaker *breaker, int64_t now_ms)
 {
-    return breaker->state == CF_BREAKER_OPEN && now_ms - breaker->opened_ms > breaker->policy->max_outage_ms;
+    return cf_breaker_outage_ms(breaker, now_ms) > breaker->policy->max_outage_ms;
 }

@@ -97,3 +97,19 @@ bool cf_retry_next(struct cf_retry *retry, const struct cf_failure *failure, str
     *out_step = step;
     return step.verdict == CF_VERDICT_RETRY || step.verdict == CF_VERDICT_RETRY_NOT_COUNTED;
 }
+
+bool cf_retry_next_uncounted(struct cf_retry *retry, const struct cf_failure *failure, int64_t min_delay_ms,
+                             struct cf_rng *rng, struct cf_retry_step *out_step)
+{
+    struct cf_judgement judgement;
+    cf_retry_classify(failure, &judgement);
+    if (judgement.verdict != CF_VERDICT_RETRY)
+        return cf_retry_next(retry, failure, rng, out_step);
+
+    int64_t delay_ms = cf_retry_delay_ms(retry->policy, retry->attempts + 1, failure->retry_after_ms, rng);
+    *out_step = (struct cf_retry_step){
+        .verdict = CF_VERDICT_RETRY, .attempt = retry->attempts + 1, .judgement = judgement,
+        .delay_ms = delay_ms > min_delay_ms ? delay_ms : min_delay_ms,
+    };
+    return true;
+}

@@ -128,6 +128,26 @@ static void three_attempts_are_two_retries(void **state)
     assert_string_equal(step.judgement.reason, "overloaded");
 }
 
+static void a_failure_that_is_not_counted_never_is_the_last(void **state)
+{
+    (void)state;
+    static const struct cf_failure bad = { .http_status = 400, .retry_after_ms = -1 };
+    struct cf_retry retry;
+    struct cf_retry_step step;
+    cf_retry_init(&retry, &no_jitter);
+    assert_true(cf_retry_next(&retry, &overloaded, NULL, &step));
+    for (int i = 0; i < 50; i++) {
+        assert_true(cf_retry_next_uncounted(&retry, &overloaded, 0, NULL, &step));
+        assert_int_equal(step.attempt, 2);
+        assert_int_equal(step.delay_ms, 2000);
+    }
+    assert_true(cf_retry_next_uncounted(&retry, &overloaded, 5000, NULL, &step));
+    assert_int_equal(step.delay_ms, 5000);
+    assert_true(cf_retry_next(&retry, &overloaded, NULL, &step));
+    assert_false(cf_retry_next_uncounted(&retry, &bad, 0, NULL, &step));    /* it says something */
+    assert_int_equal(step.verdict, CF_VERDICT_FAIL_ITEM);
+}
+
 static void waiting_for_a_rate_limit_is_no_attempt(void **state)
 {
     (void)state;
@@ -215,6 +235,7 @@ int main(void)
         cmocka_unit_test(the_default_is_three_attempts),
         cmocka_unit_test(jitter_is_added_at_random_within_its_bound),
         cmocka_unit_test(three_attempts_are_two_retries),
+        cmocka_unit_test(a_failure_that_is_not_counted_never_is_the_last),
         cmocka_unit_test(waiting_for_a_rate_limit_is_no_attempt),
         cmocka_unit_test(a_rate_limit_that_says_nothing_doubles),
         cmocka_unit_test(a_pause_has_jitter_on_top),
