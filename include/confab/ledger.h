@@ -26,6 +26,9 @@ struct cf_ledger {
     int64_t tokens[CF_TOKEN_KINDS];   /* of settled calls whose usage is known and believed */
 };
 
+/* Books what was spent and put at risk elsewhere, or before. */
+void cf_ledger_add(struct cf_ledger *ledger, int64_t spent, int64_t at_risk);
+
 /* Whether one more call may go: spent + at_risk + reserved + bound is within budget. Always with
  * CF_BUDGET_NONE; never with a budget and an unknown bound. */
 bool cf_ledger_fits(const struct cf_ledger *ledger, int64_t budget, int64_t bound);

@@ -30,6 +30,12 @@ static bool within(int64_t budget, int64_t sum, const int64_t *amounts, size_t c
     return sum <= budget;
 }
 
+void cf_ledger_add(struct cf_ledger *ledger, int64_t spent, int64_t at_risk)
+{
+    add_or_stay_at_max(&ledger->spent, spent);
+    add_or_stay_at_max(&ledger->at_risk, at_risk);
+}
+
 bool cf_ledger_fits(const struct cf_ledger *ledger, int64_t budget, int64_t bound)
 {
     const int64_t amounts[] = { ledger->at_risk, ledger->reserved, bound };

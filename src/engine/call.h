@@ -2,7 +2,7 @@
  *
  * A call is moved whole from thread to thread:
  *
- *   script --submit--> net: waits for its lane --granted--> store: row 'sent' --> net: HTTP
+ *   script --submit--> net: gates, its lane --granted--> store: row 'sent' --> net: HTTP
  *     ^                                                                             |
  *     +---------------- store: reply and log row, or the failure, committed <-------+
  *
@@ -29,13 +29,23 @@ struct cf_account;
 struct cf_key;
 struct cf_model;
 struct cf_sender;
+struct cf_sender_lane;
 
 #define CF_BRANCH_MAX 64    /* bytes with the NUL; "1.3.2" nests far enough */
+#define CF_ITEM_NAME_MAX 64
 
 /* A message to the net thread. */
 struct cf_sender_message {
     struct cf_queue_link link;
     void (*handle)(struct cf_sender *sender, struct cf_sender_message *message);
+};
+
+/* Why a call is put aside, before its lane. */
+enum cf_parked {
+    CF_PARKED_NOT,
+    CF_PARKED_HELD,          /* somebody holds the sending, or the disk is low */
+    CF_PARKED_SERVICE,       /* the service is away */
+    CF_PARKED_BUDGET,        /* until others have settled */
 };
 
 struct cf_call {
@@ -47,6 +57,7 @@ struct cf_call {
     /* What is asked. Owned by the call unless said otherwise; not changed after submitting. */
     struct cf_account *account;           /* of the run; borrowed */
     int64_t  run, item, template_id;
+    char     item_name[CF_ITEM_NAME_MAX]; /* its key, perhaps cut; for messages */
     char     branch[CF_BRANCH_MAX];
     uint8_t  hash[CF_SHA256_SIZE];
     int64_t  ordinal;
@@ -78,6 +89,14 @@ struct cf_call {
     struct cf_timer timer;                /* the wait before a retry */
     struct cf_retry retry;
     struct cf_key *key;                   /* borrowed; of the current attempt */
+    struct cf_sender_lane *lane;          /* the same */
+    struct cf_call *park_prev, *park_next;
+    enum cf_parked parked;
+    bool     is_reserved;                 /* its bound, in the account */
+    bool     is_probe;                    /* goes to see whether the service is back */
+    struct cf_sender_lane *streak_lane;   /* where its last failures were, */
+    uint64_t streak;                      /* in which streak of that lane's breaker, */
+    int      streak_failures;             /* and how many of them were counted */
     struct cf_http_request http;
     union {
         struct cf_write_call_sent sent;
@@ -87,8 +106,7 @@ struct cf_call {
     bool     is_writing;                  /* a write is under way: a grant waits for it */
     bool     is_write_refused;            /* the last write failed; error says why */
     bool     is_granted;                  /* the grant that waits */
-    bool     is_held;                     /* its next attempt waits for cf_sender_hold */
-    bool     is_kept;                     /* its reply could not be stored yet */
+    bool     was_named;                   /* for taking too long */
     bool     will_retry;
     int64_t  due_ms;                      /* when the retry is due */
     int64_t  begun_ms;                    /* of the current attempt */

@@ -1,6 +1,7 @@
 #include "engine/sender.h"
 
 #include <semaphore.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -8,6 +9,14 @@
 #include "base/mem.h"
 #include "confab/clock.h"
 #include "engine/sender_impl.h"
+#include "provider/anthropic.h"
+#include "store/store.h"
+
+void cf_sender_lane_key(const struct cf_sender *sender, const struct cf_key *key, const char *limit_class,
+                        char out[CF_LANE_KEY_MAX])
+{
+    snprintf(out, CF_LANE_KEY_MAX, "%s|%s|%s", limit_class, key->name, sender->base_url);
+}
 
 /* --- the queue --- */
 
@@ -22,6 +31,7 @@ struct control {
     const char *key_name, *limit_class;    /* NULL: see cf_sender_limits */
     struct cf_limit_status *status;
     const struct cf_limit_config *change;  /* see cf_sender_tune */
+    int64_t max_outage_ms;
     struct cf_error *err;
     bool found;
 };
@@ -35,13 +45,14 @@ static void handle_drain(struct cf_sender *sender, struct cf_sender_message *mes
 {
     free(control_of(message));
     sender->is_draining = true;
-    cf_attempt_return_waiting(sender);
+    cf_attempt_return_waiting(sender, NULL);
 }
 
 static void handle_abandon(struct cf_sender *sender, struct cf_sender_message *message)
 {
     free(control_of(message));
     sender->is_draining = sender->is_abandoned = true;
+    cf_store_hurry(sender->store);
     cf_attempt_abandon(sender);
 }
 
@@ -56,6 +67,12 @@ static void handle_unhold(struct cf_sender *sender, struct cf_sender_message *me
     free(control_of(message));
     sender->is_held = false;
     cf_attempt_begin_held(sender);
+}
+
+static void handle_max_outage(struct cf_sender *sender, struct cf_sender_message *message)
+{
+    sender->breaker_policy.max_outage_ms = control_of(message)->max_outage_ms;
+    free(control_of(message));
 }
 
 static void handle_end(struct cf_sender *sender, struct cf_sender_message *message)
@@ -128,7 +145,7 @@ static void on_messages(uint32_t events, void *self)
 
 static void pump_limiter(struct cf_sender *sender)
 {
-    if (sender->is_held) {
+    if (cf_attempt_is_held(sender)) {
         cf_loop_clear_timer(sender->loop, &sender->limiter_timer);
         return;
     }
@@ -152,8 +169,10 @@ static void on_limiter_due(void *self)
 static void publish_status(struct cf_sender *sender)
 {
     struct cf_limit_status limits = { 0 };
-    if (sender->last_lane[0] != '\0')
-        cf_limiter_status(sender->limiter, sender->last_lane, cf_loop_now(sender->loop), &limits);
+    int64_t away_ms, probe_ms;
+    if (sender->last_lane != NULL)
+        cf_limiter_status(sender->limiter, sender->last_lane->key, cf_loop_now(sender->loop), &limits);
+    cf_outage_status(sender, &away_ms, &probe_ms);
 
     pthread_mutex_lock(&sender->status_lock);
     sender->status = (struct cf_sender_status){
@@ -161,7 +180,11 @@ static void publish_status(struct cf_sender *sender)
         .backing_off = sender->backing_off, .at_stake_pico = sender->at_stake_pico,
         .paused_until_ms = limits.paused_until_ms, .limit_requests = limits.limit,
         .window_ms = sender->limits.window_ms, .is_held = sender->is_held,
-        .limit_source = limits.source, .is_storage_full = sender->store_trouble_ms != 0,
+        .limit_source = limits.source, .is_storage_full = cf_store_is_in_trouble(sender->store),
+        .is_disk_low = sender->is_disk_low,
+        .waiting_for_budget = sender->waiting_for_budget,
+        .waiting_for_service = sender->waiting_for_service,
+        .away_ms = away_ms, .next_probe_ms = probe_ms,
     };
     pthread_mutex_unlock(&sender->status_lock);
 }
@@ -169,7 +192,10 @@ static void publish_status(struct cf_sender *sender)
 static void on_turn(void *self)
 {
     struct cf_sender *sender = self;
-    pump_limiter(sender);
+    do {
+        cf_budget_turn(sender);
+        pump_limiter(sender);
+    } while (sender->has_settled && sender->short_accounts != NULL);
     publish_status(sender);
     if (sender->is_ending && sender->calls == NULL)
         cf_loop_stop(sender->loop);
@@ -197,6 +223,10 @@ bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **
     sender->retry_policy = options->retry;
     sender->timeouts = options->timeouts;
     sender->limits = options->limits;
+    sender->free_bytes = options->free_bytes;
+    cf_breaker_policy_default(&sender->breaker_policy);
+    if (options->max_outage_ms > 0)
+        sender->breaker_policy.max_outage_ms = options->max_outage_ms;
     sender->base_url = cf_strdup(options->base_url);
     sender->url = cf_anthropic_url(options->base_url);
     cf_rng_seed(&sender->rng, options->seed);
@@ -222,6 +252,7 @@ bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **
     sender->queue_watch = (struct cf_watch){ on_messages, sender, cf_queue_fd(&sender->queue) };
     cf_loop_watch(sender->loop, &sender->queue_watch, EPOLLIN);
     cf_loop_set_idle(sender->loop, on_turn, sender);
+    cf_health_begin(sender);
     if (pthread_create(&sender->thread, NULL, run_thread, sender) != 0) {
         cf_fail(err, CF_ERR_STORAGE, "no thread could be started");
         goto failed;
@@ -268,6 +299,7 @@ void cf_sender_free(struct cf_sender *sender)
         cf_loop_free(sender->loop);
         cf_queue_done(&sender->queue);
     }
+    cf_outage_free_lanes(sender);
     cf_limiter_free(sender->limiter);
     cf_keys_done(&sender->keys);
     free(sender->base_url);
@@ -290,6 +322,14 @@ void cf_sender_drain(struct cf_sender *sender)
 void cf_sender_hold(struct cf_sender *sender, bool is_held)
 {
     post_control(sender, is_held ? handle_hold : handle_unhold);
+}
+
+void cf_sender_set_max_outage(struct cf_sender *sender, int64_t max_outage_ms)
+{
+    struct control *control = cf_calloc(1, sizeof *control);
+    control->message.handle = handle_max_outage;
+    control->max_outage_ms = max_outage_ms;
+    cf_queue_push(&sender->queue, &control->message.link);
 }
 
 void cf_sender_abandon(struct cf_sender *sender)

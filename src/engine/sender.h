@@ -29,6 +29,8 @@ struct cf_sender_options {
     struct cf_retry_policy retry;
     struct cf_http_timeouts timeouts;
     bool http2;
+    int64_t max_outage_ms;                 /* how long the service may be away; 0: the default, 6 h */
+    int64_t (*free_bytes)(const char *path);    /* room on the disk of a file; NULL: as the system says */
     uint64_t seed;                         /* of the jitter */
     const struct cf_clock *clock;          /* borrowed */
     const struct cf_models *models;        /* borrowed */
@@ -44,7 +46,12 @@ struct cf_sender_status {
     int64_t paused_until_ms;    /* on the clock given; 0: no lane is paused */
     int64_t limit_requests, window_ms;   /* of the lane used last */
     const char *limit_source;   /* static */
-    bool    is_storage_full;    /* replies wait for the disk */
+    bool    is_storage_full;    /* what is to be stored waits for the disk */
+    bool    is_disk_low;        /* nothing new is sent until it has room */
+    int64_t waiting_for_budget; /* until others have settled */
+    int64_t waiting_for_service;
+    int64_t away_ms;            /* how long the service has been away; 0: it is not */
+    int64_t next_probe_ms;      /* when it is asked again, on the clock given; 0: at this moment */
     int64_t at_stake_pico;      /* the bounds of what is in flight */
 };
 
@@ -71,6 +78,9 @@ void cf_sender_abandon(struct cf_sender *sender);
 
 /* Holds new calls and retries back, or lets them go again; what is in flight goes on. Any thread. */
 void cf_sender_hold(struct cf_sender *sender, bool is_held);
+
+/* How long the service may be away before the run stops. Any thread. */
+void cf_sender_set_max_outage(struct cf_sender *sender, int64_t max_outage_ms);
 
 /* Changes the common limits: fields of *change above 0 are set, the others stay (of its concurrency
  * and amounts only). Keys with limits of their own keep them. Blocks for one turn of the loop; not for

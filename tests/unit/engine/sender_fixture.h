@@ -51,7 +51,9 @@ struct fixture {
     sqlite3 *db;                             /* a second connection, for looking and for triggers */
     int64_t run, item;
     int64_t submitted;
+    int64_t bound_pico;                      /* of the calls submitted */
     atomic_int retries;                      /* on_retry was called */
+    atomic_int last_attempt;                 /* the number that it was told */
     struct cf_error err;
 
     struct cf_key_options keys[2];
@@ -85,8 +87,10 @@ static inline void fixture_write(struct fixture *f, struct cf_write *write)
     must(f, cf_store_write(f->store, write, &f->err));
 }
 
-/* Everything but the sender, whose options a test may change before fixture_start. */
-static inline void fixture_open(struct fixture *f, const char *spec, const char *api_key)
+/* Everything but the sender, whose options a test may change before fixture_start. With
+ * simulator_clock the simulator's faults go by that clock. */
+static inline void fixture_open_by(struct fixture *f, const char *spec, const char *api_key,
+                                   const struct cf_clock *simulator_clock)
 {
     memset(f, 0, sizeof *f);
     atomic_store(&fixture_now_ms, 1000000);
@@ -95,7 +99,9 @@ static inline void fixture_open(struct fixture *f, const char *spec, const char 
     assert_non_null(mkdtemp(f->folder));
     snprintf(f->path, sizeof f->path, "%s/test.db", f->folder);
 
-    struct cf_simulator_options simulator = { .spec = spec, .api_key = api_key };
+    struct cf_simulator_options simulator = {
+        .spec = spec, .api_key = api_key, .clock = simulator_clock,
+    };
     must(f, cf_simulator_start(&simulator, &f->simulator, &f->err));
     struct cf_store_options store = { .busy_ms = 5000, .clock = &fixture_clock };
     must(f, cf_store_open(f->path, &store, &f->store, &f->err));
@@ -115,6 +121,7 @@ static inline void fixture_open(struct fixture *f, const char *spec, const char 
     };
     fixture_write(f, &drawn.write);
     f->run = begin.run;
+    f->bound_pico = BOUND_PICO;
     f->item = draw.item;
 
     f->models = cf_models_new();
@@ -138,6 +145,11 @@ static inline void fixture_open(struct fixture *f, const char *spec, const char 
     f->options.limits.pacing = CF_PACING_BURST;
 }
 
+static inline void fixture_open(struct fixture *f, const char *spec, const char *api_key)
+{
+    fixture_open_by(f, spec, api_key, NULL);
+}
+
 static inline void fixture_start(struct fixture *f)
 {
     must(f, cf_sender_open(&f->options, &f->sender, &f->err));
@@ -150,6 +162,7 @@ static inline void count_retry(struct cf_call *call, const struct cf_retry_step 
     assert_true(step->attempt >= 1);
     assert_int_not_equal(err->kind, CF_OK);
     atomic_fetch_add(&f->retries, 1);
+    atomic_store(&f->last_attempt, step->attempt);
 }
 
 /* A call whose prompt is its number. */
@@ -172,7 +185,7 @@ static inline struct cf_call *fixture_submit(struct fixture *f)
     call->body_len = (size_t)len;
     cf_sha256(body, (size_t)len, call->hash);
     call->max_tokens = 256;
-    call->bound_pico = BOUND_PICO;
+    call->bound_pico = f->bound_pico;
     call->amounts = (struct cf_amounts){ 1, 30, 256 };
     call->on_retry = count_retry;
     cf_sender_submit(f->sender, call);
@@ -200,6 +213,21 @@ static inline void fixture_turn(struct fixture *f)
     assert_true(cf_sender_limits(f->sender, NULL, "sonnet", &unused));
 }
 
+/* Moves the clock, and the net thread with it. */
+static inline void fixture_pass(struct fixture *f, int64_t ms)
+{
+    atomic_fetch_add(&fixture_now_ms, ms);
+    fixture_turn(f);
+}
+
+/* The next call that came back, where calls wait for moments that are far off. */
+static inline struct cf_call *fixture_next_in_time(struct fixture *f)
+{
+    while (f->popped == NULL && !cf_queue_wait(&f->completions, 2))
+        fixture_pass(f, 1000);
+    return fixture_next(f);
+}
+
 static inline struct cf_sender_status fixture_status(struct fixture *f)
 {
     struct cf_sender_status status;
@@ -207,13 +235,6 @@ static inline struct cf_sender_status fixture_status(struct fixture *f)
     fixture_turn(f);         /* the first turn has published now */
     cf_sender_status(f->sender, &status);
     return status;
-}
-
-/* Moves the clock, and the net thread with it. */
-static inline void fixture_pass(struct fixture *f, int64_t ms)
-{
-    atomic_fetch_add(&fixture_now_ms, ms);
-    fixture_turn(f);
 }
 
 /* Turns the net thread until *at(status) is want. */
@@ -252,6 +273,8 @@ static inline void fixture_check_rest(struct fixture *f)
     assert_int_equal(status.in_flight, 0);
     assert_int_equal(status.backing_off, 0);
     assert_int_equal(status.at_stake_pico, 0);
+    assert_int_equal(status.waiting_for_budget, 0);
+    assert_int_equal(status.waiting_for_service, 0);
     for (size_t i = 0; i < f->options.key_count; i++) {
         struct cf_limit_status limits;
         assert_true(cf_sender_limits(f->sender, f->keys[i].name, "sonnet", &limits));

@@ -2,6 +2,9 @@
  * keys, stops. After each test every counter must be back at rest and agree with the database. */
 #include "sender_fixture.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 static struct fixture fixture;
 
 static struct fixture *start(const char *spec)
@@ -56,7 +59,7 @@ static void many_calls_all_return(void **state)
         fixture_submit(f);
     int replies = 0;
     for (int i = 0; i < 200; i++) {
-        struct cf_call *call = fixture_next(f);
+        struct cf_call *call = fixture_next_in_time(f);
         replies += call->has_reply;
         cf_call_free(call);
     }
@@ -585,23 +588,37 @@ static void a_429_that_cannot_be_written_stops_the_run(void **state)
     fixture_close(f);
 }
 
+/* Files of this process cannot grow any more, or can again. */
+static void fill_disk(bool is_full)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = is_full ? 1 : limit.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A call that was sent, and whose reply finds the disk full. */
+static struct fixture *start_full(void)
+{
+    struct fixture *f = start("latency=fixed:50");
+    fixture_submit(f);
+    while (fixture_count(f, "SELECT count(*) FROM calls WHERE state = 'sent'") == 0)
+        continue;
+    fill_disk(true);
+    fixture_until(f, is_storage_full, true);
+    return f;
+}
+
 static void a_reply_is_kept_until_there_is_room(void **state)
 {
     (void)state;
-    struct fixture *f = start("");
-    fixture_sql(f, REFUSE("UPDATE OF state ON calls WHEN NEW.state = 'done'"));
-    fixture_submit(f);
-    fixture_until(f, is_storage_full, true);
-    fixture_pass(f, 1000);
-    fixture_turn(f);
-    fixture_pass(f, 1000);
+    struct fixture *f = start_full();
+    fixture_pass(f, 30000);
     assert_true(fixture_status(f).is_storage_full);
     assert_null(f->popped);
     assert_rows(f, 1, "calls WHERE state = 'sent'");
-
-    fixture_sql(f, "DROP TRIGGER refuse");
-    while (!cf_queue_wait(&f->completions, 0))
-        fixture_pass(f, 1000);
+    fill_disk(false);
     check_reply(fixture_next(f), 1);
     fixture_until(f, is_storage_full, false);
     assert_rows(f, 1, "calls WHERE state = 'done'");
@@ -610,50 +627,82 @@ static void a_reply_is_kept_until_there_is_room(void **state)
     fixture_close(f);
 }
 
-static void a_reply_that_finds_no_room_for_a_minute_stops_the_run(void **state)
+static void what_finds_no_room_for_a_minute_stops_the_run(void **state)
 {
     (void)state;
-    struct fixture *f = start("");
-    fixture_sql(f, REFUSE("UPDATE OF state ON calls WHEN NEW.state = 'done'"));
-    fixture_submit(f);
-    fixture_until(f, is_storage_full, true);
-    int64_t began_ms = atomic_load(&fixture_now_ms);
-    while (!cf_queue_wait(&f->completions, 0))
-        fixture_pass(f, 1000);
-    assert_true(atomic_load(&fixture_now_ms) - began_ms >= 60000);
-    struct cf_call *call = fixture_next(f);
-    assert_true(call->stops_run);
-    check_error(call, CF_ERR_STORAGE, 0, 1);
+    struct fixture *f = start_full();
+    fixture_submit(f);                       /* its row finds no room either */
+    fixture_pass(f, 59000);
+    assert_null(f->popped);
+    fixture_pass(f, 1000);
+    for (int i = 0; i < 2; i++) {
+        struct cf_call *call = fixture_next(f);
+        assert_true(call->stops_run);
+        assert_int_equal(call->error.kind, CF_ERR_STORAGE);
+        cf_call_free(call);
+    }
+    fill_disk(false);
+    assert_int_equal(fixture_counters(f)->requests, 1);
     fixture_close(f);
 }
 
-static void a_reply_that_is_kept_gets_a_last_chance_when_all_is_given_up(void **state)
+static void nothing_waits_for_room_once_all_is_given_up(void **state)
 {
     (void)state;
-    struct fixture *f = start("");
-    fixture_sql(f, REFUSE("UPDATE OF state ON calls WHEN NEW.state = 'done'"));
-    fixture_submit(f);
-    fixture_until(f, is_storage_full, true);
-    fixture_sql(f, "DROP TRIGGER refuse");
+    struct fixture *f = start_full();
     cf_sender_abandon(f->sender);            /* without the clock moving */
-    check_reply(fixture_next(f), 1);
-    fixture_check_rows(f);
+    check_error(fixture_next(f), CF_ERR_STORAGE, 0, 1);
+    fill_disk(false);
     fixture_close(f);
 }
 
 static void the_end_brings_back_a_reply_that_cannot_be_stored(void **state)
 {
     (void)state;
-    struct fixture *f = start("");
-    fixture_sql(f, REFUSE("UPDATE OF state ON calls WHEN NEW.state = 'done'"));
-    fixture_submit(f);
-    fixture_until(f, is_storage_full, true);
+    struct fixture *f = start_full();
     cf_sender_end(f->sender);
     cf_store_free(f->store);
     f->store = NULL;
     cf_sender_free(f->sender);
     f->sender = NULL;
+    fill_disk(false);
     check_error(fixture_next(f), CF_ERR_STORAGE, 0, 1);
+    fixture_close(f);
+}
+
+static atomic_llong free_bytes;
+
+static int64_t free_bytes_of(const char *path)
+{
+    assert_string_equal(path, fixture.path);
+    return atomic_load(&free_bytes);
+}
+
+static void a_low_disk_holds_new_calls(void **state)
+{
+    (void)state;
+    fixture_open(&fixture, "", NULL);
+    struct fixture *f = &fixture;
+    f->options.free_bytes = free_bytes_of;
+    atomic_store(&free_bytes, (INT64_C(64) << 20) - 1);
+    fixture_start(f);
+    for (int i = 0; i < 3; i++)
+        fixture_submit(f);
+    fixture_until(f, is_disk_low, true);
+    assert_rows(f, 0, "calls");
+    atomic_store(&free_bytes, INT64_C(64) << 20);
+    fixture_pass(f, 5000);
+    for (int i = 0; i < 3; i++)
+        check_reply(fixture_next(f), 1);
+    assert_false(fixture_status(f).is_disk_low);
+
+    atomic_store(&free_bytes, 0);
+    fixture_pass(f, 5000);
+    fixture_submit(f);
+    assert_true(fixture_status(f).is_disk_low);
+    cf_sender_drain(f->sender);
+    check_error(fixture_next(f), CF_ERR_CANCELLED, 0, 0);
+    fixture_check_rows(f);
     fixture_close(f);
 }
 
@@ -726,8 +775,9 @@ int main(void)
         cmocka_unit_test(a_failure_that_cannot_be_written_stops_the_run),
         cmocka_unit_test(a_429_that_cannot_be_written_stops_the_run),
         cmocka_unit_test(a_reply_is_kept_until_there_is_room),
-        cmocka_unit_test(a_reply_that_finds_no_room_for_a_minute_stops_the_run),
-        cmocka_unit_test(a_reply_that_is_kept_gets_a_last_chance_when_all_is_given_up),
+        cmocka_unit_test(what_finds_no_room_for_a_minute_stops_the_run),
+        cmocka_unit_test(nothing_waits_for_room_once_all_is_given_up),
+        cmocka_unit_test(a_low_disk_holds_new_calls),
         cmocka_unit_test(the_end_brings_back_a_reply_that_cannot_be_stored),
         cmocka_unit_test(a_call_that_is_sent_again_has_the_request_as_it_is_now),
     };
