@@ -220,6 +220,11 @@ function Template:render(params) end
 ---@return string[]
 function Template:variables() end
 
+--- What asking for one item would take.
+---@param params table?
+---@return confab.Estimate
+function Template:estimate(params) end
+
 --- All that a call needs.
 ---@param params table?
 ---@return confab.ResolvedTemplate
@@ -552,6 +557,50 @@ function confab.cost(input, output, model) end
 ---@param text string
 ---@return integer
 function confab.estimate_tokens(text) end
+
+---@class confab.Range
+---@field low number
+---@field expected number
+---@field high number
+
+---@class confab.LimitInForce
+---@field requests integer  In a window.
+---@field input_tokens? integer
+---@field output_tokens? integer
+---@field window_ms integer
+---@field source "default"|"configured"|"learnt"|"simulator"
+
+---@class confab.Estimate
+---@field run? string  Name of the run, in an estimate of a script.
+---@field items integer
+---@field sampled? integer  So many of the items were measured.
+---@field new_items integer  With a call that would be sent.
+---@field stored_items integer  Whose calls are all stored.
+---@field failed_items integer  That come to an error before a call.
+---@field calls confab.Range  Calls that would be sent.
+---@field stored_calls integer
+---@field input_tokens confab.Range
+---@field output_tokens confab.Range
+---@field cost? confab.Range  Dollars; nil: a price is not known.
+---@field cost_bound? number  Dollars: the most that these calls may cost.
+---@field time_ms confab.Range
+---@field disk_bytes confab.Range
+---@field limit? confab.LimitInForce
+---@field basis string[]  What the numbers come from.
+---@field covers string[]  What they leave out.
+
+---@class confab.EstimateOptions
+---@field items confab.Sequence|any[]
+---@field template confab.Template
+---@field accept? integer  Only until so many are accepted.
+---@field tries? integer  Default: 1.
+---@field seed? integer  Of the sample, where there are more than 1,000 items (default: 0).
+---@field concurrency? integer  Items in work at once.
+
+--- What asking a template for each item would take, without asking.
+---@param opts confab.EstimateOptions
+---@return confab.Estimate
+function confab.estimate(opts) end
 
 -- The database
 

@@ -89,7 +89,7 @@ def test_the_manual_and_the_readme_have_every_option(root, run_confab, name):
     _, _, section = manual.partition(f"\n.SS confab {name}")
     assert section, f"confab {name} is not in the manual"
     section = section.partition("\n.SS ")[0]
-    if name == "resume":            # it takes those of run
+    if name in ("resume", "estimate"):      # they take those of run
         section += manual.partition("\n.SS confab run ")[2].partition("\n.SS ")[0]
     readme = (root / "README.md").read_text(encoding="utf-8")
     reference = readme.partition("\n### Commands\n")[2].partition("\n## ")[0]

@@ -131,6 +131,7 @@ describe("the options of", function()
     { "confab.chunks", "confab.ChunkOpts", confab.chunks, "file", odd },
     { "confab.limiter", "confab.Limits", confab.limiter, odd },
     { "confab.retry", "confab.RetryOptions", confab.retry, odd },
+    { "confab.estimate", "confab.EstimateOptions", confab.estimate, odd },
     { "confab.cost", "confab.TokenCounts", confab.cost, odd, nil, "free" },
     { "confab.lines", nil, confab.lines, "file", odd },
     { "confab.rule", "confab.Rule", confab.rule, odd },
