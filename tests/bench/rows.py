@@ -1,0 +1,296 @@
+"""The rows of the benchmark: each measures one thing and says what it should be.
+
+A row is a function that gets a Bench and yields Figures; scripts/bench prints them as they come.
+"""
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import tempfile
+import time
+
+from processes import CLIENT_CORE, Failed, Simulator, pinned, run_client
+
+PIPELINE = pathlib.Path(__file__).with_name("pipeline.lua")
+REPLY = "reply_bytes=6000"       # ten turns
+UNLIMITED = "max_requests=1000000"
+SMALL_REPLY = "reply_bytes=600"  # where only the number of items counts: a tenth of the disk
+
+
+@dataclasses.dataclass
+class Figure:
+    what: str
+    value: str
+    target: str = ""
+    met: bool | None = None      # None: there is no target, or it depends on the machine
+
+
+@dataclasses.dataclass
+class Bench:
+    confab: pathlib.Path
+    bare_loop: pathlib.Path
+    store: pathlib.Path
+    rounds: int
+    scale: float                 # of the numbers of items
+    million: bool
+
+    def items(self, count):
+        return max(64, round(count * self.scale))
+
+    @contextlib.contextmanager
+    def folder(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="confab-bench-"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+    def pipeline(self, server, folder, arguments, timeout_s=120, options=(), statuses=(0,)):
+        command = [self.confab, "run", PIPELINE, "--progress", "none", *options, "--", *arguments]
+        return run_client(command, folder, timeout_s, server.environment(), statuses=statuses)
+
+    def bare(self, server, folder, items, concurrency, timeout_s=120):
+        client = run_client([self.bare_loop, f"{server.url}/messages", items, concurrency, folder / "bare.db"],
+                            folder, timeout_s)
+        return json.loads(client.output)
+
+
+def at_most(what, value, most, text):
+    return Figure(what, text, f"≤ {most:g}", value <= most)
+
+
+def at_least(what, value, least, text):
+    return Figure(what, text, f"≥ {least:g}", value >= least)
+
+
+# --- against the bare loop ---
+
+def cpu(bench):
+    """CPU an item and items a second at zero latency, against the bare loop in turns with it."""
+    items, bare, ours = bench.items(10_000), [], []
+    for _ in range(bench.rounds):
+        with Simulator(bench.confab, REPLY) as server:
+            with bench.folder() as folder:
+                bare.append(bench.bare(server, folder, items, 64))
+            with bench.folder() as folder:
+                ours.append(bench.pipeline(server, folder, [items, 64, UNLIMITED]))
+    bare_us = [row["cpu_seconds"] / items * 1e6 for row in bare]
+    ours_us = [client.cpu_s / items * 1e6 for client in ours]
+    ratio = statistics.median(b / a for a, b in zip(bare_us, ours_us))
+    speed = statistics.median(a["seconds"] / b.seconds for a, b in zip(bare, ours))
+    yield Figure("bare loop: CPU an item", f"{statistics.median(bare_us):.0f} µs")
+    yield Figure("confab: CPU an item", f"{statistics.median(ours_us):.0f} µs")
+    yield at_most("  of the bare loop's", ratio, 1.2, f"{ratio:.2f}")
+    yield Figure("bare loop: items a second", f"{items / statistics.median(a['seconds'] for a in bare):,.0f}")
+    yield Figure("confab: items a second", f"{items / statistics.median(b.seconds for b in ours):,.0f}")
+    yield at_least("  of the bare loop's", speed, 0.85, f"{speed:.2f}")
+
+
+def _latency(bench, concurrency):
+    items = concurrency * 20
+    ratios = []
+    for _ in range(bench.rounds):
+        with Simulator(bench.confab, REPLY, "latency=fixed:200") as server:
+            with bench.folder() as folder:
+                bare = bench.bare(server, folder, items, concurrency)
+            with bench.folder() as folder:
+                ours = bench.pipeline(server, folder, [items, concurrency, UNLIMITED])
+        ratios.append(ours.seconds / bare["seconds"])
+    what = f"200 ms latency, {concurrency} at once, 20 waves: makespan"
+    yield Figure(what, f"{ours.seconds:.2f} s, bare loop {bare['seconds']:.2f} s")
+    ratio = statistics.median(ratios)
+    yield at_most("  of the bare loop's", ratio, 1.03, f"{ratio:.3f}")
+
+
+def latency64(bench):
+    """Twenty waves of 64 calls that take 200 ms each."""
+    yield from _latency(bench, 64)
+
+
+def latency512(bench):
+    """Twenty waves of 512 calls that take 200 ms each."""
+    yield from _latency(bench, 512)
+
+
+# --- alone ---
+
+def memory(bench):
+    """Peak memory by the number of items."""
+    sizes = [(1_000, 28), (100_000, 30)] + [(1_000_000, 36)] * bench.million
+    for count, most_mb in sizes:
+        items = bench.items(count) if count > 1_000 else count
+        with Simulator(bench.confab, SMALL_REPLY) as server, bench.folder() as folder:
+            client = bench.pipeline(server, folder, [items, 64, UNLIMITED], timeout_s=items / 500 + 30)
+        yield at_most(f"peak memory, {items:,} items", client.peak_mb, most_mb, f"{client.peak_mb:.1f} MB")
+
+
+def _rerun(bench, kind, least):
+    items = bench.items(20_000)
+    with Simulator(bench.confab, SMALL_REPLY) as server, bench.folder() as folder:
+        bench.pipeline(server, folder, [items, 64, kind, UNLIMITED], timeout_s=items / 500 + 30)
+        again = bench.pipeline(server, folder, [items, 64, kind, UNLIMITED], timeout_s=items / 500 + 30)
+        server.stop()
+    if server.counters["requests"] != items:
+        raise Failed(f"{server.counters['requests']} requests for {items} items run twice")
+    rate = items / again.seconds
+    yield at_least(f"a finished run of {items:,} again, {kind}: items a second", rate, least, f"{rate:,.0f}")
+
+
+def rerun(bench):
+    """A finished run, run again: nothing is sent."""
+    yield from _rerun(bench, "template", 50_000)
+    yield from _rerun(bench, "step", 10_000)
+
+
+def resume(bench):
+    """A run of many items, killed with -9, and the time until its next request."""
+    items = bench.items(20_000)
+    with bench.folder() as folder:
+        with Simulator(bench.confab, SMALL_REPLY) as server:
+            command = [bench.confab, "run", PIPELINE, "--progress", "none", "--", items, 64, UNLIMITED]
+            client = subprocess.Popen(pinned(CLIENT_CORE, command), cwd=folder, stdout=subprocess.DEVNULL,
+                                      env=_environment(server))
+            _wait(lambda: _finished_items(folder) > items * 0.95, items / 500 + 30)
+            client.kill()
+            client.wait()
+        log = folder / "arrivals"
+        with Simulator(bench.confab, SMALL_REPLY, options=("--log", log)) as server:
+            begin = time.monotonic()
+            client = subprocess.Popen(pinned(CLIENT_CORE, command), cwd=folder, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL, env=_environment(server))
+            _wait(lambda: log.exists() and log.stat().st_size > 0, 60)
+            seconds = time.monotonic() - begin
+            client.kill()
+            client.wait()
+    yield at_most(f"killed at {items:,} items: time until the next request", seconds, 1, f"{seconds:.2f} s")
+
+
+def _environment(server):
+    return {**os.environ, **server.environment()}
+
+
+def _wait(condition, timeout_s):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise Failed(f"not so far after {timeout_s:.0f} s")
+        time.sleep(0.002)
+
+
+def _query(folder, sql):
+    with contextlib.closing(sqlite3.connect(f"file:{folder / 'confab.db'}?mode=ro", uri=True)) as db:
+        return db.execute(sql).fetchone()
+
+
+def _finished_items(folder):
+    try:
+        return _query(folder, "SELECT count(*) FROM items WHERE state = 'done'")[0]
+    except sqlite3.Error:
+        return 0
+
+
+def store(bench):
+    """The store alone: conversations of ten turns, each durable before it counts."""
+    items = bench.items(50_000)
+    with bench.folder() as folder:
+        client = run_client([bench.store, folder / "store.db", items, 256], folder, 120)
+    result = json.loads(client.output)
+    rate = items / result["seconds"]
+    yield at_least("conversations of ten turns stored durably a second", rate, 10_000, f"{rate:,.0f}")
+    yield Figure("  CPU each, and conversations a commit",
+                 f"{result['cpu_seconds'] / items * 1e6:.0f} µs, {items / result['commits']:.0f}")
+
+
+# --- pacing ---
+
+LIMITED_WINDOW_S = 6         # a "minute" of these rows, so that one takes 12 or 18 seconds
+LIMITED_ITEMS = 1500         # about three windows
+LIMITED_LATENCY_MS = 100
+
+
+def _bound_s(folder, limits, burst):
+    """The least time that the server's limits leave to what was used: the largest over the resources
+    of (use - burst) / rate, plus one latency."""
+    requests, tokens_in, tokens_out = _query(
+        folder, "SELECT count(*), sum(input_tokens), sum(output_tokens) FROM calls WHERE state = 'done'")
+    used = {"rpm": requests, "itpm": tokens_in, "otpm": tokens_out}
+    return LIMITED_LATENCY_MS / 1000 + max(
+        max(0, used[name] - limit * burst) * LIMITED_WINDOW_S / limit for name, limit in limits.items())
+
+
+def _limited(bench, title, limits, enforce, most, told=(), spec=(), refusals=0, changed_at=None):
+    """One run against a server with limits. told: what the script says of them."""
+    items = LIMITED_ITEMS
+    server_spec = [f"{name}={value}" for name, value in limits.items()]
+    with Simulator(bench.confab, f"window={LIMITED_WINDOW_S}s", f"enforce={enforce}",
+                   f"latency=fixed:{LIMITED_LATENCY_MS}", *server_spec, *spec) as server, bench.folder() as folder:
+        client = bench.pipeline(server, folder, [items, "auto", "varied", f"window_ms={LIMITED_WINDOW_S * 1000}", *told],
+                                timeout_s=60)
+        server.stop()
+        bound = _bound_s(folder, limits, 1 if enforce == "minute" else 1 / 60)
+        done = _finished_items(folder)
+    if changed_at is not None:       # half the limit from then on: what was left takes twice as long
+        bound = changed_at + 2 * (bound - changed_at)
+    ratio, refused = client.seconds / bound, server.counters["refused"]
+    title = f"{title}, by {enforce}"
+    yield at_most(f"{title}: makespan of the bound", ratio, most, f"{ratio:.3f} ({client.seconds:.1f} s)")
+    yield at_most("  429s", refused, refusals, str(refused))
+    yield Figure("  items lost", str(items - done), "0", done == items)
+
+
+# A call takes about 452 input and 658 output tokens, so each of these lets about 500 through a window.
+REQUEST_BOUND = {"rpm": 500}
+INPUT_BOUND = {"rpm": 50_000, "itpm": 226_000}
+OUTPUT_BOUND = {"rpm": 50_000, "otpm": 329_000}
+ALL_BOUND = {"rpm": 500, "itpm": 226_000, "otpm": 329_000}
+
+
+def _told(limits):
+    names = {"rpm": "max_requests", "itpm": "max_input_tokens", "otpm": "max_output_tokens"}
+    return [f"{names[name]}={value}" for name, value in limits.items()]
+
+
+def _pacing(bench, title, limits, most):
+    for enforce in ("minute", "second"):
+        yield from _limited(bench, title, limits, enforce, most, _told(limits))
+
+
+def limit_requests(bench):
+    """Bound by requests."""
+    yield from _pacing(bench, "requests", REQUEST_BOUND, 1.03)
+
+
+def limit_input(bench):
+    """Bound by input tokens."""
+    yield from _pacing(bench, "input", INPUT_BOUND, 1.03)
+
+
+def limit_output(bench):
+    """Bound by output tokens, which nobody knows before."""
+    yield from _pacing(bench, "output", OUTPUT_BOUND, 1.05)
+
+
+def limit_all(bench):
+    """Bound by all three about alike."""
+    yield from _pacing(bench, "all three", ALL_BOUND, 1.05)
+
+
+def limit_learnt(bench):
+    """The limits are found out from the headers; and halved by the server in the middle."""
+    for enforce in ("minute", "second"):
+        yield from _limited(bench, "limits from headers only", REQUEST_BOUND, enforce, 1.05, refusals=2)
+        half_at = LIMITED_WINDOW_S / 2
+        yield from _limited(bench, "limit halved meanwhile", REQUEST_BOUND, enforce, 1.05, refusals=2,
+                            spec=(f"rpm@{half_at:g}s={REQUEST_BOUND['rpm'] // 2}",), changed_at=half_at)
+
+
+ROWS = {
+    "cpu": cpu, "latency64": latency64, "latency512": latency512, "memory": memory, "rerun": rerun,
+    "resume": resume, "store": store, "limit-requests": limit_requests, "limit-input": limit_input,
+    "limit-output": limit_output, "limit-all": limit_all, "limit-learnt": limit_learnt,
+}
