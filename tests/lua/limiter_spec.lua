@@ -152,7 +152,7 @@ describe("confab.limiter", function()
   end)
 
   it("pauses the lane of a refused call, which goes first afterwards", function()
-    local limits = hourly(9)
+    local limits = quick(9)      -- after a pause the rate begins low
     local reservation = limits:reserve "a"
     local order = {}
     local done = core.scheduler.ticket()
