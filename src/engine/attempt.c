@@ -332,6 +332,7 @@ void cf_attempt_begin(struct cf_sender *sender, struct cf_call *call)
     sender->last_lane = call->lane;
     if (call->key->has_limits)
         cf_limiter_set_config(sender->limiter, call->lane->key, &call->key->limits, now, NULL);
+    cf_learning_predict(sender, call);
     sender->waiting++;
     int granted = cf_limiter_acquire(sender->limiter, call->lane->key, &call->waiter, &call->amounts,
                                      now, &call->error);

@@ -65,6 +65,7 @@ struct cf_call {
     char    *body;                        /* the JSON to send */
     size_t   body_len;
     int64_t  max_tokens;                  /* as asked for, without thinking room */
+    int64_t  output_bound;                /* max_tokens with room for thinking */
     int64_t  bound_pico;                  /* highest possible cost of one attempt */
     struct cf_amounts amounts;            /* estimate for the limiter */
     void   (*on_retry)(struct cf_call *call, const struct cf_retry_step *step,

@@ -207,6 +207,7 @@ static void fail_with_status(struct cf_sender *sender, struct cf_call *call,
             limits->retry_after[0] != '\0' ? limits->retry_after : NULL,
             cf_unix_ms(sender->clock)),
     };
+    cf_learning_hear(sender, call, limits, result->status == 429);
     fail_attempt(sender, call, &failure);
 }
 
@@ -295,7 +296,9 @@ static void take_reply(struct cf_sender *sender, struct cf_call *call, struct cf
             1, call->reply.usage.input + call->reply.usage.cache_write, call->reply.usage.output,
         };
         cf_limiter_settle(sender->limiter, &call->waiter, &actual, cf_loop_now(sender->loop));
+        cf_learning_output(sender, call->template_id, actual.output);
     }
+    cf_learning_hear(sender, call, limits, false);
     cf_limiter_release(sender->limiter, &call->waiter, CF_RELEASE_DONE, cf_loop_now(sender->loop));
     cf_attempt_count_back(sender, call);
 

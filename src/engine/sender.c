@@ -300,6 +300,7 @@ void cf_sender_free(struct cf_sender *sender)
         cf_queue_done(&sender->queue);
     }
     cf_outage_free_lanes(sender);
+    cf_learning_free(sender);
     cf_limiter_free(sender->limiter);
     cf_keys_done(&sender->keys);
     free(sender->base_url);

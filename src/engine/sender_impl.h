@@ -5,6 +5,7 @@
  *   outcome.c  what came back, and its way into the database
  *   budget.c   the money gate, and calls that wait for others to settle
  *   outage.c   the lanes' breakers, and calls that wait for the service to come back
+ *   learning.c what replies teach: limits, organisations, lengths
  *   health.c   what is looked at every few seconds: room on the disk, requests that hang
  *
  * Everything here is for the net thread. */
@@ -31,6 +32,8 @@
 #define CF_LANE_KEY_MAX 512
 
 struct cf_failure;
+struct cf_limit_headers;
+struct cf_template_output;
 struct cf_sender_lane;
 
 struct cf_sender {
@@ -75,6 +78,9 @@ struct cf_sender {
     bool has_told_unreachable;
     bool has_written;                      /* a request was, at least once */
     struct cf_timer reach_timer;           /* to tell of a service that does not even connect */
+
+    /* learning.c */
+    struct cf_template_output *outputs;    /* a hash: what each template's replies used */
 
     /* health.c */
     struct cf_timer health_timer;
@@ -180,6 +186,7 @@ struct cf_sender_lane {
     struct cf_timer timer;         /* when to probe, or to give up */
     struct cf_call *parked;        /* wait for the service; first come, first served */
     int64_t refused_ms;            /* since when there are only 429s; 0: there are not */
+    bool is_merged;                /* into that of its organisation */
     char last_failure[160];        /* in the words of its error */
     UT_hash_handle hh;
 };
@@ -215,4 +222,19 @@ void cf_outage_status(const struct cf_sender *sender, int64_t *out_away_ms, int6
 /* --- health.c --- */
 
 void cf_health_begin(struct cf_sender *sender);
+
+/* --- learning.c --- */
+
+/* What the headers of a reply say of limits and organisation. After the call was settled, before its slot
+ * in the limiter is released. */
+void cf_learning_hear(struct cf_sender *sender, struct cf_call *call, const struct cf_limit_headers *limits,
+                      bool is_refusal);
+
+/* Sets the output that is reserved for the call to what its template's replies used so far. */
+void cf_learning_predict(struct cf_sender *sender, struct cf_call *call);
+
+/* One more reply of a template. */
+void cf_learning_output(struct cf_sender *sender, int64_t template_id, int64_t tokens);
+
+void cf_learning_free(struct cf_sender *sender);
 #endif

@@ -142,6 +142,7 @@ static inline void fixture_open_by(struct fixture *f, const char *spec, const ch
     };
     cf_limit_config_default(&f->options.limits);
     f->options.limits.max_requests = 1000;
+    f->options.limits.is_default = false;
     f->options.limits.pacing = CF_PACING_BURST;
 }
 

@@ -1,0 +1,82 @@
+/* What replies teach: the provider's limits, which keys share them, how long replies get. */
+#include "engine/sender_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "confab/output_estimate.h"
+#include "provider/limits.h"
+
+struct cf_template_output {
+    int64_t template_id;               /* 0: calls without a template */
+    struct cf_output_estimate estimate;
+    UT_hash_handle hh;
+};
+
+static struct cf_limit_news news_of(const struct cf_limit *limit)
+{
+    return (struct cf_limit_news){
+        .has_limit = limit->has_limit, .has_remaining = limit->has_remaining,
+        .limit = limit->limit, .remaining = limit->remaining,
+    };
+}
+
+/* Keys of one organisation share its limits: from the first reply on they share a lane, too. */
+static void merge_lane(struct cf_sender *sender, struct cf_call *call, const char *organisation)
+{
+    struct cf_sender_lane *lane = call->lane;
+    if (lane->is_merged || sender->keys.count < 2 || organisation[0] == '\0')
+        return;
+    char shared[CF_LANE_KEY_MAX];
+    snprintf(shared, sizeof shared, "%s|organisation %s|%s", call->model->limit_class, organisation,
+             sender->base_url);
+    cf_limiter_merge(sender->limiter, lane->key, shared, cf_loop_now(sender->loop));
+    lane->is_merged = true;
+}
+
+void cf_learning_hear(struct cf_sender *sender, struct cf_call *call, const struct cf_limit_headers *limits,
+                      bool is_refusal)
+{
+    merge_lane(sender, call, limits->organization);
+    if (!cf_limit_headers_has_any(limits))
+        return;
+    struct cf_limit_feedback feedback = {
+        .requests = news_of(&limits->requests), .input = news_of(&limits->input),
+        .output = news_of(&limits->output), .is_refusal = is_refusal,
+    };
+    cf_limiter_feedback(sender->limiter, &call->waiter, &feedback, cf_loop_now(sender->loop));
+}
+
+static struct cf_template_output *find_output(struct cf_sender *sender, int64_t template_id)
+{
+    struct cf_template_output *output;
+    HASH_FIND(hh, sender->outputs, &template_id, sizeof template_id, output);
+    return output;
+}
+
+void cf_learning_predict(struct cf_sender *sender, struct cf_call *call)
+{
+    struct cf_template_output *output = find_output(sender, call->template_id);
+    if (output != NULL && call->output_bound > 0)
+        call->amounts.output = cf_output_estimate_get(&output->estimate, call->output_bound);
+}
+
+void cf_learning_output(struct cf_sender *sender, int64_t template_id, int64_t tokens)
+{
+    struct cf_template_output *output = find_output(sender, template_id);
+    if (output == NULL) {
+        output = cf_calloc(1, sizeof *output);
+        output->template_id = template_id;
+        HASH_ADD(hh, sender->outputs, template_id, sizeof output->template_id, output);
+    }
+    cf_output_estimate_add(&output->estimate, tokens);
+}
+
+void cf_learning_free(struct cf_sender *sender)
+{
+    struct cf_template_output *output, *next;
+    HASH_ITER(hh, sender->outputs, output, next) {
+        HASH_DEL(sender->outputs, output);
+        free(output);
+    }
+}
