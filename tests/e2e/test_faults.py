@@ -208,6 +208,45 @@ def test_a_full_disk_loses_no_reply_once_it_has_room_again(mock, script, start_c
     finish(name, server)
 
 
+@pytest.fixture
+def small_disk(folder):
+    """A folder on a small file system of its own, if we may make one."""
+    disk = folder / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "none", disk],
+                          capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("needs the right to mount")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_small_file_system_that_was_full_for_a_while(small_disk, mock, script, start_confab,
+                                                       run_confab, query, prices):
+    server, name = mock("usage=varied,latency=fixed:150"), script(PIPELINE)
+    running = start_confab("run", name, "--db", "disk/confab.db", server=server)
+    server.wait_for_arrivals(8)
+    with pytest.raises(OSError), open(small_disk / "rest", "wb", buffering=0) as rest:
+        while rest.write(bytes(65536)) == 65536:
+            pass
+        while True:
+            rest.write(bytes(4096))
+    running.wait_for("free some space|replies are kept")
+    (small_disk / "rest").unlink()
+    assert running.wait() in (0, 4), running.output
+
+    def ask(sql):
+        return query(sql, db="disk/confab.db")
+    durability.check_rows(ask)
+    quiet = mock("usage=varied,seed=2")
+    assert run_confab("run", name, "--db", "disk/confab.db", server=quiet).code == 0
+    durability.check_rows(ask)
+    durability.check_finished(ask, ITEMS)
+    exchanges = [exchange for each in (server, quiet) for exchange in
+                 ledger.exchanges(each.arrivals())]
+    assert durability.check_replies(ask, exchanges, prices, 0) == 0
+
+
 @pytest.mark.threads
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_run_with_all_that_was_paid_for(number, mock, script, start_confab, query,
