@@ -14,6 +14,7 @@ local inputs = require "confab.inputs"
 local options = require "confab.options"
 local plan = require "confab.plan"
 local progress = require "confab.progress"
+local rehearsal = require "confab.rehearsal"
 local scoring = require "confab.scoring"
 local sequence = require "confab.sequence"
 local settings = require "confab.settings"
@@ -82,6 +83,7 @@ local run_specs = {
 ---@field concurrency integer  Items in work at once; `free` of them are not in use.
 ---@field counts table<string, integer>
 ---@field acceptance confab.Acceptance
+---@field rehearsal confab.Rehearsal
 
 --- --- the workers ---
 
@@ -235,6 +237,7 @@ local function work(state)
   while true do
     local entry = plan.take(state)
     if not entry then break end
+    state.rehearsal:begin(state)
     state.acceptance:begin(state)
     while state.free <= 0 and not state.halted do waiters.wait(state.slots) end
     if state.halted then break end
@@ -244,7 +247,9 @@ local function work(state)
     waiters.wake_one(state.slots)
     if outcome then finish(state, entry, outcome) end
     state.acceptance:finish()
+    state.rehearsal:finish(state.core, entry, outcome)
   end
+  state.rehearsal:release()
   waiters.wake_all(state.slots)
 end
 
@@ -371,7 +376,9 @@ function run.run(opts)
 
   unfinished[#unfinished + 1] = state
   local display <close> = progress.start(state)
-  work_through(state, type(wanted) == "number" and wanted or AUTO_CONCURRENCY)
+  local concurrency = type(wanted) == "number" and wanted or AUTO_CONCURRENCY
+  state.rehearsal = rehearsal.new(state.core, display.total, concurrency)
+  work_through(state, concurrency)
   display:stop()
   if state.is_cut then scheduler.wait(scheduler.ticket()) end    -- a stop before the plan was whole: nothing comes
   return run.conclude(state)

@@ -138,6 +138,7 @@ static bool stream(struct cf_reader *reader, const struct cf_dataset_filter *fil
 {
     struct cf_conversation_filter query = {
         .run = filter->run,
+        .item = filter->item,
         .statuses = filter->statuses,
         .status_count = filter->status_count,
         .min_score = filter->min_score,

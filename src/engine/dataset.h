@@ -19,7 +19,7 @@ struct cf_reader;
 /* Zero is valid: all runs, what is usable (generated or approved, whole, not simulated). Borrows
  * its strings. */
 struct cf_dataset_filter {
-    int64_t run;                 /* 0: all */
+    int64_t run, item;           /* 0: all */
     const char *const *statuses; /* NULL: generated and approved */
     size_t status_count;
     double min_score;                 /* 0: any, the unscored included */

@@ -98,6 +98,7 @@ static void read_filter(lua_State *L, struct cf_reader *reader,
     out->status_count = cf_lua_store_statuses(L, 1, statuses);
     out->statuses = out->status_count > 0 ? statuses : NULL;
     cf_lua_read_number(L, 1, "min_score", &out->min_score);
+    cf_lua_read_int(L, 1, "item", &out->item);
     out->tier = cf_lua_read_string(L, 1, "tier");
     out->tag = cf_lua_read_string(L, 1, "tag");
     out->persona = cf_lua_read_string(L, 1, "persona");

@@ -7,7 +7,7 @@
 /* Pushes { write }.
  *  write(options)  path, format (default "messages"), split ("train=0.9,val=0.1" or a table
  *      { train = 0.9, ... }), system ("fold" or "keep", for sharegpt), seed; run (row, id or name;
- *      nil: all), statuses (list; nil: generated and approved), min_score, tier, tag, persona,
+ *      nil: all), item (row), statuses (list; nil: generated and approved), min_score, tier, tag, persona,
  *      simulated, truncated (true: take those too) -> { written, skipped, skipped_by =
  *      {[reason] = n}, trimmed, folded, held_back = {status, truncated, simulated}, files =
  *      {path...}, written_to = {n...}, summary }
