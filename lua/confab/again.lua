@@ -13,7 +13,9 @@ local template = require "confab.template"
 local again = {}
 
 -- Failures on what a reply said: the same reply would fail again.
-local on_content = { parse_error = true, validation_error = true, refusal = true, script_error = true }
+local on_content = {
+  parse_error = true, validation_error = true, refusal = true, script_error = true,
+}
 
 --- Whether an item is to be asked for again, or for the first time.
 ---@param item table  The core's item.
@@ -123,13 +125,14 @@ function again.tell_counts(run, total)
   if not flags.failed then replayed = replayed + failed_on_content(run) end
   local left = total - replayed
   if left <= 0 then
-    core.progress.say(("run %q is finished: its %s are replayed"):format(run.name, plural(replayed, "item", "items")))
+    core.progress.say(("run %q is finished: its %s are replayed")
+      :format(run.name, plural(replayed, "item", "items")))
     return
   end
   local cost = replayed > 0 and (", for about %s, as the others were"):format(
     core.text.money(account.spent_pico // replayed * left)) or ""
-  core.progress.say(("run %q goes on: %s of %s are replayed, %s to go%s"):format(run.name, number(replayed),
-    plural(total, "item", "items"), number(left), cost))
+  core.progress.say(("run %q goes on: %s of %s are replayed, %s to go%s")
+    :format(run.name, number(replayed), plural(total, "item", "items"), number(left), cost))
 end
 
 --- --- from a look at all items ---
@@ -157,7 +160,9 @@ local function kind_of(item, held)
   return held.why == "changed" and "changed" or "with further calls"
 end
 
-local kinds = { "new", "unfinished", "failed before", "asked anew", "cut off before", "with further calls", "changed" }
+local kinds = {
+  "new", "unfinished", "failed before", "asked anew", "cut off before", "with further calls", "changed",
+}
 
 --- Counts an item whose first new call is `held`.
 ---@param item table
@@ -203,14 +208,16 @@ end
 ---@param since confab.Since
 ---@param is_exact boolean  An item has one call.
 function Again:tell(run, since, is_exact)
-  local because = #since.changes > 0 and (" (changed: %s)"):format(table.concat(since.changes, ", ")) or ""
+  local changes = table.concat(since.changes, ", ")
+  local because = changes ~= "" and (" (changed: %s)"):format(changes) or ""
   local text = self:text(is_exact)
   core.progress.say(("run %q%s: %s"):format(run.name, because, text))
   if not flags.max_new then return end
   local allowed = flags.max_new - core.engine.status().new_calls
   if self.to_send > allowed then
-    error(errors.new("config_error", ("--max-new %d: run %q has %s to send; nothing of it was sent")
-      :format(flags.max_new, run.name, plural(self.to_send, "call", "calls")), { traceback = "" }), 0)
+    local message = ("--max-new %d: run %q has %s to send; nothing of it was sent")
+      :format(flags.max_new, run.name, plural(self.to_send, "call", "calls"))
+    error(errors.new("config_error", message, { traceback = "" }), 0)
   end
 end
 

@@ -1,5 +1,6 @@
---- What is asked of a run from another terminal: `confab pause`, `tune`, `stop`. Rows of the database
---- say so; they are looked for every quarter of a second, and done with as soon as they are obeyed.
+--- What is asked of a run from another terminal: `confab pause`, `tune`, `stop`. Rows of the
+--- database say so; they are looked for every quarter of a second, and done with as soon as they
+--- are obeyed.
 local core = require "confab.core"
 
 local control = {}
@@ -20,7 +21,8 @@ function commands.pause(run, by)
   core.engine.hold(true)
   control.paused_by = by
   run:set_state("paused", "paused by " .. by)
-  core.progress.say(("run %q is paused by %s; `confab pause --off` lets it go on"):format(run.name, by))
+  core.progress.say(("run %q is paused by %s; `confab pause --off` lets it go on")
+    :format(run.name, by))
 end
 
 commands["continue"] = function(run, by)

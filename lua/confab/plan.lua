@@ -1,11 +1,11 @@
 --- The plan of a run: its items drawn from the inputs, in which order they are worked on.
 ---
 --- One coroutine, the planner, walks through the inputs. The first pass writes every item to the
---- database, in batches, and gives the workers what is new or unfinished; what is finished waits for
---- a later pass, as a mark at its ordinal. What comes before the first unfinished item of the last
---- time is finished, unless the inputs have changed: it is not even drawn before its pass. If it must be
---- known first what there is to send, the first pass hands nothing out: it looks, and later passes do
---- the rest.
+--- database, in batches, and gives the workers what is new or unfinished; what is finished waits
+--- for a later pass, as a mark at its ordinal. What comes before the first unfinished item of the
+--- last time is finished, unless the inputs have changed: it is not even drawn before its pass. If
+--- it must be known first what there is to send, the first pass hands nothing out: it looks, and
+--- later passes do the rest.
 local again = require "confab.again"
 local context = require "confab.context"
 local core = require "confab.core"
@@ -75,7 +75,8 @@ end
 
 --- --- drawing ---
 
---- An item whose key this pass has drawn already: equal items are numbered, equal `key=` is a mistake.
+--- An item whose key this pass has drawn already: equal items are numbered, equal `key=` is a
+--- mistake.
 local function draw_again(state, entry)
   if state.opts.key then
     local first = state.core:params(entry.key)
@@ -97,12 +98,15 @@ end
 
 local function entry_of(state, params, ordinal)
   local key = key_of(state, params)
-  return { params = params, key = key, base = key, ordinal = ordinal, json = core.json.encode(params) }
+  local json = core.json.encode(params)
+  return { params = params, key = key, base = key, ordinal = ordinal, json = json }
 end
 
 local function draw(state, batch)
   local rows = {}
-  for i, entry in ipairs(batch) do rows[i] = { key = entry.key, ordinal = entry.ordinal, params = entry.json } end
+  for i, entry in ipairs(batch) do
+    rows[i] = { key = entry.key, ordinal = entry.ordinal, params = entry.json }
+  end
   local items = state.core:draw(rows)
   for i, entry in ipairs(batch) do
     entry.item = items[i] or draw_again(state, entry)
@@ -129,8 +133,8 @@ local function hand_out(state, batch)
   wait_for_room(state)
 end
 
---- Runs each item's step as far as the journal answers, all at once. What comes to its end is finished
---- as it is elsewhere; of the others the first new call is counted.
+--- Runs each item's step as far as the journal answers, all at once. What comes to its end is
+--- finished as it is elsewhere; of the others the first new call is counted.
 local function look(state, batch)
   local results, left, all = {}, #batch, scheduler.ticket()
   local function tell(i, result)

@@ -19,7 +19,7 @@
 
 #define ARGUMENTS_MAX  4096
 #define HOST_MAX       256
-#define ANSWER_MS      5000      /* an owner looks every 250 ms, unless its script is busy */
+#define ANSWER_MS      5000 /* an owner looks every 250 ms, unless its script is busy */
 #define LOOK_MS        50
 #define PER_MINUTE_MAX INT64_C(1000000)
 #define TOKENS_MAX     INT64_C(1000000000)
@@ -27,7 +27,7 @@
 /* One of the things that can be asked: its row, and what is said once it was done. */
 struct wish {
     const char *command;
-    struct cf_buf arguments;      /* JSON, with who asks; the object is still open */
+    struct cf_buf arguments; /* JSON, with who asks; the object is still open */
     const char *done;
 };
 
@@ -53,7 +53,9 @@ static bool write_row(const char *db, int64_t run, const struct wish *wish, int6
     struct cf_store *store;
     struct cf_store_options options = { .busy_ms = CF_STORE_CMD_BUSY_MS };
     struct cf_write_control control = {
-        .write.apply = cf_write_control, .run = run, .command = wish->command,
+        .write.apply = cf_write_control,
+        .run = run,
+        .command = wish->command,
         .arguments = cf_buf_str(&wish->arguments),
     };
     if (!cf_store_open(db, &options, &store, err))
@@ -70,7 +72,7 @@ static int await_owner(struct cf_reader *reader, const char *db, int64_t run, in
 {
     int64_t until_ms = cf_now_ms(cf_clock_system()) + ANSWER_MS;
     for (;;) {
-        bool is_held = cf_owner_is_held(db, run);    /* before the look: what it did last counts */
+        bool is_held = cf_owner_is_held(db, run); /* before the look: what it did last counts */
         int handled = cf_reader_control_is_handled(reader, control, err);
         if (handled != 0)
             return handled;
@@ -99,8 +101,8 @@ static int ask(const struct cf_args *args, struct wish *wish, struct cf_error *e
         !cf_database_run(reader, args->positionals[0], &row, err))
         goto done;
     if (!cf_owner_is_held(db, row->run)) {
-        cf_fail(err, CF_ERR_CONFIG, "%s: nobody works on run \"%s\" (its state is %s)", args->command->name,
-                row->name, row->state);
+        cf_fail(err, CF_ERR_CONFIG, "%s: nobody works on run \"%s\" (its state is %s)",
+                args->command->name, row->name, row->state);
         goto done;
     }
     if (!write_row(db, row->run, wish, &control, err))
@@ -109,7 +111,8 @@ static int ask(const struct cf_args *args, struct wish *wish, struct cf_error *e
     if (handled > 0)
         cf_log(CF_LOG_INFO, "run \"%s\" %s", row->name, wish->done);
     else if (handled == 0)
-        cf_log(CF_LOG_WARN, "run \"%s\" has not answered yet: its script is busy; it will when it waits next",
+        cf_log(CF_LOG_WARN,
+               "run \"%s\" has not answered yet: its script is busy; it will when it waits next",
                row->name);
 done:
     cf_reader_free(reader);
@@ -131,7 +134,8 @@ static int pause_run(const struct cf_args *args, struct cf_error *err)
     if (cf_args_has(args, "off"))
         init_wish(&wish, "continue", "goes on");
     else
-        init_wish(&wish, "pause", "is paused: nothing new is sent; `confab pause --off` lets it go on");
+        init_wish(&wish, "pause",
+                  "is paused: nothing new is sent; `confab pause --off` lets it go on");
     return ask(args, &wish, err);
 }
 
@@ -141,7 +145,8 @@ const struct cf_command cf_command_pause = {
     .summary = "Let a run in work send nothing new, until it is let go on",
     .example = "confab pause support-v1\n"
                "confab pause --off support-v1",
-    .details = "RUN is a name or the start of an id. What is in flight comes back and is stored; items wait.\n"
+    .details = "RUN is a name or the start of an id. What is in flight comes back and is stored; "
+               "items wait.\n"
                "The other process says who has paused it. A run that is begun again is not paused.",
     .options = pause_options,
     .common = cf_database_options,
@@ -162,8 +167,14 @@ static const struct cf_option tune_options[] = {
 
 static int tune_run(const struct cf_args *args, struct cf_error *err)
 {
-    static const struct { const char *name; int64_t most; } each[] = {
-        { "concurrency", 10000 }, { "rpm", PER_MINUTE_MAX }, { "itpm", TOKENS_MAX }, { "otpm", TOKENS_MAX },
+    static const struct {
+        const char *name;
+        int64_t most;
+    } each[] = {
+        { "concurrency", 10000 },
+        { "rpm", PER_MINUTE_MAX },
+        { "itpm", TOKENS_MAX },
+        { "otpm", TOKENS_MAX },
     };
     struct wish wish;
     bool any = false, ok = true;
@@ -190,9 +201,11 @@ const struct cf_command cf_command_tune = {
     .synopsis = "RUN",
     .summary = "Change how fast a run in work goes",
     .example = "confab tune support-v1 --concurrency 16 --rpm 500",
-    .details = "RUN is a name or the start of an id. What is given holds at once, for the rest of that process:\n"
-               "limits for all its lanes but those of keys with limits of their own, and never more than\n"
-               "what the provider says. Items in work beyond a lower concurrency come to their end.",
+    .details =
+        "RUN is a name or the start of an id. What is given holds at once, for the rest of that "
+        "process:\n"
+        "limits for all its lanes but those of keys with limits of their own, and never more than\n"
+        "what the provider says. Items in work beyond a lower concurrency come to their end.",
     .options = tune_options,
     .common = cf_database_options,
     .min_positionals = 1,
@@ -205,7 +218,8 @@ const struct cf_command cf_command_tune = {
 static int stop_run(const struct cf_args *args, struct cf_error *err)
 {
     struct wish wish;
-    init_wish(&wish, "stop", "stops: what is in flight is awaited; `confab resume` goes on with it");
+    init_wish(&wish, "stop",
+              "stops: what is in flight is awaited; `confab resume` goes on with it");
     return ask(args, &wish, err);
 }
 
@@ -214,8 +228,10 @@ const struct cf_command cf_command_stop = {
     .synopsis = "RUN",
     .summary = "Stop a run in work as the first Ctrl-C does there",
     .example = "confab stop support-v1",
-    .details = "RUN is a name or the start of an id. Nothing new is sent, what is in flight is awaited and\n"
-               "stored, and the other process ends with status 130. `confab resume` goes on with the run.",
+    .details =
+        "RUN is a name or the start of an id. Nothing new is sent, what is in flight is awaited "
+        "and\n"
+        "stored, and the other process ends with status 130. `confab resume` goes on with the run.",
     .common = cf_database_options,
     .min_positionals = 1,
     .max_positionals = 1,

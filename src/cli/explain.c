@@ -15,11 +15,12 @@ static const struct cf_option options[] = {
 
 /* --- calls --- */
 
-#define CALLS_SQL                                                                                  \
-    "SELECT c.id, c.state, t.name || ', version ' || t.version, t.uuid, c.model, c.model_answered," \
-    " c.request_id, c.attempts, nullif(c.branch, ''), c.set_aside, c.stop_reason, c.max_tokens,"   \
-    " c.input_tokens, c.output_tokens, c.cost_pico, nullif(c.at_risk_pico, 0), c.latency_ms,"      \
-    " c.sent_at, c.done_at"                                                                        \
+#define CALLS_SQL                                                                                \
+    "SELECT c.id, c.state, t.name || ', version ' || t.version, t.uuid, c.model, "               \
+    "c.model_answered,"                                                                          \
+    " c.request_id, c.attempts, nullif(c.branch, ''), c.set_aside, c.stop_reason, c.max_tokens," \
+    " c.input_tokens, c.output_tokens, c.cost_pico, nullif(c.at_risk_pico, 0), c.latency_ms,"    \
+    " c.sent_at, c.done_at"                                                                      \
     " FROM calls c LEFT JOIN templates t ON t.id = c.template"
 
 static const struct cf_row_column call_columns[] = {
@@ -47,52 +48,75 @@ static const struct cf_row_column call_columns[] = {
 
 /* --- items --- */
 
-#define ITEMS_SQL                                                                                  \
-    "SELECT i.id, r.name, r.uuid, r.generation, i.key, i.state, i.attempts, i.error_kind,"         \
+#define ITEMS_SQL                                                                          \
+    "SELECT i.id, r.name, r.uuid, r.generation, i.key, i.state, i.attempts, i.error_kind," \
     " i.error_message, i.params FROM items i JOIN runs r ON r.id = i.run"
 
 static const struct cf_row_column item_columns[] = {
-    { "item", "item_id", CF_ROW_COUNT },    { "run", "run", CF_ROW_TEXT },
-    { "run id", "run_id", CF_ROW_TEXT },    { "generation", "generation", CF_ROW_COUNT },
-    { "key", "key", CF_ROW_TEXT },          { "state", "item_state", CF_ROW_TEXT },
-    { "passes", "passes", CF_ROW_COUNT },   { "error", "error_kind", CF_ROW_TEXT },
+    { "item", "item_id", CF_ROW_COUNT },
+    { "run", "run", CF_ROW_TEXT },
+    { "run id", "run_id", CF_ROW_TEXT },
+    { "generation", "generation", CF_ROW_COUNT },
+    { "key", "key", CF_ROW_TEXT },
+    { "state", "item_state", CF_ROW_TEXT },
+    { "passes", "passes", CF_ROW_COUNT },
+    { "error", "error_kind", CF_ROW_TEXT },
     { "because", "error_message", CF_ROW_TEXT },
     { "parameters", "item_parameters", CF_ROW_JSON },
     { NULL, NULL, CF_ROW_TEXT },
 };
 
 static const struct cf_row_column version_columns[] = {
-    { "part", "part", CF_ROW_COUNT },       { "id", "id", CF_ROW_TEXT },
-    { "version", "version", CF_ROW_COUNT }, { "status", "status", CF_ROW_TEXT },
+    { "part", "part", CF_ROW_COUNT },
+    { "id", "id", CF_ROW_TEXT },
+    { "version", "version", CF_ROW_COUNT },
+    { "status", "status", CF_ROW_TEXT },
     { "score", "quality_score", CF_ROW_REAL },
     { "breakdown", "quality_breakdown", CF_ROW_JSON },
-    { "cost", "cost_usd", CF_ROW_USD },     { "replaced by", "superseded_by", CF_ROW_TEXT },
+    { "cost", "cost_usd", CF_ROW_USD },
+    { "replaced by", "superseded_by", CF_ROW_TEXT },
     { NULL, NULL, CF_ROW_TEXT },
 };
 
-static bool explain_item(struct cf_reader *reader, int64_t id, struct cf_buf *json, struct cf_error *err)
+static bool explain_item(struct cf_reader *reader, int64_t id, struct cf_buf *json,
+                         struct cf_error *err)
 {
-    static const struct cf_rows item = { ITEMS_SQL " WHERE i.id = ?1", item_columns, "item:", NULL, NULL };
+    static const struct cf_rows item = { ITEMS_SQL " WHERE i.id = ?1", item_columns, "item:", NULL,
+                                         NULL };
     static const struct cf_rows versions = {
-        "SELECT c.part, c.uuid, c.version, c.status, c.quality_score, c.quality_breakdown, c.cost_pico, s.uuid"
+        "SELECT c.part, c.uuid, c.version, c.status, c.quality_score, c.quality_breakdown, "
+        "c.cost_pico, s.uuid"
         " FROM conversations c LEFT JOIN conversations s ON s.id = c.superseded_by"
         " WHERE c.item = ?1 ORDER BY c.part, c.version",
-        version_columns, "conversation ", "conversations", NULL,
+        version_columns,
+        "conversation ",
+        "conversations",
+        NULL,
     };
     static const struct cf_rows calls = {
-        CALLS_SQL " WHERE c.item = ?1 ORDER BY c.id", call_columns, "call:", "calls", cf_explain_call_more,
+        CALLS_SQL " WHERE c.item = ?1 ORDER BY c.id",
+        call_columns,
+        "call:",
+        "calls",
+        cf_explain_call_more,
     };
-    return cf_rows_show(&item, reader, id, json, err) && cf_rows_show(&versions, reader, id, json, err) &&
+    return cf_rows_show(&item, reader, id, json, err) &&
+           cf_rows_show(&versions, reader, id, json, err) &&
            cf_rows_show(&calls, reader, id, json, err);
 }
 
-static bool explain_call(struct cf_reader *reader, int64_t id, struct cf_buf *json, struct cf_error *err)
+static bool explain_call(struct cf_reader *reader, int64_t id, struct cf_buf *json,
+                         struct cf_error *err)
 {
     static const struct cf_rows call = {
         CALLS_SQL " WHERE c.id = ?1", call_columns, "call:", NULL, cf_explain_call_more,
     };
     static const struct cf_rows item = {
-        ITEMS_SQL " WHERE i.id = (SELECT item FROM calls WHERE id = ?1)", item_columns, "\nfor item:", NULL, NULL,
+        ITEMS_SQL " WHERE i.id = (SELECT item FROM calls WHERE id = ?1)",
+        item_columns,
+        "\nfor item:",
+        NULL,
+        NULL,
     };
     return cf_rows_show(&call, reader, id, json, err) && cf_rows_show(&item, reader, id, json, err);
 }
@@ -120,7 +144,8 @@ static const struct cf_row_column conversation_columns[] = {
     { NULL, NULL, CF_ROW_TEXT },
 };
 
-static bool explain_conversation(struct cf_reader *reader, int64_t id, struct cf_buf *json, struct cf_error *err)
+static bool explain_conversation(struct cf_reader *reader, int64_t id, struct cf_buf *json,
+                                 struct cf_error *err)
 {
     static const struct cf_rows conversation = {
         "SELECT c.id, c.uuid, c.part, c.version,"
@@ -130,17 +155,28 @@ static bool explain_conversation(struct cf_reader *reader, int64_t id, struct cf
         " c.quality_score, c.quality_breakdown, c.cost_pico, c.truncated, c.simulated, c.created_at"
         " FROM conversations c LEFT JOIN templates t ON t.id = c.template"
         " LEFT JOIN conversations s ON s.id = c.superseded_by WHERE c.id = ?1",
-        conversation_columns, "conversation ", NULL, NULL,
+        conversation_columns,
+        "conversation ",
+        NULL,
+        NULL,
     };
     static const struct cf_rows item = {
-        ITEMS_SQL " WHERE i.id = (SELECT item FROM conversations WHERE id = ?1)", item_columns, "\nof item:",
-        NULL, NULL,
+        ITEMS_SQL " WHERE i.id = (SELECT item FROM conversations WHERE id = ?1)",
+        item_columns,
+        "\nof item:",
+        NULL,
+        NULL,
     };
     static const struct cf_rows calls = {
-        CALLS_SQL " WHERE c.id IN (SELECT call FROM turn_calls WHERE conversation = ?1) ORDER BY c.id",
-        call_columns, "call:", "calls", cf_explain_call_more,
+        CALLS_SQL
+        " WHERE c.id IN (SELECT call FROM turn_calls WHERE conversation = ?1) ORDER BY c.id",
+        call_columns,
+        "call:",
+        "calls",
+        cf_explain_call_more,
     };
-    return cf_rows_show(&conversation, reader, id, json, err) && cf_rows_show(&item, reader, id, json, err) &&
+    return cf_rows_show(&conversation, reader, id, json, err) &&
+           cf_rows_show(&item, reader, id, json, err) &&
            cf_rows_show(&calls, reader, id, json, err);
 }
 
@@ -157,8 +193,10 @@ static int explain(const struct cf_args *args, struct cf_error *err)
         return -1;
     int found = cf_reader_find(reader, text, &kind, &id, err);
     if (found == 0)
-        cf_fail(err, CF_ERR_CONFIG, "nothing has the id '%s'; an id is the start of a conversation's uuid, "
-                "item:N, or call:N", text);
+        cf_fail(err, CF_ERR_CONFIG,
+                "nothing has the id '%s'; an id is the start of a conversation's uuid, "
+                "item:N, or call:N",
+                text);
     else if (found > 0 && kind == CF_ID_CONVERSATION)
         ok = cf_rows_as(as_json, "conversation", explain_conversation, reader, id, err);
     else if (found > 0 && kind == CF_ID_ITEM)
@@ -166,8 +204,10 @@ static int explain(const struct cf_args *args, struct cf_error *err)
     else if (found > 0 && kind == CF_ID_CALL)
         ok = cf_rows_as(as_json, "call", explain_call, reader, id, err);
     else if (found > 0)
-        cf_fail(err, CF_ERR_CONFIG, "'%s' is a %s: `confab show` shows it; explain is for conversations, items "
-                "and calls", text, kind == CF_ID_RUN ? "run" : "template");
+        cf_fail(err, CF_ERR_CONFIG,
+                "'%s' is a %s: `confab show` shows it; explain is for conversations, items "
+                "and calls",
+                text, kind == CF_ID_RUN ? "run" : "template");
     cf_reader_free(reader);
     return ok ? CF_EXIT_OK : -1;
 }
@@ -178,10 +218,14 @@ const struct cf_command cf_command_explain = {
     .summary = "Tell where a conversation, item or call came from",
     .example = "confab explain item:1\n"
                "confab explain call:1 --json",
-    .details = "ID is the start of a conversation's id (4 characters or more), item:N, or call:N as `confab\n"
-               "logs` prints it. Told are the template and its version, the parameters, the model asked and\n"
-               "the one that answered, request ids, every attempt with its error, the cost, the score and\n"
-               "its parts; and for a call that was made again, after which one, and which field changed.",
+    .details =
+        "ID is the start of a conversation's id (4 characters or more), item:N, or call:N as "
+        "`confab\n"
+        "logs` prints it. Told are the template and its version, the parameters, the model asked "
+        "and\n"
+        "the one that answered, request ids, every attempt with its error, the cost, the score "
+        "and\n"
+        "its parts; and for a call that was made again, after which one, and which field changed.",
     .options = options,
     .common = cf_database_options,
     .min_positionals = 1,

@@ -13,5 +13,6 @@ struct cf_reader;
 extern const struct cf_command cf_command_explain;
 
 /* Shows what belongs to a call: why it was made, and every attempt; see cf_rows.show_more. */
-bool cf_explain_call_more(struct cf_reader *reader, int64_t call, struct cf_buf *json, struct cf_error *err);
+bool cf_explain_call_more(struct cf_reader *reader, int64_t call, struct cf_buf *json,
+                          struct cf_error *err);
 #endif

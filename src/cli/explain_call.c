@@ -17,12 +17,12 @@
 #include "store/reader.h"
 
 #define BODY_MAX       (128u << 20)
-#define CANDIDATES_MAX 64         /* earlier calls that are compared */
+#define CANDIDATES_MAX 64 /* earlier calls that are compared */
 
 /* The earlier call that this one was made after, or in place of. */
 struct earlier {
-    int64_t call;                 /* 0: none */
-    const char *why;              /* static */
+    int64_t call;    /* 0: none */
+    const char *why; /* static */
     char changed[CF_REQUEST_DIFF_MAX];
 };
 
@@ -36,9 +36,12 @@ static const char same_sql[] =
     " FROM calls c JOIN calls e ON e.item = c.item AND e.branch = c.branch"
     "  AND e.request_hash = c.request_hash AND e.ordinal = c.ordinal - 1 WHERE c.id = ?1";
 
-static bool find_same(struct cf_reader *reader, int64_t call, struct earlier *out, struct cf_error *err)
+static bool find_same(struct cf_reader *reader, int64_t call, struct earlier *out,
+                      struct cf_error *err)
 {
-    static const struct { const char *name, *why; } reasons[] = {
+    static const struct {
+        const char *name, *why;
+    } reasons[] = {
         { "set aside", "its reply was set aside" },
         { "cut off", "its reply was cut off" },
         { "rejected", "its reply did not serve" },
@@ -83,7 +86,8 @@ static const char changed_sql[] =
     " WHERE e.branch = this.branch AND e.id < this.id AND e.request_hash <> this.request_hash"
     "  AND t.name IS this.template"
     "  AND CASE WHEN e.id IN (SELECT call FROM used)"
-    "   THEN EXISTS (SELECT 1 FROM used WHERE call = e.id AND part = this.part AND version < this.version)"
+    "   THEN EXISTS (SELECT 1 FROM used WHERE call = e.id AND part = this.part AND version < "
+    "this.version)"
     "   ELSE (this.part IS NULL AND e.id <= (SELECT max(call) FROM used WHERE version < this.pass))"
     "    OR EXISTS (SELECT 1 FROM generation_logs l WHERE l.call = e.id"
     "     AND l.status IN ('rejected', 'failure', 'unknown')) END"
@@ -107,7 +111,8 @@ static size_t count_fields(const char *diff)
 
 /* Takes the candidate with the fewest changed fields, then the longest common beginning. */
 static bool compare_with(struct cf_reader *reader, int64_t candidate, const struct cf_buf *body,
-                         size_t *best_fields, size_t *best_prefix, struct earlier *out, struct cf_error *err)
+                         size_t *best_fields, size_t *best_prefix, struct earlier *out,
+                         struct cf_error *err)
 {
     struct cf_buf before;
     char changed[CF_REQUEST_DIFF_MAX];
@@ -117,7 +122,8 @@ static bool compare_with(struct cf_reader *reader, int64_t candidate, const stru
         cf_request_diff((struct cf_text){ cf_buf_str(&before), before.len },
                         (struct cf_text){ cf_buf_str(body), body->len }, changed);
         size_t fields = count_fields(changed), prefix = common_prefix(&before, body);
-        if (out->call == 0 || fields < *best_fields || (fields == *best_fields && prefix > *best_prefix)) {
+        if (out->call == 0 || fields < *best_fields ||
+            (fields == *best_fields && prefix > *best_prefix)) {
             *best_fields = fields;
             *best_prefix = prefix;
             out->call = candidate;
@@ -129,7 +135,8 @@ static bool compare_with(struct cf_reader *reader, int64_t candidate, const stru
     return found >= 0;
 }
 
-static bool find_changed(struct cf_reader *reader, int64_t call, struct earlier *out, struct cf_error *err)
+static bool find_changed(struct cf_reader *reader, int64_t call, struct earlier *out,
+                         struct cf_error *err)
 {
     sqlite3_stmt *row;
     struct cf_buf body;
@@ -141,7 +148,8 @@ static bool find_changed(struct cf_reader *reader, int64_t call, struct earlier 
         goto done;
     sqlite3_bind_int(row, 2, CANDIDATES_MAX);
     while ((next = cf_database_step(row, err)) > 0) {
-        if (!compare_with(reader, sqlite3_column_int64(row, 0), &body, &fields, &prefix, out, err)) {
+        if (!compare_with(reader, sqlite3_column_int64(row, 0), &body, &fields, &prefix, out,
+                          err)) {
             next = -1;
             break;
         }
@@ -152,7 +160,8 @@ done:
     return next == 0;
 }
 
-static bool show_earlier(struct cf_reader *reader, int64_t call, struct cf_buf *json, struct cf_error *err)
+static bool show_earlier(struct cf_reader *reader, int64_t call, struct cf_buf *json,
+                         struct cf_error *err)
 {
     struct earlier earlier = { 0 };
     if (!find_same(reader, call, &earlier, err) ||
@@ -179,8 +188,9 @@ static bool show_earlier(struct cf_reader *reader, int64_t call, struct cf_buf *
 static void print_attempt(const struct cf_log_row *row)
 {
     char when[CF_NUMBER_TEXT_MAX], took[CF_NUMBER_TEXT_MAX], cost[CF_MONEY_TEXT_MAX];
-    cf_printf("  attempt %-4lld %s  %-8s  %s", (long long)row->attempt, cf_format_time(row->created_at, when),
-              row->status, cf_format_duration(row->duration_ms, took));
+    cf_printf("  attempt %-4lld %s  %-8s  %s", (long long)row->attempt,
+              cf_format_time(row->created_at, when), row->status,
+              cf_format_duration(row->duration_ms, took));
     if (row->cost_pico >= 0) {
         cf_money_format(row->cost_pico, cost);
         cf_printf("  %s", cost);
@@ -217,7 +227,8 @@ static void add_attempt(struct cf_buf *json, const struct cf_log_row *row)
     cf_object_close(json);
 }
 
-static bool show_attempts(struct cf_reader *reader, int64_t call, struct cf_buf *json, struct cf_error *err)
+static bool show_attempts(struct cf_reader *reader, int64_t call, struct cf_buf *json,
+                          struct cf_error *err)
 {
     struct cf_log_filter filter = { .call = call };
     struct cf_log_cursor *cursor;
@@ -239,7 +250,8 @@ static bool show_attempts(struct cf_reader *reader, int64_t call, struct cf_buf 
     return next == 0;
 }
 
-bool cf_explain_call_more(struct cf_reader *reader, int64_t call, struct cf_buf *json, struct cf_error *err)
+bool cf_explain_call_more(struct cf_reader *reader, int64_t call, struct cf_buf *json,
+                          struct cf_error *err)
 {
     return show_earlier(reader, call, json, err) && show_attempts(reader, call, json, err);
 }

@@ -75,8 +75,8 @@ static bool show_row(const struct cf_rows *rows, struct cf_reader *reader, sqlit
     return ok;
 }
 
-bool cf_rows_show(const struct cf_rows *rows, struct cf_reader *reader, int64_t id, struct cf_buf *json,
-                  struct cf_error *err)
+bool cf_rows_show(const struct cf_rows *rows, struct cf_reader *reader, int64_t id,
+                  struct cf_buf *json, struct cf_error *err)
 {
     sqlite3_stmt *row;
     int next;

@@ -11,30 +11,31 @@ struct cf_reader;
 
 /* A column of the query, in its order. */
 struct cf_row_column {
-    const char *label, *name;        /* for people, in JSON; label NULL ends the table */
+    const char *label, *name; /* for people, in JSON; label NULL ends the table */
     enum {
         CF_ROW_TEXT,
         CF_ROW_JSON,
         CF_ROW_COUNT,
         CF_ROW_FLAG,
-        CF_ROW_USD,                  /* of integer pico-dollars */
+        CF_ROW_USD, /* of integer pico-dollars */
         CF_ROW_REAL
     } kind;
 };
 
 struct cf_rows {
-    const char *sql;                 /* the id is ?1; the first column is an id, too */
+    const char *sql; /* the id is ?1; the first column is an id, too */
     const struct cf_row_column *columns;
-    const char *heading;             /* before the first column, such as "call:" */
-    const char *list;                /* the list's name in JSON; NULL: one row, fields of the open object */
+    const char *heading; /* before the first column, such as "call:" */
+    const char *list;    /* the list's name in JSON; NULL: one row, fields of the open object */
 
     /* Shows what belongs to the row, in its object; may be NULL. */
-    bool (*show_more)(struct cf_reader *reader, int64_t id, struct cf_buf *json, struct cf_error *err);
+    bool (*show_more)(struct cf_reader *reader, int64_t id, struct cf_buf *json,
+                      struct cf_error *err);
 };
 
 /* Shows the rows of the query about an id: in the open object of json, or for people if it is NULL. */
-bool cf_rows_show(const struct cf_rows *rows, struct cf_reader *reader, int64_t id, struct cf_buf *json,
-                  struct cf_error *err);
+bool cf_rows_show(const struct cf_rows *rows, struct cf_reader *reader, int64_t id,
+                  struct cf_buf *json, struct cf_error *err);
 
 /* Runs show_it with a JSON object of that kind, printed at its end, or with none. */
 bool cf_rows_as(bool as_json, const char *kind,

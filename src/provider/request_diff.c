@@ -45,9 +45,13 @@ static bool same_parameter(const cJSON *a, const cJSON *b, bool same_model)
 
 static void compare(const cJSON *before, const cJSON *after, char out[CF_REQUEST_DIFF_MAX])
 {
-    static const struct { const char *key, *name; } parameters[] = {
-        { "temperature", "temperature" }, { "top_p", "top_p" },
-        { "top_k", "top_k" },             { "tool_choice", "tool_choice" },
+    static const struct {
+        const char *key, *name;
+    } parameters[] = {
+        { "temperature", "temperature" },
+        { "top_p", "top_p" },
+        { "top_k", "top_k" },
+        { "tool_choice", "tool_choice" },
     };
     bool same_model = same_value(field(before, "model"), field(after, "model"));
     if (!same_model)
@@ -57,18 +61,21 @@ static void compare(const cJSON *before, const cJSON *after, char out[CF_REQUEST
 
     const cJSON *old_messages = field(before, "messages"), *new_messages = field(after, "messages");
     if (!same_value(old_messages, new_messages)) {
-        bool is_prompt = cJSON_GetArraySize(old_messages) == 1 && cJSON_GetArraySize(new_messages) == 1;
+        bool is_prompt =
+            cJSON_GetArraySize(old_messages) == 1 && cJSON_GetArraySize(new_messages) == 1;
         add_name(out, is_prompt ? "prompt" : "messages");
     }
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
-        if (!same_parameter(field(before, parameters[i].key), field(after, parameters[i].key), same_model))
+        if (!same_parameter(field(before, parameters[i].key), field(after, parameters[i].key),
+                            same_model))
             add_name(out, parameters[i].name);
     if (!same_value(field(before, "stop_sequences"), field(after, "stop_sequences")))
         add_name(out, "stop");
     if (!same_value(field(before, "tools"), field(after, "tools")))
         add_name(out, "tools");
 
-    const cJSON *old_output = field(before, "output_config"), *new_output = field(after, "output_config");
+    const cJSON *old_output = field(before, "output_config"),
+                *new_output = field(after, "output_config");
     if (!same_parameter(field(old_output, "format"), field(new_output, "format"), same_model))
         add_name(out, "schema");
     if (!same_parameter(field(old_output, "effort"), field(new_output, "effort"), same_model))

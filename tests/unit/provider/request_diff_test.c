@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
-struct row { const char *name, *before, *after, *diff; };
+struct row {
+    const char *name, *before, *after, *diff;
+};
 
 #define ASK(text) "\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
 
@@ -17,27 +19,35 @@ static struct row rows[] = {
     { "equal bodies do not differ", "{" ASK("a") "}", "{" ASK("a") "}", "" },
     { "one message is a prompt", "{" ASK("a") "}", "{" ASK("b") "}", "prompt" },
     { "several are messages", "{" ASK("a") "}",
-      "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}", "messages" },
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":"
+      "\"b\"}]}",
+      "messages" },
     { "several fields are listed", "{\"model\":\"x\",\"temperature\":0.5," ASK("a") "}",
       "{\"model\":\"y\",\"temperature\":0.7," ASK("b") "}", "model, prompt, temperature" },
-    { "a field that was not there differs", "{" ASK("a") "}", "{\"top_k\":3," ASK("a") "}", "top_k" },
+    { "a field that was not there differs", "{" ASK("a") "}", "{\"top_k\":3," ASK("a") "}",
+      "top_k" },
     { "a field that is gone differs", "{\"stop_sequences\":[\"x\"]}", "{}", "stop" },
     { "numbers are compared as numbers", "{\"temperature\":0.50}", "{\"temperature\":5e-1}", "" },
     { "the order of keys is none", "{\"a\":1,\"model\":\"x\"}", "{\"model\":\"x\",\"a\":1}", "" },
     { "a cache mark is no difference", "{\"system\":\"s\"}",
-      "{\"system\":[{\"type\":\"text\",\"text\":\"s\",\"cache_control\":{\"type\":\"ephemeral\"}}]}", "" },
+      "{\"system\":[{\"type\":\"text\",\"text\":\"s\",\"cache_control\":{\"type\":\"ephemeral\"}}]"
+      "}",
+      "" },
     { "a system prompt with a mark is looked into", "{\"system\":\"s\"}",
       "{\"system\":[{\"type\":\"text\",\"text\":\"t\"}]}", "system" },
     { "a system prompt that is gone differs", "{\"system\":\"s\"}", "{}", "system" },
-    { "schema and effort are told apart", "{\"output_config\":{\"effort\":\"low\",\"format\":{\"a\":1}}}",
+    { "schema and effort are told apart",
+      "{\"output_config\":{\"effort\":\"low\",\"format\":{\"a\":1}}}",
       "{\"output_config\":{\"effort\":\"low\",\"format\":{\"a\":2}}}", "schema" },
-    { "effort alone", "{\"output_config\":{\"effort\":\"low\"}}", "{\"output_config\":{\"effort\":\"high\"}}", "effort" },
+    { "effort alone", "{\"output_config\":{\"effort\":\"low\"}}",
+      "{\"output_config\":{\"effort\":\"high\"}}", "effort" },
     { "streaming is no difference", "{\"stream\":true}", "{}", "" },
     { "max_tokens is one", "{\"max_tokens\":10}", "{\"max_tokens\":20}", "max_tokens" },
-    { "what follows from the model is not told", "{\"model\":\"x\",\"max_tokens\":10,\"temperature\":1}",
+    { "what follows from the model is not told",
+      "{\"model\":\"x\",\"max_tokens\":10,\"temperature\":1}",
       "{\"model\":\"y\",\"max_tokens\":20,\"thinking\":{\"type\":\"disabled\"}}", "model" },
-    { "what both models take is", "{\"model\":\"x\",\"temperature\":1}", "{\"model\":\"y\",\"temperature\":0}",
-      "model, temperature" },
+    { "what both models take is", "{\"model\":\"x\",\"temperature\":1}",
+      "{\"model\":\"y\",\"temperature\":0}", "model, temperature" },
     { "no JSON at all", "what?", "{}", "request" },
     { "nothing", "", "", "request" },
 };
@@ -55,6 +65,8 @@ int main(void)
 {
     struct CMUnitTest tests[sizeof rows / sizeof rows[0]];
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row, .initial_state = &rows[i] };
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name,
+                                        .test_func = check_row,
+                                        .initial_state = &rows[i] };
     return cmocka_run_group_tests_name("request_diff", tests, NULL, NULL);
 }
