@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "confab/output_estimate.h"
+#include "engine/models.h"
+#include "engine/models.h"
 #include "provider/limits.h"
 
 struct cf_template_output {
