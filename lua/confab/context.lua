@@ -15,6 +15,7 @@ local context = {}
 ---@field on_truncated? string
 ---@field tries? integer
 ---@field on_retry? boolean
+---@field alerts? confab.Alerts
 ---@field stopped? confab.Error  Met by a call of the item: no call can succeed any more.
 ---@field on_held? fun(call: { why: string, changed?: string, bound: integer }, request: table)  Nothing is sent: gets a call that would be, and does not return.
 ---@field params? table  The item's own parameters.

@@ -7,6 +7,8 @@
 ---@field model? string
 ---@field base_url? string
 ---@field concurrency? integer
+---@field budget? string  Dollars that the script's runs may cost in all.
+---@field larger_budget? string  Set by a run that its budget stopped: what would be enough.
 ---@field limit? integer  Only the first so many items of each run.
 ---@field failed? boolean  Ask anew where items failed on content.
 ---@field plan? boolean  An estimate: nothing is sent or written.

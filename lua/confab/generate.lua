@@ -47,6 +47,7 @@ end
 local function ask_once(ctx, request)
   request.hold = ctx.on_held ~= nil
   local ok, reply = pcall(core.call.ask, ctx.item, request)
+  if ctx.alerts then ctx.alerts:check() end
   if not ok then
     if type(reply) == "table" and reply.stops_run then ctx.stopped = reply end
     error(reply, 0)

@@ -1,4 +1,5 @@
 --- How a run is doing: a bar on a terminal, plain lines elsewhere, JSON lines for programs.
+local budget = require "confab.budget"
 local control = require "confab.control"
 local core = require "confab.core"
 local flags = require "confab.flags"
@@ -39,12 +40,18 @@ local function held_back(self, status)
     return ("waiting for %d replies worth up to %s; Ctrl-C again to give them up"):format(status.in_flight, core.text.money(status.at_stake))
   end
   if status.held then return "paused by " .. (control.paused_by or "somebody") end
+  if status.disk_low then return "storage: the disk is almost full, nothing new is sent" end
   if status.storage_full then return "storage: replies wait for room on the disk" end
+  if status.away_ms > 0 then
+    return ("outage: service away for %s, %s"):format(duration(status.away_ms),
+      status.probe_ms > 0 and "next probe in " .. duration(status.probe_ms) or "probing")
+  end
   if status.pause_ms > 0 then return ("paused %s by the provider"):format(duration(status.pause_ms)) end
   if status.waiting > 0 then
     return ("limit %d %s (%s)"):format(status.limit, window_text(status.window_ms),
       status.limit_source or "default")
   end
+  if status.waiting_for_budget > 0 then return "budget: calls wait for others to settle" end
   if status.backing_off > 0 and status.in_flight == 0 then return "retry" end
   if state.free == 0 then return ("concurrency %d"):format(state.concurrency) end
   return "script"
@@ -60,7 +67,8 @@ function Progress:numbers()
     run = self.state.core.name, done = done, total = self.total or counts.planned,
     total_known = self.total ~= nil or self.state.planned == true,
     accepted = counts.accepted, needs_revision = counts.needs_revision, failed = counts.failed, skipped = counts.skipped,
-    replayed = counts.replayed, rate_per_minute = worked * 60000 / elapsed, spent = account.spent, at_risk = account.at_risk,
+    replayed = counts.replayed, rate_per_minute = worked * 60000 / elapsed, budget = budget.of(account),
+    money = budget.text(account), spent = account.spent, at_risk = account.at_risk,
     retries = account.retries, refusals = account.refusals, elapsed_ms = elapsed, in_flight = status.in_flight,
     held_back = held_back(self, status),
     left_ms = worked > 0 and self.total and (self.total - done) * elapsed // worked or nil,
@@ -76,7 +84,7 @@ local function bar_text(n)
   local filled = math.floor(share * 16 + 0.5)
   local parts = {
     ("%s [%s%s] %d/%s%d"):format(n.run, ("#"):rep(filled), ("-"):rep(16 - filled), n.done, n.total_known and "" or "≥", n.total),
-    ("%.0f/min"):format(n.rate_per_minute), core.text.money(n.spent),
+    ("%.0f/min"):format(n.rate_per_minute), n.money,
   }
   if n.failed > 0 then parts[#parts + 1] = ("%d failed"):format(n.failed) end
   if n.retries + n.refusals > 0 then parts[#parts + 1] = retries_text(n.retries + n.refusals) end

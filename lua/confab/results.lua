@@ -40,7 +40,8 @@ local function summary(row, accept, counts)
   local lines = {
     ("run %s %s%s"):format(row.name, row.state, row.simulated and " (simulated)" or ""),
     "  " .. account_line(a),
-    ("  %s spent, %s at risk, %d calls in %d attempts, %d input and %d output tokens"):format(core.text.money(a.spent_pico),
+    ("  %s spent%s, %s at risk, %d calls in %d attempts, %d input and %d output tokens"):format(
+      core.text.money(a.spent_pico), row.budget and " of " .. core.text.money(core.text.dollars(row.budget)) or "",
       core.text.money(a.at_risk_pico), a.calls, a.attempts, a.input_tokens, a.output_tokens),
   }
   lines[#lines + 1] = replayed_line(counts)

@@ -4,9 +4,11 @@
 --- waits until the last worker is done.
 local acceptance = require "confab.acceptance"
 local again = require "confab.again"
+local budget = require "confab.budget"
 local context = require "confab.context"
 local control = require "confab.control"
 local core = require "confab.core"
+local duration = require "confab.duration"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
 local generate = require "confab.generate"
@@ -45,6 +47,10 @@ local COMMITTING = 32          -- workers beyond those, that wait for commits wh
 ---@field on_truncated? "salvage"|"continue"|"fail"
 ---@field on_item? fun(result: { item: any, key: string, state: string, conversations: confab.Conversation[], error?: confab.Error })
 ---@field on_retry? fun(attempt: integer, error: confab.Error, delay_ms: integer)
+---@field budget? number  The most that it may cost in its whole life, in dollars.
+---@field alert_at? number[]  Shares of the budget to be told of, such as { 0.5, 0.9 }.
+---@field on_alert? fun(share: number, spent: number, budget: number)
+---@field max_outage? number|string  How long the service may be away: seconds, or "6h" (the default).
 ---@field seed? integer  Of math.random in steps (default: 0).
 
 local run_specs = {
@@ -67,7 +73,9 @@ local run_specs = {
   accept = { type = "integer", min = 1 },
   tries = { type = "integer", min = 1, max = 100, default = 1 },
   on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },
-  on_item = { type = "callable" }, on_retry = { type = "callable" }, seed = { type = "integer", default = 0 },
+  on_item = { type = "callable" }, on_retry = { type = "callable" },
+  budget = budget.specs.budget, alert_at = budget.specs.alert_at, on_alert = budget.specs.on_alert,
+  max_outage = duration.spec, seed = { type = "integer", default = 0 },
 }
 
 --- What one confab.run holds while it works.
@@ -227,7 +235,7 @@ end
 local function new_context(state)
   return {
     run = state.core, scoring = state.opts.score, on_truncated = state.opts.on_truncated, tries = state.opts.tries,
-    on_retry = state.on_retry,
+    on_retry = state.on_retry, alerts = state.alerts,
   }
 end
 
@@ -334,9 +342,13 @@ local function check(opts)
 end
 
 --- What can be known of the template's calls before anything is sent.
-local function check_template(tmpl)
+local function check_template(tmpl, limit)
   if type(tmpl.model) == "function" then return end
   local model = settings.check_model(settings.model(tmpl.model))
+  if limit and not model.is_priced then
+    errors.misuse(("template %q: the price of %q is not known, so no budget can be kept; give it one with " ..
+      "confab.setup { models = { [%q] = { price = ... } } }"):format(tmpl.name, model.name, model.name))
+  end
   local room = tmpl.max_tokens
   if type(room) == "number" and model.max_output > 0 and room > model.max_output then
     errors.misuse(("template %q: max_tokens is %d: %s takes at most %d")
@@ -353,7 +365,8 @@ function run.run(opts)
   opts = check(opts)
   scheduler.check_wait "confab.run"
   local items = as_items(opts.items)
-  if opts.template then check_template(opts.template) end
+  local limit = budget.in_force(opts.budget)
+  if opts.template then check_template(opts.template, limit or budget.in_force(settings.given "budget")) end
   settings.open()
 
   local wanted = flags.concurrency or opts.concurrency
@@ -365,10 +378,16 @@ function run.run(opts)
     counts = { planned = 0, accepted = 0, needs_revision = 0, failed = 0, skipped = 0, replayed = 0, sent = 0 },
     attempt = attempt, finish = finish,
   }
-  state.core, state.since = context.open_run { name = name_of(opts), seed = opts.seed, model = state.model }
+  state.core, state.since = context.open_run {
+    name = name_of(opts), seed = opts.seed, model = state.model, budget = limit,
+  }
   function state.new_context() return new_context(state) end
   core.call.set_on_retry(opts.on_retry or settings.given "on_retry")
   if flags.plan then return require "confab.estimate".run(state) end
+  state.alerts = budget.alerts(state.core, opts.alert_at or settings.given "alert_at",
+    opts.on_alert or settings.given "on_alert")
+  core.engine.set_max_outage(duration.ms(
+    opts.max_outage or settings.given "max_outage" or duration.default_outage))
   tell_continued(state)
   state.acceptance = acceptance.new(state.core, opts.accept,
     again.must_look(state.core, state.since, opts.key ~= nil))
@@ -394,12 +413,16 @@ local function failures_text(state)
   return table.concat(parts, "; ")
 end
 
+local function length_of(items)
+  local ok, length = pcall(function() return #items end)
+  return ok and length or nil
+end
+
 --- Says how far the runs are that did not come to their end, as a signal ended them.
 function run.tell_unfinished()
   for _, state in ipairs(unfinished) do
     local a = core.store.run(state.core.id).account
-    local ok, length = pcall(function() return #state.items end)
-    local total = math.max(a.planned, ok and length or 0)
+    local total = math.max(a.planned, length_of(state.items) or 0)
     local worked = a.accepted + a.needs_revision + a.failed + a.skipped
     local text = ("run %q: %s of %s items are done, %s of them failed; %s spent, %s at risk"):format(state.core.name,
       core.text.number(worked), core.text.number(total), core.text.number(a.failed), core.text.money(a.spent_pico),
@@ -422,7 +445,9 @@ function run.conclude(state)
   end
   state.acceptance:settle(state.core)
   local stopped_by_item = why and why == state.stopper
-  local state_name = not why and "done" or stopped_by_item and "stopped" or "failed"
+  local is_spent = why and why.kind == "budget_error"
+  if is_spent then budget.suggest(state.core, length_of(state.items)) end
+  local state_name = not why and "done" or is_spent and "budget" or stopped_by_item and "stopped" or "failed"
   local ok, raised = pcall(state.core.set_state, state.core, state_name, why and why.message or nil,
     planned, true)
   if not ok then error(why or raised, 0) end

@@ -1,7 +1,9 @@
 --- The settings of a script: flags, `confab.setup`, environment, `.env`, defaults; and the engine
 --- that is opened with them at the first run or call.
+local budget = require "confab.budget"
 local core = require "confab.core"
 local cost = require "confab.cost"
+local duration = require "confab.duration"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
 local limiter = require "confab.limiter"
@@ -51,6 +53,10 @@ local settings = {}
 ---@field db? string  Database file (default: confab.db).
 ---@field models? table<string, table>  Models to add to the table, or to change in it.
 ---@field on_retry? fun(attempt: integer, error: confab.Error, delay_ms: integer)
+---@field budget? number  The most that all runs of the script may cost together, in dollars.
+---@field alert_at? number[]  Shares of the budget to be told of, for runs that name none.
+---@field on_alert? fun(share: number, spent: number, budget: number)
+---@field max_outage? number|string  How long the service may be away: seconds, or "6h" (the default).
 
 settings.default_model = "claude-sonnet-5-5"
 
@@ -67,6 +73,8 @@ local setup_specs = {
   model = { type = "string" }, keys = { type = "list" }, limits = { type = "table" },
   retry = { type = "table" }, timeouts = { type = "table" }, http2 = { type = "boolean" },
   db = { type = "string" }, models = { type = "table" }, on_retry = { type = "function" },
+  budget = budget.specs.budget, alert_at = budget.specs.alert_at, on_alert = budget.specs.on_alert,
+  max_outage = duration.spec,
 }
 
 local given = {}    -- what confab.setup was told
@@ -230,6 +238,7 @@ function settings.open()
     db = settings.db(), provider = given.provider or "anthropic", simulate = flags.simulate,
     base_url = settings.base_url(), keys = not flags.simulate and not flags.plan and find_keys() or nil, plan = flags.plan,
     offline = flags.offline, max_new = flags.max_new,
+    budget = budget.in_force(given.budget), max_outage_ms = given.max_outage and duration.ms(given.max_outage),
     limits = given.limits, retry = given.retry, timeouts = given.timeouts, http2 = given.http2,
     models = merged_models(),
   }

@@ -158,7 +158,10 @@ static bool fill_flags(const struct stored *stored, bool is_simulated, struct cf
         flags->concurrency = stored_count(stored, "concurrency");
     if (flags->limit < 0)
         flags->limit = stored_count(stored, "limit");
-    return cf_script_flags_check_spec(flags->simulate, err);
+    if (flags->budget == NULL)
+        flags->budget = stored_text(stored, "budget");
+    return cf_script_flags_check_budget(flags->budget, err) &&
+           cf_script_flags_check_spec(flags->simulate, err);
 }
 
 /* Says so if the file is no longer what is run. */

@@ -82,6 +82,7 @@ static void add_options(lua_State *L, const struct cf_script_flags *flags)
     set_string(L, "base_url", flags->base_url);
     set_count(L, "concurrency", flags->concurrency);
     set_count(L, "limit", flags->limit);
+    set_string(L, "budget", flags->budget);
 }
 
 /* package.loaded["confab.flags"] = { ... } */
@@ -200,7 +201,8 @@ static void add_word(struct cf_buf *out, const char *word)
     cf_buf_addc(out, '\'');
 }
 
-static void print_resume_command(const struct cf_args *args)
+/* budget: a larger one to go on with; NULL: that which was given. */
+static void print_resume_command(const struct cf_args *args, const char *budget)
 {
     struct cf_buf command;
     cf_buf_init(&command, 65536);
@@ -209,12 +211,16 @@ static void print_resume_command(const struct cf_args *args)
         const struct cf_arg *given = &args->given[i];
         if (strcmp(given->option->name, "fresh") == 0 || strcmp(given->option->name, "failed") == 0)
             continue;                /* done with: said again they would begin anew */
+        if (budget != NULL && strcmp(given->option->name, "budget") == 0)
+            continue;
         cf_buf_addf(&command, " --%s", given->option->name);
         if (given->value != NULL && (given->value[0] != '\0' || !given->option->is_optional)) {
             cf_buf_addc(&command, given->option->is_optional ? '=' : ' ');
             add_word(&command, given->value);
         }
     }
+    if (budget != NULL)
+        cf_buf_addf(&command, " --budget %s", budget);
     bool has_dash = false;
     for (size_t i = 0; i < args->positional_count; i++)
         has_dash = has_dash || args->positionals[i][0] == '-';
@@ -269,6 +275,17 @@ static bool call_estimate(lua_State *L, const char *function, bool argument, str
     return false;
 }
 
+/* Pushes the budget that the run would take, as the Lua side estimates it; NULL: it does not know. */
+static const char *push_larger_budget(lua_State *L)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, "confab.flags");
+    lua_getfield(L, -1, "larger_budget");
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    return lua_tostring(L, -1);
+}
+
 static int run_text(lua_State *L, const struct cf_args *args, const struct cf_script *script,
                     struct cf_error *err)
 {
@@ -300,15 +317,19 @@ static int run_text(lua_State *L, const struct cf_args *args, const struct cf_sc
         return cf_scheduler_exit_code(L);
     if (end != CF_SCRIPT_FAILED) {
         tell_unfinished(L);
-        print_resume_command(args);
+        print_resume_command(args, NULL);
         return CF_EXIT_INTERRUPTED;
     }
     int status = exit_status_of(err->kind);
     fprintf(stderr, "confab: %s\n", err->message);
     if (err->kind == CF_ERR_SCRIPT || err->kind == CF_ERR_CONFIG)
         print_traceback(cf_scheduler_traceback(L), err->message);
-    if (status == CF_EXIT_RESUMABLE)
-        print_resume_command(args);
+    if (status == CF_EXIT_BUDGET) {
+        print_resume_command(args, push_larger_budget(L));
+        lua_pop(L, 1);
+    } else if (status == CF_EXIT_RESUMABLE) {
+        print_resume_command(args, NULL);
+    }
     return status;
 }
 
@@ -335,6 +356,7 @@ int cf_script_run(const struct cf_script *script, const struct cf_script_flags *
     if (is_ready && flags->plan && !call_estimate(L, "print", flags->plan_json, err))
         status = -1;
     cf_lua_end_runs(L, status == CF_EXIT_INTERRUPTED ? "interrupted" :
+                       status == CF_EXIT_BUDGET ? "budget" :
                        status == CF_EXIT_OK || status == CF_EXIT_FAILED_ITEMS ? "done" : "failed");
     cf_lua_free_state(L);
     return status;

@@ -18,6 +18,7 @@ extern const struct cf_option cf_script_options[]; /* a table for cf_command.com
 /* What the command line says of how a script is run. Texts are lent; NULL or -1: nothing. */
 struct cf_script_flags {
     const char *db, *simulate, *model, *base_url, *progress;
+    const char *budget;           /* dollars */
     int64_t concurrency, limit, max_new;
     double drain_s;
     double min_acceptance;        /* a share */
@@ -29,6 +30,9 @@ struct cf_script_flags {
 /* Reads and checks the options of cf_script_options that were given. */
 bool cf_script_flags_read(const struct cf_args *args, struct cf_script_flags *out,
                           struct cf_error *err);
+
+/* --budget must be an amount; NULL is fine. */
+bool cf_script_flags_check_budget(const char *budget, struct cf_error *err);
 
 /* --simulate's SPEC must be one; NULL is. */
 bool cf_script_flags_check_spec(const char *spec, struct cf_error *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "confab/error.h"
+#include "confab/money.h"
 #include "simulator/simulator.h"
 
 const struct cf_option cf_script_options[] = {
@@ -14,6 +15,8 @@ const struct cf_option cf_script_options[] = {
     { "base-url", 0, "URL", false, "where the service is" },
     { "concurrency", 'j', "N", false, "items in work at once" },
     { "limit", 'n', "N", false, "only the first N items of each run" },
+    { "budget", 0, "DOLLARS", false,
+      "the most that the script's runs may cost in all, with what they have cost" },
     { "offline", 0, NULL, false, "send nothing: a call that is not stored is an error" },
     { "max-new", 0, "N", false, "send nothing if more than N calls are to be sent" },
     { "min-acceptance", 0, "S", false, "fewer accepted than this share (0.9 or 90%) end with status 1" },
@@ -59,12 +62,21 @@ static bool read_share(const struct cf_args *args, const char *name, double *out
     return true;
 }
 
+bool cf_script_flags_check_budget(const char *budget, struct cf_error *err)
+{
+    int64_t pico;
+    if (budget == NULL || (cf_money_parse(budget, strlen(budget), &pico) && pico > 0))
+        return true;
+    return cf_fail(err, CF_ERR_CONFIG, "--budget must be dollars above 0, up to 1000000, not '%s'",
+                   budget);
+}
+
 bool cf_script_flags_read(const struct cf_args *args, struct cf_script_flags *out, struct cf_error *err)
 {
     *out = (struct cf_script_flags){
         .db = cf_args_get(args, "db"), .simulate = cf_args_get(args, "simulate"),
         .model = cf_args_get(args, "model"), .base_url = cf_args_get(args, "base-url"),
-        .progress = cf_args_get(args, "progress"),
+        .progress = cf_args_get(args, "progress"), .budget = cf_args_get(args, "budget"),
         .concurrency = -1, .limit = -1, .max_new = -1, .drain_s = -1, .min_acceptance = -1,
         .offline = cf_args_has(args, "offline"),
     };
@@ -77,5 +89,6 @@ bool cf_script_flags_read(const struct cf_args *args, struct cf_script_flags *ou
            cf_args_int(args, "max-new", 0, ITEMS_MAX, &out->max_new, err) &&
            read_share(args, "min-acceptance", &out->min_acceptance, err) &&
            cf_args_number(args, "drain", 0, 1e9, &out->drain_s, err) &&
+           cf_script_flags_check_budget(out->budget, err) &&
            cf_script_flags_check_spec(out->simulate, err);
 }

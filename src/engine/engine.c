@@ -34,6 +34,8 @@ struct cf_engine {
     bool is_simulated, is_plan;
     bool is_offline;
     int64_t max_new, new_calls;          /* -1: any number; counted so far */
+    struct cf_account account;           /* of all runs together */
+    bool has_summed;                     /* what they had spent before */
     int64_t data_version;                /* of the reader, when it was looked at last */
     struct cf_run *runs;                 /* owned */
 };
@@ -62,6 +64,8 @@ static bool open_parts(const struct cf_engine_options *options, struct cf_models
     engine->is_plan = options->is_plan;
     engine->is_offline = options->is_offline;
     engine->max_new = options->max_new;
+    cf_account_init(&engine->account, 0, 0);
+    cf_account_set_budget(&engine->account, options->budget_pico);
 
     if (options->simulate != NULL && !options->is_plan) {
         struct cf_simulator_options simulator = { .spec = options->simulate };
@@ -144,6 +148,7 @@ void cf_engine_free(struct cf_engine *engine)
     }
     cf_models_free(engine->models);
     cf_calibrations_free(engine->calibrations);
+    cf_account_done(&engine->account);
     free(engine->provider);
     free(engine->base_url);
     free(engine->db_path);
@@ -224,6 +229,11 @@ bool cf_engine_has_news(struct cf_engine *engine)
     return has_news;
 }
 
+struct cf_account *cf_engine_account(struct cf_engine *engine)
+{
+    return &engine->account;
+}
+
 struct cf_run *cf_engine_runs(struct cf_engine *engine)
 {
     return engine->runs;
@@ -243,13 +253,55 @@ static bool fail_in_use(struct cf_engine *engine, const char *name, int64_t id, 
 }
 
 /* What the run has kept, before this process puts its own there. */
-static bool read_previous(struct cf_engine *engine, struct cf_run *run, struct cf_error *err)
+static bool read_previous(struct cf_engine *engine, const struct cf_run_options *options, struct cf_run *run,
+                          struct cf_error *err)
 {
     const struct cf_run_row *row;
     int found = cf_reader_run(engine->reader, run->id, &row, err);
     if (found > 0 && row->options != NULL)
         run->previous_options = cf_strdup(row->options);
+    run->was_of_script = found > 0 && row->script != NULL && options->script != NULL &&
+                         strcmp(row->script, options->script) == 0;
     return found >= 0;
+}
+
+/* Before the first run is begun: what the script's runs have spent counts against its budget. */
+static bool sum_earlier(struct cf_engine *engine, const struct cf_run_options *options, struct cf_error *err)
+{
+    int64_t spent_pico, at_risk_pico;
+    if (engine->has_summed || options->script == NULL || options->fresh)
+        return true;
+    if (!cf_reader_script_spent(engine->reader, options->script, engine->provider, engine->is_simulated,
+                                &spent_pico, &at_risk_pico, err))
+        return false;
+    engine->has_summed = true;
+    cf_account_add_earlier(&engine->account, spent_pico, at_risk_pico);
+    return true;
+}
+
+/* Opens the run's account: what it has spent, its budget, that of the script. */
+static bool open_account(struct cf_engine *engine, const struct cf_run_options *options, struct cf_run *run,
+                         struct cf_error *err)
+{
+    const struct cf_run_row *row;
+    if (cf_reader_run(engine->reader, run->id, &row, err) <= 0)
+        return false;
+    int64_t spent_pico = row->account.spent_pico, at_risk_pico = row->account.at_risk_pico;
+    int64_t budget_pico = row->budget_pico;
+    if (options->budget_pico != CF_BUDGET_NONE && options->budget_pico != budget_pico) {
+        budget_pico = options->budget_pico;
+        struct cf_write_run_update update = {
+            .write.apply = cf_write_run_update, .run = run->id, .planned = CF_RUN_KEEP, .budget_pico = budget_pico,
+        };
+        if (!cf_store_write(engine->store, &update.write, err))
+            return false;
+    }
+    cf_account_init(&run->account, spent_pico, at_risk_pico);
+    cf_account_set_budget(&run->account, budget_pico);
+    cf_account_set_parent(&run->account, &engine->account);
+    if (run->continued && !(engine->has_summed && run->was_of_script))
+        cf_account_add_earlier(&engine->account, spent_pico, at_risk_pico);
+    return true;
 }
 
 /* Finds or makes the run, takes its lock, and books this process as its owner. */
@@ -264,12 +316,14 @@ static bool begin(struct cf_engine *engine, const struct cf_run_options *options
         .script_hash = options->script_hash, .args = options->args, .options = options->options,
         .model = options->model, .base_url = engine->base_url, .seed = options->seed,
     };
+    if (!sum_earlier(engine, options, err))
+        return false;
     if (!cf_store_write(engine->store, &begun.write, err))
         return false;
     if (!cf_owner_open(cf_store_path(engine->store), begun.run, &run->owner, err))
         return err->kind == CF_ERR_CONFIG ? fail_in_use(engine, run->name, begun.run, err) : false;
     run->id = begun.run;
-    if (begun.continued && !read_previous(engine, run, err))
+    if (begun.continued && !read_previous(engine, options, run, err))
         return false;
 
     char host[HOST_MAX] = "localhost";
@@ -288,14 +342,7 @@ static bool begin(struct cf_engine *engine, const struct cf_run_options *options
     run->drawing = owned.drawing;
     run->unknown_calls = owned.unknown_calls;
     run->unknown_pico = owned.unknown_pico;
-
-    const struct cf_run_row *row;
-    int found = cf_reader_run(engine->reader, run->id, &row, err);
-    if (found < 0)
-        return false;
-    cf_account_init(&run->account, found > 0 ? row->account.spent_pico : 0,
-                    found > 0 ? row->account.at_risk_pico : 0);
-    return true;
+    return open_account(engine, options, run, err);
 }
 
 /* For a plan: the newest generation of the run as it stands, if there is one. */

@@ -27,6 +27,7 @@ struct cf_engine_options {
     bool is_plan;                     /* only read, for an estimate: no store, no sender, no simulator */
     bool is_offline;                  /* nothing is sent: calls come from the journal or fail */
     int64_t max_new;                  /* most calls to be sent; -1: any number */
+    int64_t budget_pico;              /* of all runs of the script together; CF_BUDGET_NONE */
     struct cf_sender_options sender;  /* store, models, clock are filled in; base_url and keys too when simulating */
 };
 
@@ -73,6 +74,7 @@ struct cf_run {
     uint64_t seed;
     int64_t  drawing;                  /* number of this pass over the inputs */
     bool     continued, script_changed;
+    bool     was_of_script;            /* it was made by the script that makes it now */
     char    *previous_options;         /* owned: what it kept the last time; JSON or NULL */
     int64_t  unknown_calls, unknown_pico;   /* left behind by a dead owner */
     struct cf_account account;
@@ -86,6 +88,7 @@ struct cf_run_options {
     const char *script, *script_text, *script_hash, *args, *options;    /* NULL: none */
     const char *model;
     uint64_t seed;
+    int64_t budget_pico;    /* CF_BUDGET_NONE: the one it had, if it had one */
 };
 
 /* Goes on with the run of that name, or begins it, and takes its lock. A run that this process has
@@ -97,6 +100,9 @@ bool cf_engine_run(struct cf_engine *engine, const struct cf_run_options *option
 /* Books state and reason of the run; finished ones give their lock back. */
 bool cf_run_set_state(struct cf_run *run, const char *state, const char *reason, int64_t planned,
                       bool finished, struct cf_error *err);
+
+/* The account of all runs of the script together. */
+struct cf_account *cf_engine_account(struct cf_engine *engine);
 
 /* The runs of this process, newest first. */
 struct cf_run *cf_engine_runs(struct cf_engine *engine);

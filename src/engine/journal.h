@@ -20,6 +20,7 @@ struct cf_item {
     enum cf_item_state state;            /* as it was found */
     bool    existed;                     /* before this pass */
     char    error_kind[24];              /* of one that had failed */
+    char    name[64];                    /* its key, perhaps cut; for messages */
 
     struct cf_journal_call *calls;       /* owned; in the order they were made */
     size_t  call_count;

@@ -471,6 +471,9 @@ static int call_ask(lua_State *L)
         push_measure(L, engine, model, request, output_bound, bound_pico);
         return add_held(L, &why);
     }
+    if (bound_pico == CF_COST_UNKNOWN && cf_account_has_budget(&item->run->account))
+        raise_config(L, "the price of \"%s\" is not known, so no budget can be kept; give it one with "
+                     "confab.setup{models = {[\"...\"] = {price = ...}}}", model->name);
     if (!cf_engine_count_new(engine, &err)) {
         tell_why(engine, item, branch, hash, request, ordinal, &why);
         return raise_unsent(L, &why, &err);
@@ -498,6 +501,7 @@ static int call_ask(lua_State *L)
     call->item = item->id;
     call->template_id = template_id;
     snprintf(call->branch, sizeof call->branch, "%s", branch);
+    snprintf(call->item_name, sizeof call->item_name, "%s", item->name);
     memcpy(call->hash, hash, sizeof call->hash);
     call->ordinal = ordinal;
     call->call_id = row != NULL ? row->call : 0;
@@ -569,7 +573,10 @@ static int call_model(lua_State *L)
     const struct cf_model *model = cf_models_find(cf_engine_models(cf_lua_check_engine(L)), luaL_checkstring(L, 1));
     if (model == NULL)
         return 0;
-    lua_createtable(L, 0, 6);
+    struct cf_cost_limits few = { .input_tokens = 1, .output_tokens = 1 };
+    lua_createtable(L, 0, 7);
+    lua_pushboolean(L, cf_cost_bound(&model->price, &few) != CF_COST_UNKNOWN);
+    lua_setfield(L, -2, "is_priced");
     lua_pushstring(L, model->name);
     lua_setfield(L, -2, "name");
     lua_pushstring(L, model->limit_class);

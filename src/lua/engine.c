@@ -158,11 +158,14 @@ static int engine_open(lua_State *L)
         .db_path = cf_lua_read_string(L, 1, "db"),
         .provider = cf_lua_read_string(L, 1, "provider"),
         .simulate = cf_lua_read_string(L, 1, "simulate"), .max_new = -1,
+        .budget_pico = CF_BUDGET_NONE,
         .sender.base_url = cf_lua_read_string(L, 1, "base_url"),
     };
     cf_lua_read_bool(L, 1, "plan", &options.is_plan);
     cf_lua_read_bool(L, 1, "offline", &options.is_offline);
     cf_lua_read_int(L, 1, "max_new", &options.max_new);
+    cf_lua_read_int(L, 1, "budget", &options.budget_pico);
+    cf_lua_read_int(L, 1, "max_outage_ms", &options.sender.max_outage_ms);
     cf_limit_config_default(&options.sender.limits);
     if (lua_getfield(L, 1, "limits") == LUA_TTABLE)
         cf_lua_read_limits(L, lua_gettop(L), &options.sender.limits);
@@ -221,7 +224,13 @@ static int engine_status(lua_State *L)
     struct cf_sender_status status;
     cf_sender_status(cf_engine_sender(cf_lua_check_engine(L)), &status);
     int64_t pause_ms = status.paused_until_ms - cf_now_ms(cf_clock_system());
-    lua_createtable(L, 0, 11);
+    int64_t probe_ms = status.next_probe_ms - cf_now_ms(cf_clock_system());
+    lua_createtable(L, 0, 16);
+    set_int(L, "waiting_for_budget", status.waiting_for_budget);
+    set_int(L, "away_ms", status.away_ms);
+    set_int(L, "probe_ms", status.next_probe_ms > 0 && probe_ms > 0 ? probe_ms : 0);
+    lua_pushboolean(L, status.is_disk_low);
+    lua_setfield(L, -2, "disk_low");
     set_int(L, "new_calls", cf_engine_new_calls(cf_lua_check_engine(L)));
     set_int(L, "waiting", status.waiting);
     set_int(L, "in_flight", status.in_flight);
@@ -243,6 +252,13 @@ static int engine_status(lua_State *L)
 static int engine_hold(lua_State *L)
 {
     cf_sender_hold(cf_engine_sender(cf_lua_check_engine(L)), lua_toboolean(L, 1));
+    return 0;
+}
+
+/* set_max_outage(ms) */
+static int engine_set_max_outage(lua_State *L)
+{
+    cf_sender_set_max_outage(cf_engine_sender(cf_lua_check_engine(L)), luaL_checkinteger(L, 1));
     return 0;
 }
 
@@ -294,6 +310,7 @@ int cf_lua_open_engine(lua_State *L)
         { "status", engine_status },
         { "hold", engine_hold },
         { "tune", engine_tune },
+        { "set_max_outage", engine_set_max_outage },
         { "limits", engine_limits },
         { "reset_limits", engine_reset_limits },
         { NULL, NULL },

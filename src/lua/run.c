@@ -115,6 +115,16 @@ static int submit_and_wait(lua_State *L, struct waiting_write *waiting, struct c
     return cf_lua_wait(L, ticket, "the database");
 }
 
+/* Keeps what of the key fits, for messages. */
+static void name_item(struct cf_item *item, struct cf_text key)
+{
+    size_t len = key.len < sizeof item->name ? key.len : sizeof item->name - 1;
+    while (len > 0 && len < key.len && ((unsigned char)key.data[len] & 0xC0) == 0x80)
+        len--;                       /* not within a character */
+    memcpy(item->name, key.data, len);
+    item->name[len] = '\0';
+}
+
 /* --- opening --- */
 
 static int run_open(lua_State *L)
@@ -133,6 +143,8 @@ static int run_open(lua_State *L)
     int64_t seed = 0;
     cf_lua_read_int(L, 1, "seed", &seed);
     options.seed = (uint64_t)seed;
+    options.budget_pico = CF_BUDGET_NONE;
+    cf_lua_read_int(L, 1, "budget", &options.budget_pico);
     cf_lua_read_bool(L, 1, "fresh", &options.fresh);
 
     struct lua_run *self = lua_newuserdatauv(L, sizeof *self, 0);
@@ -223,6 +235,7 @@ static int push_drawn(lua_State *L, void *data)
             item->state = drawn->state;
             item->existed = drawn->existed;
             memcpy(item->error_kind, drawn->error_kind, sizeof item->error_kind);
+            name_item(item, drawn->key);
         }
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
@@ -315,7 +328,7 @@ static int run_find(lua_State *L)
         return cf_lua_raise(L, &err);
     if (found == 0)
         return 0;
-    push_item(L, run, row);
+    name_item(push_item(L, run, row), key);
     return 1;
 }
 
@@ -622,16 +635,20 @@ static int run_keep(lua_State *L)
     return 0;
 }
 
+/* account() -> pico-dollars and counts; a budget that there is not is -1 */
 static int run_account(lua_State *L)
 {
-    struct cf_account account;
+    struct cf_account account, all;
     cf_account_read(&check_run(L, 1)->account, &account);
+    cf_account_read(cf_engine_account(check_run(L, 1)->engine), &all);
     const struct { const char *name; int64_t value; } rows[] = {
         { "spent", account.ledger.spent }, { "at_risk", account.ledger.at_risk },
         { "reserved", account.ledger.reserved }, { "attempts", account.attempts },
         { "retries", account.retries }, { "refusals", account.refusals },
+        { "budget", account.budget_pico }, { "script_budget", all.budget_pico },
+        { "script_spent", all.ledger.spent }, { "script_at_risk", all.ledger.at_risk },
     };
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 10);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         lua_pushinteger(L, rows[i].value);
         lua_setfield(L, -2, rows[i].name);

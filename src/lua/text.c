@@ -188,6 +188,19 @@ static int text_money(lua_State *L)
     return 1;
 }
 
+/* dollars(number or text) -> pico-dollars, exactly; nil if it is no amount up to $1,000,000 */
+static int text_dollars(lua_State *L)
+{
+    size_t len;
+    int64_t pico;
+    const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &len) : NULL;
+    bool ok = text != NULL ? cf_money_parse(text, len, &pico) : cf_money_from_usd(luaL_checknumber(L, 1), &pico);
+    if (!ok || pico > CF_BUDGET_MAX_USD * CF_PICO_PER_USD)
+        return 0;
+    lua_pushinteger(L, pico);
+    return 1;
+}
+
 /* number(n) -> a count for reading, "1,234,567" */
 static int text_number(lua_State *L)
 {
@@ -212,6 +225,7 @@ int cf_lua_open_text(lua_State *L)
         { "words", text_words },               { "skip_words", text_skip_words },
         { "newlines", text_newlines },         { "tokens", text_tokens },
         { "money", text_money },               { "number", text_number },
+        { "dollars", text_dollars },
         { NULL, NULL },
     };
     luaL_newlib(L, functions);
