@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import sqlite3
 
 import pytest
 
@@ -210,7 +211,7 @@ def test_the_planned_run_has_the_shape_of_a_run(script, run_confab):
 
 def test_limits_of_the_simulator_decide_the_time(script, estimate):
     name = script(PRELUDE + RUN)
-    made = estimate(f"--simulate=rpm=30,latency=fixed:100", name)["runs"][0]
+    made = estimate("--simulate=rpm=30,latency=fixed:100", name)["runs"][0]
     assert made["limit"]["requests"] == 30
     assert made["time_ms"]["expected"] == 120100
 
@@ -239,3 +240,21 @@ def test_a_script_can_ask_for_an_estimate(script, run_confab):
     result = run_confab("run", "--simulate", script(ESTIMATE))
     assert result.code == 0, result
     assert result.out.splitlines() == ["60\t60\ttrue\ttrue", "1", "10"]
+
+
+def test_limits_that_were_learnt_decide_the_time(mock, script, run_confab, estimate, folder):
+    server = mock()
+    name = script((PRELUDE + RUN).replace("max_requests = 6000, ", ""))
+    run_confab("run", "--limit", "1", name, server=server)
+    limit_class = run_confab("run", "--simulate", "--db", "other.db", script("""
+    confab.setup { db = "other.db" }
+    confab.ask { prompt = "x" }
+    print(require "confab.core".call.model("claude-sonnet-5-5").limit_class)
+    """, "class.lua")).out.strip()
+    with sqlite3.connect(folder / "confab.db") as db:
+        db.execute("delete from lanes")
+        db.execute("insert into lanes (base_url, organisation, limit_class, max_requests, window_ms, source, learnt_at)"
+                   " select base_url, 'o', ?, 118, 60000, 'headers', '2026-01-01' from runs", (limit_class,))
+    made = estimate(name, server=server)["runs"][0]
+    assert (made["limit"]["requests"], made["limit"]["source"]) == (118, "learnt")
+    assert 30000 <= made["time_ms"]["expected"] < 31000
