@@ -480,8 +480,6 @@ static int call_ask(lua_State *L)
     }
     tell_dropped(L, model, &dropped);
 
-    int64_t output_estimate = output_bound;
-    cf_lua_read_int(L, 2, "output_estimate", &output_estimate);
     int64_t template_id = 0;
     cf_lua_read_int(L, 2, "template", &template_id);
     bool wants_retries = false;
@@ -508,10 +506,11 @@ static int call_ask(lua_State *L)
     call->model = model;
     call->body = cf_buf_take(&request->body, &call->body_len);
     call->max_tokens = request->chat.max_tokens;
+    call->output_bound = output_bound;
     call->bound_pico = bound_pico;
     waiting->input_estimate = cf_tokens_estimate(call->body, call->body_len);
     call->amounts = (struct cf_amounts){
-        1, cf_calibration_apply(cf_engine_calibration(engine, model), waiting->input_estimate), output_estimate,
+        1, cf_calibration_apply(cf_engine_calibration(engine, model), waiting->input_estimate), output_bound,
     };
     call->on_retry = wants_retries ? on_retry : NULL;
     uint64_t ticket = waiting->ticket;
