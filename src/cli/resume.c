@@ -23,9 +23,9 @@ static const struct cf_option options[] = {
 
 /* What the row of a run says of how to run it again; the row itself is gone when the script runs. */
 struct stored {
-    char *path;                         /* owned */
-    struct cJSON *args, *options;       /* owned; NULL: none */
-    const char **words;                 /* owned; lent by args */
+    char *path;                   /* owned */
+    struct cJSON *args, *options; /* owned; NULL: none */
+    const char **words;           /* owned; lent by args */
     size_t word_count;
 };
 
@@ -50,7 +50,8 @@ static int find_unfinished(struct cf_reader *reader, bool or_failed, int64_t *ou
     if (!cf_runs_open(reader, NULL, &cursor, err))
         return -1;
     while ((next = cf_runs_next(cursor, &row, err)) > 0) {
-        bool is_unfinished = strcmp(row->state, "done") != 0 || (or_failed && row->account.failed > 0);
+        bool is_unfinished =
+            strcmp(row->state, "done") != 0 || (or_failed && row->account.failed > 0);
         if (is_unfinished && row->script_text != NULL) {
             *out_run = row->run;
             break;
@@ -60,8 +61,8 @@ static int find_unfinished(struct cf_reader *reader, bool or_failed, int64_t *ou
     return next;
 }
 
-static bool find(struct cf_reader *reader, const struct cf_args *args, const struct cf_run_row **out_row,
-                 struct cf_error *err)
+static bool find(struct cf_reader *reader, const struct cf_args *args,
+                 const struct cf_run_row **out_row, struct cf_error *err)
 {
     if (args->positional_count > 0)
         return cf_database_run(reader, args->positionals[0], out_row, err);
@@ -71,13 +72,15 @@ static bool find(struct cf_reader *reader, const struct cf_args *args, const str
     if (found > 0)
         found = cf_reader_run(reader, run, out_row, err);
     if (found == 0)
-        return cf_fail(err, CF_ERR_CONFIG, "resume: every run is finished%s; `confab runs` lists them",
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "resume: every run is finished%s; `confab runs` lists them",
                        failed ? " and has no failed items" : "");
     return found > 0;
 }
 
 /* Runs are gone on with by name, so only the newest generation can be. */
-static bool check_newest(struct cf_reader *reader, const struct cf_run_row *row, struct cf_error *err)
+static bool check_newest(struct cf_reader *reader, const struct cf_run_row *row,
+                         struct cf_error *err)
 {
     struct cf_run_cursor *cursor;
     const struct cf_run_row *other;
@@ -93,8 +96,10 @@ static bool check_newest(struct cf_reader *reader, const struct cf_run_row *row,
     if (next < 0)
         return false;
     if (newest > row->generation)
-        return cf_fail(err, CF_ERR_CONFIG, "resume: run \"%s\" was begun anew since (generation %lld); "
-                       "only the newest can be gone on with", row->name, (long long)newest);
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "resume: run \"%s\" was begun anew since (generation %lld); "
+                       "only the newest can be gone on with",
+                       row->name, (long long)newest);
     return true;
 }
 
@@ -102,11 +107,14 @@ static bool check_run(struct cf_reader *reader, const char *db, const struct cf_
                       struct cf_error *err)
 {
     if (row->script_text == NULL || row->script == NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "resume: run \"%s\" was not made by a script", row->name);
+        return cf_fail(err, CF_ERR_CONFIG, "resume: run \"%s\" was not made by a script",
+                       row->name);
     if (cf_owner_is_held(db, row->run))
-        return cf_fail(err, CF_ERR_CONFIG, "resume: run \"%s\" is being worked on by process %lld on %s; "
-                       "if it is paused, `confab pause --off` lets it go on", row->name,
-                       (long long)row->owner_pid, row->owner_host != NULL ? row->owner_host : "this machine");
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "resume: run \"%s\" is being worked on by process %lld on %s; "
+                       "if it is paused, `confab pause --off` lets it go on",
+                       row->name, (long long)row->owner_pid,
+                       row->owner_host != NULL ? row->owner_host : "this machine");
     return check_newest(reader, row, err);
 }
 
@@ -114,14 +122,17 @@ static bool check_run(struct cf_reader *reader, const char *db, const struct cf_
 
 static bool parse_stored(const struct cf_run_row *row, struct stored *out, struct cf_error *err)
 {
-    if ((row->args != NULL && !cf_json_parse(row->args, strlen(row->args), NULL, &out->args, err)) ||
-        (row->options != NULL && !cf_json_parse(row->options, strlen(row->options), NULL, &out->options, err)))
-        return cf_fail_prefix(err, "run \"%s\": what is stored of its arguments is damaged: ", row->name);
+    if ((row->args != NULL &&
+         !cf_json_parse(row->args, strlen(row->args), NULL, &out->args, err)) ||
+        (row->options != NULL &&
+         !cf_json_parse(row->options, strlen(row->options), NULL, &out->options, err)))
+        return cf_fail_prefix(
+            err, "run \"%s\": what is stored of its arguments is damaged: ", row->name);
 
     out->path = cf_strdup(row->script);
     out->words = cf_calloc((size_t)cJSON_GetArraySize(out->args) + 1, sizeof *out->words);
     const struct cJSON *word;
-    cJSON_ArrayForEach(word, out->args)
+    cJSON_ArrayForEach (word, out->args)
         out->words[out->word_count++] = cJSON_IsString(word) ? word->valuestring : "";
     return true;
 }
@@ -135,15 +146,17 @@ static int64_t stored_count(const struct stored *stored, const char *name)
 {
     const struct cJSON *item = cJSON_GetObjectItemCaseSensitive(stored->options, name);
     return cJSON_IsNumber(item) && item->valuedouble >= 1 && item->valuedouble < 1e15
-               ? (int64_t)item->valuedouble : -1;
+               ? (int64_t)item->valuedouble
+               : -1;
 }
 
 /* What the command line leaves open is as it was. */
-static bool fill_flags(const struct stored *stored, bool is_simulated, struct cf_script_flags *flags,
-                       struct cf_error *err)
+static bool fill_flags(const struct stored *stored, bool is_simulated,
+                       struct cf_script_flags *flags, struct cf_error *err)
 {
     if (flags->simulate != NULL && !is_simulated)
-        return cf_fail(err, CF_ERR_CONFIG, "resume: the run was not simulated, and cannot be gone on with so; "
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "resume: the run was not simulated, and cannot be gone on with so; "
                        "use `confab run --simulate`");
     if (is_simulated && flags->simulate == NULL) {
         flags->simulate = stored_text(stored, "simulate");
@@ -170,10 +183,14 @@ static void tell_changed(const struct cf_script *script)
     struct cf_buf now;
     cf_buf_init(&now, CF_SCRIPT_BYTES_MAX);
     if (!cf_script_read(script->path, &now, NULL))
-        cf_log(CF_LOG_WARN, "%s cannot be read any more: the script is run as it was stored", script->path);
-    else if (now.len != script->text.len || memcmp(cf_buf_str(&now), cf_buf_str(&script->text), now.len) != 0)
-        cf_log(CF_LOG_WARN, "%s has changed since: the script is run as it was; `confab run` takes the changed one",
+        cf_log(CF_LOG_WARN, "%s cannot be read any more: the script is run as it was stored",
                script->path);
+    else if (now.len != script->text.len ||
+             memcmp(cf_buf_str(&now), cf_buf_str(&script->text), now.len) != 0)
+        cf_log(
+            CF_LOG_WARN,
+            "%s has changed since: the script is run as it was; `confab run` takes the changed one",
+            script->path);
     cf_buf_done(&now);
 }
 
@@ -192,7 +209,7 @@ static int resume(const struct cf_args *args, struct cf_error *err)
     if (!cf_script_flags_read(args, &flags, err))
         goto done;
     flags.failed = cf_args_has(args, "failed");
-    flags.db = cf_database_path(args, &env);      /* whatever the script says: there the run is */
+    flags.db = cf_database_path(args, &env); /* whatever the script says: there the run is */
     if (!cf_reader_open(flags.db, CF_STORE_CMD_BUSY_MS, &reader, err))
         goto done;
     if (!find(reader, args, &row, err) || !check_run(reader, flags.db, row, err) ||
@@ -221,14 +238,17 @@ const struct cf_command cf_command_resume = {
     .summary = "Go on with a run: its script, arguments and options as they were",
     .example = "confab resume support-v1\n"
                "confab resume support-v1 --failed --max-new 20",
-    .details = "RUN is a name or the start of an id; without it the newest unfinished run is meant (with\n"
-               "--failed, also one with failed items). Run it in the folder of the first time: files that\n"
-               "the script names are looked for there.\n\n"
-               "The script is run as it is stored; if its file has changed since, that is said, and `confab\n"
-               "run` takes the changed one. Options given here win over those of the first time.\n\n"
-               "What is finished is replayed from the database. Items that failed on the way to a reply\n"
-               "(network, overload, budget) are sent again; those that failed on what the reply said (no\n"
-               "JSON, invalid, refused, cut off, an error in the script) only with --failed.",
+    .details =
+        "RUN is a name or the start of an id; without it the newest unfinished run is meant (with\n"
+        "--failed, also one with failed items). Run it in the folder of the first time: files "
+        "that\n"
+        "the script names are looked for there.\n\n"
+        "The script is run as it is stored; if its file has changed since, that is said, and "
+        "`confab\n"
+        "run` takes the changed one. Options given here win over those of the first time.\n\n"
+        "What is finished is replayed from the database. Items that failed on the way to a reply\n"
+        "(network, overload, budget) are sent again; those that failed on what the reply said (no\n"
+        "JSON, invalid, refused, cut off, an error in the script) only with --failed.",
     .options = options,
     .common = cf_script_options,
     .max_positionals = 1,
