@@ -31,6 +31,7 @@ struct cf_engine {
     struct cf_simulator *simulator;      /* NULL: the real service */
     struct cf_calibrations *calibrations;
     char *provider, *base_url, *db_path; /* owned */
+    int64_t window_ms;                   /* of the common limits */
     bool is_simulated, is_plan;
     bool is_offline;
     int64_t max_new, new_calls;          /* -1: any number; counted so far */
@@ -49,6 +50,51 @@ static bool open_reader_for_plan(const char *path, struct cf_reader **out_reader
     if (stat(path, &st) != 0 && errno == ENOENT)
         return cf_reader_open_empty(out_reader, err);
     return cf_reader_open(path, CF_STORE_CMD_BUSY_MS, out_reader, err);
+}
+
+/* The limits that earlier sessions learnt of this service. A simulator is another one each time. */
+static bool read_learnt(struct cf_engine *engine, struct cf_lane_learnt learnt[CF_LANES_LEARNT_MAX],
+                        struct cf_sender_options *out, struct cf_error *err)
+{
+    struct cf_lane_row rows[CF_LANES_LEARNT_MAX];
+    size_t count = 0;
+    if (engine->simulator == NULL &&
+        !cf_reader_lanes(engine->reader, engine->base_url, rows, CF_LANES_LEARNT_MAX, &count, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(learnt[i].limit_class, rows[i].limit_class, sizeof learnt[i].limit_class);
+        learnt[i].limits = (struct cf_amounts){
+            rows[i].max_requests, rows[i].max_input_tokens, rows[i].max_output_tokens,
+        };
+    }
+    out->learnt = learnt;
+    out->learnt_count = count;
+    return true;
+}
+
+/* A number that an earlier session did not learn is stored as not known. */
+static int64_t known(int64_t limit)
+{
+    return limit > 0 ? limit : -1;
+}
+
+/* Keeps what this session learnt. What cannot be written will be learnt again. */
+static void write_learnt(struct cf_engine *engine)
+{
+    struct cf_lane_learnt learnt[CF_LANES_LEARNT_MAX];
+    if (engine->sender == NULL || engine->simulator != NULL)
+        return;
+    size_t count = cf_sender_learnt(engine->sender, learnt);
+    for (size_t i = 0; i < count; i++) {
+        struct cf_write_lane lane = {
+            .write.apply = cf_write_lane, .base_url = engine->base_url, .organisation = "",
+            .limit_class = learnt[i].limit_class, .max_requests = known(learnt[i].limits.requests),
+            .max_input_tokens = known(learnt[i].limits.input),
+            .max_output_tokens = known(learnt[i].limits.output),
+            .window_ms = engine->window_ms, .source = "header",
+        };
+        cf_store_write(engine->store, &lane.write, NULL);
+    }
 }
 
 static bool open_parts(const struct cf_engine_options *options, struct cf_models *models,
@@ -76,6 +122,7 @@ static bool open_parts(const struct cf_engine_options *options, struct cf_models
         sender.key_count = 1;
     }
     engine->base_url = cf_strdup(sender.base_url);
+    engine->window_ms = sender.limits.window_ms;
 
     if (options->is_plan) {
         if (!open_reader_for_plan(options->db_path, &engine->reader, err))
@@ -91,6 +138,9 @@ static bool open_parts(const struct cf_engine_options *options, struct cf_models
     if (!cf_reader_open(options->db_path, CF_STORE_RUN_BUSY_MS, &engine->reader, err))
         goto failed;
 
+    struct cf_lane_learnt learnt[CF_LANES_LEARNT_MAX];
+    if (!read_learnt(engine, learnt, &sender, err))
+        goto failed;
     sender.store = engine->store;
     sender.models = models;
     sender.clock = clock;
@@ -135,6 +185,7 @@ void cf_engine_free(struct cf_engine *engine)
     if (engine == NULL)
         return;
     cf_sender_end(engine->sender);
+    write_learnt(engine);
     cf_reader_free(engine->reader);        /* first: the last one to close tidies the WAL up, and may write */
     cf_store_free(engine->store);
     cf_sender_free(engine->sender);

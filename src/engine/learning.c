@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "confab/output_estimate.h"
 #include "engine/models.h"
@@ -47,6 +48,32 @@ void cf_learning_hear(struct cf_sender *sender, struct cf_call *call, const stru
         .output = news_of(&limits->output), .is_refusal = is_refusal,
     };
     cf_limiter_feedback(sender->limiter, &call->waiter, &feedback, cf_loop_now(sender->loop));
+}
+
+void cf_learning_restore(struct cf_sender *sender, const struct cf_lane_learnt *lanes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct cf_limit_learnt learnt = { .limits = lanes[i].limits };
+        for (size_t k = 0; k < sender->keys.count; k++) {
+            char key[CF_LANE_KEY_MAX];
+            cf_sender_lane_key(sender, &sender->keys.list[k], lanes[i].limit_class, key);
+            cf_limiter_restore(sender->limiter, key, &learnt, cf_loop_now(sender->loop));
+        }
+    }
+}
+
+size_t cf_sender_learnt(struct cf_sender *sender, struct cf_lane_learnt out[CF_LANES_LEARNT_MAX])
+{
+    size_t count = 0;
+    struct cf_sender_lane *lane, *next;
+    HASH_ITER(hh, sender->lanes, lane, next) {
+        struct cf_limit_learnt learnt;
+        if (count == CF_LANES_LEARNT_MAX || !cf_limiter_learnt(sender->limiter, lane->key, &learnt))
+            continue;
+        snprintf(out[count].limit_class, sizeof out[count].limit_class, "%s", lane->limit_class);
+        out[count++].limits = learnt.limits;
+    }
+    return count;
 }
 
 static struct cf_template_output *find_output(struct cf_sender *sender, int64_t template_id)

@@ -246,6 +246,7 @@ bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **
         goto failed;
     if (!cf_limiter_set_config(sender->limiter, NULL, &options->limits, cf_loop_now(sender->loop), err))
         goto failed;
+    cf_learning_restore(sender, options->learnt, options->learnt_count);
 
     sender->limiter_timer.on_fire = on_limiter_due;
     sender->limiter_timer.self = sender;

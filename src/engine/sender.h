@@ -12,6 +12,7 @@
 #include "confab/retry.h"
 #include "engine/keys.h"
 #include "http/http.h"
+#include "store/read_lane.h"
 
 struct cf_call;
 struct cf_clock;
@@ -19,6 +20,14 @@ struct cf_error;
 struct cf_models;
 struct cf_sender;
 struct cf_store;
+
+#define CF_LANES_LEARNT_MAX 64     /* limit classes of one provider: a dozen today */
+
+/* What was learnt of the lane of a limit class: kept from one session to the next. */
+struct cf_lane_learnt {
+    char limit_class[CF_LIMIT_CLASS_MAX];
+    struct cf_amounts limits;              /* a window; 0: never said */
+};
 
 /* Everything is copied unless said otherwise. */
 struct cf_sender_options {
@@ -31,6 +40,8 @@ struct cf_sender_options {
     bool http2;
     int64_t max_outage_ms;                 /* how long the service may be away; 0: the default, 6 h */
     int64_t (*free_bytes)(const char *path);    /* room on the disk of a file; NULL: as the system says */
+    const struct cf_lane_learnt *learnt;   /* by earlier sessions */
+    size_t learnt_count;                   /* at most CF_LANES_LEARNT_MAX */
     uint64_t seed;                         /* of the jitter */
     const struct cf_clock *clock;          /* borrowed */
     const struct cf_models *models;        /* borrowed */
@@ -66,6 +77,9 @@ void cf_sender_end(struct cf_sender *sender);
 /* Ends it, frees it. If a call may still be on its way: cf_sender_end, cf_store_free, then this, so
  * that each has come back. NULL is fine. */
 void cf_sender_free(struct cf_sender *sender);
+
+/* What the lanes have learnt, after cf_sender_end; returns how many. */
+size_t cf_sender_learnt(struct cf_sender *sender, struct cf_lane_learnt out[CF_LANES_LEARNT_MAX]);
 
 /* Moves the call to the sender; its completion comes back in every case. Any thread. */
 void cf_sender_submit(struct cf_sender *sender, struct cf_call *call);

@@ -186,6 +186,7 @@ struct cf_sender_lane {
     struct cf_timer timer;         /* when to probe, or to give up */
     struct cf_call *parked;        /* wait for the service; first come, first served */
     int64_t refused_ms;            /* since when there are only 429s; 0: there are not */
+    char limit_class[CF_LIMIT_CLASS_MAX];
     bool is_merged;                /* into that of its organisation */
     char last_failure[160];        /* in the words of its error */
     UT_hash_handle hh;
@@ -235,6 +236,9 @@ void cf_learning_predict(struct cf_sender *sender, struct cf_call *call);
 
 /* One more reply of a template. */
 void cf_learning_output(struct cf_sender *sender, int64_t template_id, int64_t tokens);
+
+/* The lanes of all keys start with what earlier sessions learnt. */
+void cf_learning_restore(struct cf_sender *sender, const struct cf_lane_learnt *lanes, size_t count);
 
 void cf_learning_free(struct cf_sender *sender);
 #endif
