@@ -90,6 +90,28 @@ done:
     return ok;
 }
 
+static bool has_log(const char *path)
+{
+    struct cf_buf name = { .max = 16384 };
+    struct stat st;
+    cf_buf_addf(&name, "%s-wal", path);
+    bool has = stat(cf_buf_str(&name), &st) == 0;
+    cf_buf_done(&name);
+    return has;
+}
+
+/* A connection that only reads makes FILE-wal and FILE-shm, but may not delete them. One that may
+ * write does so when it closes as the last one, under SQLite's own locks. */
+static void take_log_away(const char *path)
+{
+    sqlite3 *handle = NULL;
+    if (!has_log(path))
+        return;
+    if (sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+        sqlite3_exec(handle, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
+    sqlite3_close(handle);
+}
+
 bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader,
                     struct cf_error *err)
 {
@@ -97,6 +119,7 @@ bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader
         busy_ms = CF_STORE_CMD_BUSY_MS;
 
     struct cf_reader *reader = cf_calloc(1, sizeof *reader);
+    bool had_log = has_log(path);
     if (!cf_db_open(&reader->db, path, SQLITE_OPEN_READONLY, busy_ms, err)) {
         free(reader);
         return false;
@@ -109,6 +132,7 @@ bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader
             return false;
         }
     }
+    reader->made_log = !had_log;
     *out_reader = reader;
     return true;
 }
@@ -138,7 +162,11 @@ void cf_reader_free(struct cf_reader *reader)
     cf_kept_clear(&reader->item_kept);
     cf_kept_clear(&reader->template_kept);
     cf_kept_clear(&reader->control_kept);
+    char *path = reader->made_log ? cf_strdup(reader->db.path) : NULL;
     cf_db_close(&reader->db);
+    if (path != NULL)
+        take_log_away(path);
+    free(path);
     free(reader);
 }
 

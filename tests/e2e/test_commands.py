@@ -148,6 +148,17 @@ def test_a_read_only_database_can_be_read(run_confab, folder, database):
         folder.chmod(0o755)
 
 
+@pytest.mark.parametrize("arguments", [["runs"], ["stats"], ["run", "reads.lua"]])
+def test_reading_leaves_no_files_behind(run_confab, folder, database, script, arguments):
+    script("""
+        for conv in confab.store:conversations() do break end
+        print(#confab.store:sql "SELECT 1", #confab.store:runs())
+        """, "reads.lua")
+    before = sorted(path.name for path in folder.iterdir())
+    assert run_confab(*arguments).code == 0
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
 # --- runs ---
 
 def test_runs_lists_name_state_and_account(run_confab, database):
