@@ -20,9 +20,15 @@
 #define SPLIT_TEXT_MAX \
     512 /* CF_EXPORT_SPLIT_MAX names of CF_EXPORT_SPLIT_NAME_MAX and their shares */
 
-static int by_name(const void *a, const void *b)
+struct share { const char *name; double share; };    /* the name lent by the table */
+
+/* The largest first, as people write them; equal ones by name. */
+static int by_share(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    const struct share *x = a, *y = b;
+    if (x->share != y->share)
+        return x->share > y->share ? -1 : 1;
+    return strcmp(x->name, y->name);
 }
 
 static void raise_config(lua_State *L, const char *message)
@@ -32,26 +38,24 @@ static void raise_config(lua_State *L, const char *message)
     cf_lua_raise(L, &err);
 }
 
-/* { train = 0.9, val = 0.1 } as text, by name: the same table is the same split in every
- * process. */
+/* { train = 0.9, val = 0.1 } as text. A table has no order, so by share: the same table is the same
+ * split in every process, and the one that `confab export` makes of "train=0.9,val=0.1". */
 static void format_split(lua_State *L, int idx, char out[SPLIT_TEXT_MAX])
 {
-    const char *names[CF_EXPORT_SPLIT_MAX];
+    struct share shares[CF_EXPORT_SPLIT_MAX];
     size_t count = 0, len = 0;
     for (lua_pushnil(L); lua_next(L, idx) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TNUMBER)
             raise_config(L, "split must give each name its share: { train = 0.9, val = 0.1 }");
         if (count == CF_EXPORT_SPLIT_MAX)
             raise_config(L, "split has too many names");
-        names[count++] = lua_tostring(L, -2);
+        shares[count++] = (struct share){ lua_tostring(L, -2), lua_tonumber(L, -1) };
     }
-    qsort(names, count, sizeof *names, by_name);
+    qsort(shares, count, sizeof *shares, by_share);
     out[0] = '\0';
     for (size_t i = 0; i < count; i++) {
-        lua_getfield(L, idx, names[i]);
         int wrote = snprintf(out + len, SPLIT_TEXT_MAX - len, "%s%s=%.17g", i > 0 ? "," : "",
-                             names[i], lua_tonumber(L, -1));
-        lua_pop(L, 1);
+                             shares[i].name, shares[i].share);
         if (wrote < 0 || (size_t)wrote >= SPLIT_TEXT_MAX - len)
             raise_config(L, "split has names that are too long");
         len += (size_t)wrote;

@@ -259,6 +259,30 @@ def test_splits_are_files_that_share_nothing(run_confab, folder, real):
     assert not {row["id"] for row in train} & {row["id"] for row in val}
 
 
+def test_a_script_splits_as_the_command_does(run_confab, folder, real, script):
+    script("""
+        local items = { { n = 1 }, { n = 2 }, { n = 3 }, { n = 4 }, { n = 5 } }
+        confab.run { name = "r", items = items, step = function(item)
+          local turns = {}
+          for i = 1, 8 do
+            turns[i] = { role = i % 2 == 1 and "user" or "assistant", content = ("%d says. "):format(item.n):rep(20) }
+          end
+          return confab.conversation { turns = turns }
+        end }:export("s-{split}.jsonl", { format = "jsonl", split = { train = 0.6, a_test = 0.4 } })
+        """)
+    done = run_confab("run", "pipeline.lua", "--simulate", "--db", "s.db")
+    assert done.code == 0, done
+    counts = [line for line in done.err.splitlines() if line.startswith("s-")]
+    assert [line.split(":")[0] for line in counts] == ["s-train.simulated.jsonl", "s-a_test.simulated.jsonl"]
+    result = run_confab("export", "--db", "s.db", "--include-simulated", "-f", "jsonl", "-o", "c-{split}.jsonl",
+                        "--split", "train=0.6,a_test=0.4")
+    assert result.code == 0, result
+    rows = {split: rows_of(folder / f"s-{split}.simulated.jsonl") for split in ("train", "a_test")}
+    assert len(rows["train"]) + len(rows["a_test"]) == 5
+    for split, written in rows.items():
+        assert rows_of(folder / f"c-{split}.jsonl") == written
+
+
 def test_a_conversation_stays_in_its_split_when_others_come_or_go(run_confab, folder, real):
     def split():
         assert run_confab("export", "-f", "jsonl", "-o", "d.jsonl", *HALVES).code == 0
