@@ -64,13 +64,23 @@ function errors.new(kind, message, fields)
   return setmetatable(made, metatable)
 end
 
+local function raise_at_script(kind, message, details)
+  local file, line = errors.where()
+  if file then message = ("%s:%d: %s"):format(file, line, message) end
+  error(errors.new(kind, message, { file = file, line = line, details = details }), 0)
+end
+
 --- Raises a config_error for wrong use, with the script's file and line in front.
 ---@param message string
 ---@param details? table
 function errors.misuse(message, details)
-  local file, line = errors.where()
-  if file then message = ("%s:%d: %s"):format(file, line, message) end
-  error(errors.new("config_error", message, { file = file, line = line, details = details }), 0)
+  raise_at_script("config_error", message, details)
+end
+
+--- Raises a script_error, likewise: for what is a mistake in the Lua rather than in a value.
+---@param message string
+function errors.mistake(message)
+  raise_at_script("script_error", message)
 end
 
 --- Whether value is one of confab's error tables (of that kind, if given).

@@ -4,8 +4,10 @@ local core = require "confab.core"
 local cost = require "confab.cost"
 local estimate = require "confab.estimate"
 local generate = require "confab.generate"
+local errors = require "confab.errors"
 local inputs = require "confab.inputs"
 local limiter = require "confab.limiter"
+local options = require "confab.options"
 local retry = require "confab.retry"
 local run = require "confab.run"
 local scoring = require "confab.scoring"
@@ -22,11 +24,21 @@ local confab = {
   run = run.run, generate = generate.generate, ask = generate.ask,
   conversation = conversation.new, parse = conversation.parse,
   rule = scoring.rule, scoring = scoring, score = scoring.score,
-  limiter = limiter, retry = retry,
+  limiter = limiter.new, retry = retry.new,
   cost = cost.cost, estimate_tokens = cost.estimate_tokens, estimate = estimate.estimate,
   rate_limit_status = settings.rate_limit_status, reset_rate_limiter = settings.reset_rate_limiter,
   store = store,
   json = { encode = core.json.encode, decode = core.json.decode, array = core.json.array }, null = core.json.null,
 }
 
-return confab
+--- A misspelt name names the nearest one, instead of being nil until it is called. Whether a name is
+--- there is asked with `rawget(confab, name)`.
+local function refuse(_, name)
+  local names = {}
+  for known in next, confab do names[#names + 1] = known end
+  local near = type(name) == "string" and options.nearest(name, names)
+  local hint = near and ("; did you mean confab.%s?"):format(near) or ""
+  errors.mistake(("there is no confab.%s%s"):format(tostring(name), hint))
+end
+
+return setmetatable(confab, { __index = refuse })

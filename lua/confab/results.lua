@@ -1,8 +1,8 @@
 --- What a finished run gives to the script: its summary, results, failures, exports.
+local condition = require "confab.condition"
 local core = require "confab.core"
 local errors = require "confab.errors"
 local options = require "confab.options"
-local store = require "confab.store"
 
 local results = {}
 
@@ -79,11 +79,11 @@ function results.new(row, made)
 end
 
 local where_specs = {}
-for name, spec in next, store.where_specs do where_specs[name] = spec end
+for name, spec in next, condition.specs do where_specs[name] = spec end
 where_specs.run = nil
 
 local function filter_of(self, where, what)
-  local filter = store.filter(where, what, where_specs)
+  local filter = condition.check(where, what, where_specs)
   filter.run = self.row
   return filter
 end
@@ -115,7 +115,7 @@ local export_specs = {
 function results.check_export(path, opts)
   if type(path) ~= "string" then errors.misuse "run:export: a path was expected" end
   opts = options.check(opts, export_specs, "run:export")
-  store.filter(opts.where, "run:export: where", where_specs)
+  condition.check(opts.where, "run:export: where", where_specs)
   return opts
 end
 
@@ -140,7 +140,10 @@ function Run:export(path, opts)
   request.format, request.split, request.system, request.seed = opts.format, opts.split, opts.system, opts.seed
   request.truncated = opts.truncated
   local result = core.export.write(request)
-  core.progress.say(("%s: %s"):format(table.concat(result.files, ", "), result.summary))
+  core.progress.say(#result.files == 1 and ("%s: %s"):format(result.files[1], result.summary) or result.summary)
+  for i = 1, #result.files > 1 and #result.files or 0 do
+    core.progress.say(("%s: %s"):format(result.files[i], core.text.number(result.written_to[i])))
+  end
   return result
 end
 

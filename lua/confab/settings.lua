@@ -6,9 +6,8 @@ local cost = require "confab.cost"
 local duration = require "confab.duration"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
-local limiter = require "confab.limiter"
 local options = require "confab.options"
-local retry = require "confab.retry"
+local shared = require "confab.shared_options"
 local words = require "confab.words"
 
 local settings = {}
@@ -120,7 +119,7 @@ local function check_key(key, i)
   if (checked.value == nil) == (checked.env == nil) then
     errors.misuse(("confab.setup: keys[%d] needs either value or env"):format(i))
   end
-  if checked.limits then checked.limits = options.check(checked.limits, limiter.specs, ("keys[%d].limits"):format(i)) end
+  if checked.limits then checked.limits = options.check(checked.limits, shared.limits, ("keys[%d].limits"):format(i)) end
   return checked
 end
 
@@ -132,8 +131,8 @@ function settings.setup(opts)
   if core.engine.is_open() then
     errors.misuse("confab.setup must come before the first run or call")
   end
-  if checked.limits then checked.limits = options.check(checked.limits, limiter.specs, "confab.setup: limits") end
-  if checked.retry then checked.retry = options.check(checked.retry, retry.specs, "confab.setup: retry") end
+  if checked.limits then checked.limits = options.check(checked.limits, shared.limits, "confab.setup: limits") end
+  if checked.retry then checked.retry = options.check(checked.retry, shared.retry, "confab.setup: retry") end
   if checked.timeouts then checked.timeouts = options.check(checked.timeouts, timeout_specs, "confab.setup: timeouts") end
   for i, key in ipairs(checked.keys or {}) do checked.keys[i] = check_key(key, i) end
   if checked.models then cost.add_models(checked.models) end

@@ -1,20 +1,11 @@
 --- The database, read-only: `confab.store`.
+local condition = require "confab.condition"
 local core = require "confab.core"
 local errors = require "confab.errors"
 local options = require "confab.options"
 local settings = require "confab.settings"
 
 local store = {}
-
----@alias confab.Status "generated"|"needs_revision"|"approved"|"rejected"
-
----@class confab.Where
----@field run? string|integer|confab.Run  Its id, its name (newest generation), or the Run itself.
----@field status? confab.Status|confab.Status[]
----@field min_score? number  From 0 to 10; conversations without a score are left out.
----@field tier? string
----@field tag? string  Name of a tag.
----@field persona? string
 
 ---@class confab.store.Where: confab.Where
 ---@field simulated? boolean  true: only simulated ones; false: only real ones; absent: both.
@@ -35,43 +26,8 @@ local store = {}
 ---  exactly; tokens.
 ---@field created_at string
 
---- What a condition on conversations may say, in `confab.store:conversations` and `run:export`.
-store.where_specs = {
-  run = { type = { "string", "integer", "table" } },
-  status = { type = { "string", "list" } },
-  min_score = { type = "number", min = 0, max = 10 },
-  tier = { type = "string" }, tag = { type = "string" }, persona = { type = "string" },
-}
-
-local status_spec = {
-  type = "string", one_of = { "generated", "needs_revision", "approved", "rejected" },
-}
-
---- Checks a `where` table and gives it as core.store and core.export take it.
----@param where table?
----@param what string  The call that takes it.
----@param specs? table<string, confab.OptionSpec>  Default: store.where_specs.
----@return table filter
-function store.filter(where, what, specs)
-  local filter = options.check(where, specs or store.where_specs, what)
-  if filter.status ~= nil then
-    filter.statuses = type(filter.status) == "string" and { filter.status } or filter.status
-    for _, status in ipairs(filter.statuses) do
-      options.check({ status = status }, { status = status_spec }, what)
-    end
-    filter.status = nil
-  end
-  if type(filter.run) == "table" then
-    filter.run = filter.run.id
-    if filter.run == nil then
-      errors.misuse(what .. ": run must be a run, its id or its name, not a table")
-    end
-  end
-  return filter
-end
-
 local stored_specs = { simulated = { type = "boolean" }, superseded = { type = "boolean" } }
-for name, spec in next, store.where_specs do stored_specs[name] = spec end
+for name, spec in next, condition.specs do stored_specs[name] = spec end
 
 local function open() core.store.open(settings.db()) end
 
@@ -89,7 +45,7 @@ function store:conversations(opts)
   check_self(self, "conversations")
   local what = "confab.store:conversations"
   local checked = options.check(opts, { where = { type = "table" } }, what)
-  local filter = store.filter(checked.where, what .. ": where", stored_specs)
+  local filter = condition.check(checked.where, what .. ": where", stored_specs)
   open()
   return core.store.conversations(filter)
 end

@@ -207,7 +207,7 @@ describe("confab.limiter", function()
   }
   for _, row in ipairs(misuse) do
     it("refuses: " .. row[2], function()
-      local raised = failure(limiter, row[1])
+      local raised = failure(limiter.new, row[1])
       assert.equal("config_error", raised.kind)
       assert.truthy(raised.message:find(row[2], 1, true), raised.message)
     end)

@@ -109,7 +109,7 @@ describe("confab.retry", function()
   }
   for _, row in ipairs(misuse) do
     it("refuses: " .. row[2], function()
-      local ok, raised = pcall(retry, row[1])
+      local ok, raised = pcall(retry.new, row[1])
       assert.is_false(ok)
       assert.is_true(errors.is(raised, "config_error"))
       assert.truthy(raised.message:find(row[2], 1, true), raised.message)

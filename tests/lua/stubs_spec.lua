@@ -81,7 +81,7 @@ describe("the names of confab", function()
   it("are all that the page calls by confab's name", function()
     local files = { db = true, so = true, lua = true }
     for name in page:gmatch("confab%.([%w_]+)") do
-      assert.is_true(files[name] or confab[name] ~= nil, "the page has confab." .. name)
+      assert.is_true(files[name] or rawget(confab, name) ~= nil, "the page has confab." .. name)
     end
   end)
 
@@ -91,12 +91,30 @@ describe("the names of confab", function()
     assert.same(sorted(confab.json), sorted(stub.json))
     assert.same(sorted(confab.scoring), sorted(scoring))
     local methods = {}
-    for name, value in pairs(confab.store) do
-      if type(value) == "function" and name ~= "filter" then methods[name] = true end
-    end
+    for name in pairs(confab.store) do methods[name] = true end
     assert.same(sorted(methods), sorted(stub.store))
     check_mentioned(sorted(stub.store), "confab.store")
     check_mentioned(sorted(stub.json), "confab.json")
+  end)
+end)
+
+describe("the module", function()
+  it("hides its internals", function()
+    local open = { json = true, scoring = true, store = true }    -- compared above
+    for name, value in pairs(confab) do
+      assert.is_true(open[name] or type(value) ~= "table", "confab." .. name .. " is a table")
+    end
+  end)
+
+  it("names the nearest where a name is misspelt", function()
+    local ok, raised = pcall(function() return confab.tempalte end)
+    assert.is_false(ok)
+    assert.equal("script_error", raised.kind)
+    assert.truthy(raised.message:find "stubs_spec.lua:%d+: there is no confab.tempalte; did you mean confab.template%?$")
+    ok, raised = pcall(function() return confab[1] end)
+    assert.is_false(ok)
+    assert.truthy(raised.message:find "there is no confab.1$")
+    assert.is_nil(rawget(confab, "tempalte"))
   end)
 end)
 
