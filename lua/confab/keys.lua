@@ -10,6 +10,7 @@ local KEY_BYTES_MAX = 256    -- keys stand in an index of the database
 --- whatever order the item turns up.
 ---@param item any  A value that can be JSON.
 ---@return string key
+---@return string json  The parameters, in the form that the key was made from.
 function keys.of(item)
   local ok, canonical = pcall(core.json.canonical, item)
   if not ok then
@@ -17,7 +18,7 @@ function keys.of(item)
     local advice = "give the run a key function or keep such values out of items"
     error(errors.new("config_error", ("item has no key: %s; %s"):format(why, advice)), 0)
   end
-  return core.hash.sha256hex(canonical):sub(1, 16)
+  return core.hash.sha256hex(canonical):sub(1, 16), canonical
 end
 
 --- The key that a `key =` function gives to an item.

@@ -93,12 +93,13 @@ end
 
 local function key_of(state, params)
   if params == core.json.null then errors.misuse "confab.run: an item is null" end
-  return state.opts.key and keys.from(state.opts.key, params) or keys.of(params)
+  if state.opts.key then return keys.from(state.opts.key, params) end
+  return keys.of(params)
 end
 
 local function entry_of(state, params, ordinal)
-  local key = key_of(state, params)
-  local json = core.json.encode(params)
+  local key, json = key_of(state, params)
+  json = json or core.json.encode(params)
   return { params = params, key = key, base = key, ordinal = ordinal, json = json }
 end
 

@@ -8,6 +8,7 @@
 #include "confab/conversation.h"
 #include "confab/error.h"
 #include "lua/raise.h"
+#include "lua/reply.h"
 
 #define CONVERSATION_MT "confab.conversation"
 
@@ -59,10 +60,13 @@ static void push_names(lua_State *L, uint32_t bits, const char *(*name_of)(uint3
     }
 }
 
+/* parse(reply or text, stopped_early): a reply's text is long, and need not become a Lua string. */
 static int conversation_parse(lua_State *L)
 {
     size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
+    const char *text = cf_lua_reply_text(L, 1, &len);
+    if (text == NULL)
+        text = luaL_checklstring(L, 1, &len);
     bool stopped_early = lua_toboolean(L, 2);
     struct cf_conversation *conv = cf_lua_push_conversation(L);                  /* text early? conv */
     struct cf_error err;

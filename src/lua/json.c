@@ -17,11 +17,13 @@
 #define NULL_MT   "confab.null"
 #define READER_MT "confab.json.reader"
 #define WRITER_MT "confab.json.writer"
+#define KEPT_MAX  65536    /* bytes that a writer keeps from one value to the next */
 
 #define FEW_KEYS   32    /* objects up to this size are sorted on the C stack */
 #define INDENT_MAX 16
 
 static const char null_key;    /* its address is the registry key of confab.null */
+static const char writer_key = 0;    /* registry: the writer that is used again and again */
 
 /* --- null and arrays --- */
 
@@ -199,6 +201,7 @@ struct step { const void *table; const char *key; lua_Integer index; };    /* ke
 struct writer {
     struct cf_buf buf;                         /* owned */
     int indent;                                /* spaces a level; 0: one line */
+    bool is_busy;                              /* a value is being written */
     unsigned depth;
     struct step path[CF_JSON_DEPTH_MAX];       /* from the outermost table to the value at hand */
 };
@@ -211,7 +214,7 @@ static int writer_gc(lua_State *L)
 }
 
 /* Raises "cannot be written as JSON: what, at turns[3].content". */
-static void refuse(lua_State *L, const struct writer *w, const char *what)
+static void refuse(lua_State *L, struct writer *w, const char *what)
 {
     struct cf_error err;
     luaL_Buffer place;
@@ -229,6 +232,7 @@ static void refuse(lua_State *L, const struct writer *w, const char *what)
         }
     }
     luaL_pushresult(&place);
+    w->is_busy = false;
     const char *where = lua_tostring(L, -1);
     cf_fail(&err, CF_ERR_CONFIG, "cannot be written as JSON: %s%s%s", what,
             *where ? ", at " : "", where);
@@ -404,29 +408,56 @@ static void encode_value(lua_State *L, struct writer *w, int idx)
     }
 }
 
-void cf_lua_json_encode(lua_State *L, int idx, int indent)
+static struct writer *push_new_writer(lua_State *L)
 {
-    struct cf_error err;
-    idx = lua_absindex(L, idx);
-
     struct writer *w = lua_newuserdatauv(L, sizeof *w, 0);            /* writer */
     memset(w, 0, sizeof *w);
     cf_buf_init(&w->buf, CF_JSON_SIZE_MAX);
-    w->indent = indent;
     if (luaL_newmetatable(L, WRITER_MT)) {
         lua_pushcfunction(L, writer_gc);
         lua_setfield(L, -2, "__gc");
     }
     lua_setmetatable(L, -2);
+    return w;
+}
 
+/* The writer of the Lua state, empty; another one while that is at work: a finalizer of the script
+ * may run in the middle of a value, and write one itself. */
+static struct writer *push_writer(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &writer_key) != LUA_TNIL) {
+        struct writer *w = lua_touserdata(L, -1);
+        if (!w->is_busy) {
+            cf_buf_clear(&w->buf);
+            w->depth = 0;
+            return w;
+        }
+    }
+    lua_pop(L, 1);
+    struct writer *w = push_new_writer(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &writer_key);
+    return w;
+}
+
+void cf_lua_json_encode(lua_State *L, int idx, int indent)
+{
+    struct cf_error err;
+    idx = lua_absindex(L, idx);
+
+    struct writer *w = push_writer(L);                                /* writer */
+    w->indent = indent;
+    w->is_busy = true;
     encode_value(L, w, idx);
+    w->is_busy = false;
     if (!cf_buf_ok(&w->buf)) {
         cf_fail(&err, CF_ERR_CONFIG, "cannot be written as JSON: it is over %u MB",
                 CF_JSON_SIZE_MAX >> 20);
         cf_lua_raise(L, &err);
     }
     lua_pushlstring(L, cf_buf_str(&w->buf), w->buf.len);              /* writer json */
-    cf_buf_done(&w->buf);
+    if (w->buf.cap > KEPT_MAX)
+        cf_buf_done(&w->buf);
     lua_remove(L, -2);                                                /* json */
 }
 

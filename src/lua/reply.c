@@ -29,6 +29,15 @@ void cf_lua_push_reply(lua_State *L, struct cf_reply *reply, const struct cf_lua
     memset(reply, 0, sizeof *reply);
 }
 
+const char *cf_lua_reply_text(lua_State *L, int idx, size_t *out_len)
+{
+    const struct lua_reply *self = luaL_testudata(L, idx, REPLY_MT);
+    if (self == NULL)
+        return NULL;
+    *out_len = self->reply.text_len;
+    return self->reply.text != NULL ? self->reply.text : "";
+}
+
 static int reply_gc(lua_State *L)
 {
     struct lua_reply *self = luaL_checkudata(L, 1, REPLY_MT);

@@ -3,6 +3,7 @@
 #define CONFAB_LUA_REPLY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <lua.h>
@@ -19,6 +20,9 @@ struct cf_lua_reply_facts {
 
 /* Pushes a Reply userdata that takes over what *reply owns. */
 void cf_lua_push_reply(lua_State *L, struct cf_reply *reply, const struct cf_lua_reply_facts *facts);
+
+/* The text of the Reply at idx, NULL if that is something else. Lent by the reply. */
+const char *cf_lua_reply_text(lua_State *L, int idx, size_t *out_len);
 
 /* Makes the metatable. Fields: text, json (decoded once; nil if it is not JSON), tool_input, usage, cost
  * (dollars; nil if unknown), cost_pico, stop_reason, is_cut, refusal, model, id, call, latency_ms, attempts,
