@@ -93,12 +93,12 @@ local function continue(ctx, request, reply, calls, cost)
   return text, true, cost
 end
 
---- The conversation of a reply's text, or nil and why it does not serve.
-local function conversation_of(text, is_cut, on_truncated)
+--- The conversation of a reply, or of a text put together from several; or nil and why it does not serve.
+local function conversation_of(said, is_cut, on_truncated)
   if is_cut and on_truncated == "fail" then
     return nil, errors.new("validation_error", "the reply was cut off at max_tokens")
   end
-  local conv, why = core.conversation.parse(text, is_cut)
+  local conv, why = core.conversation.parse(said, is_cut)
   if not conv then
     if why.refusal_like then why = errors.new("refusal", "the model declined in prose: " .. why.message) end
     return nil, why
@@ -147,6 +147,17 @@ end
 
 local COLUMNS = { "persona", "emotion", "topic", "tier", "document_id", "chunk_id" }
 
+--- Whether an item that is done was made with this one call, and its reply was whole: then it is left as
+--- it is, without reading the reply again. False as well where that takes a closer look.
+---@param item userdata
+---@param tmpl confab.Template
+---@param params table
+---@return boolean
+function generate.stands(item, tmpl, params)
+  local ok, stands = pcall(function() return core.call.stands(item, request_of({}, template.call(tmpl, params))) end)
+  return ok and stands
+end
+
 --- Asks until a reply serves or the tries are used up; raises the last objection.
 ---@param ctx confab.Context
 ---@param tmpl confab.Template
@@ -168,11 +179,11 @@ function generate.with_template(ctx, tmpl, params, overrides)
     cost = add_cost(cost, reply)
     local conv
     if not why then
-      local text, is_cut = reply.text, reply.is_cut
+      local said, is_cut = reply, reply.is_cut
       if is_cut and on_truncated == "continue" then
-        text, is_cut, cost, why = continue(ctx, request, reply, calls, cost)
+        said, is_cut, cost, why = continue(ctx, request, reply, calls, cost)
       end
-      if not why then conv, why = conversation_of(text, is_cut, on_truncated) end
+      if not why then conv, why = conversation_of(said, is_cut, on_truncated) end
     end
     if conv then
       local fields = core.conversation.fields(conv)

@@ -146,16 +146,29 @@ local function kept_failure(state, entry)
   return { state = "failed", error = errors.new(kind, message), convs = {}, rows = {}, is_kept = true }
 end
 
+--- An item that is done, and would be made with the same call: it is finished as it is. A callback is to
+--- see its conversations, so they are made again.
+local function kept_item(state, entry)
+  local item, opts = entry.item, state.opts
+  if item.state ~= "done" or not opts.template or opts.on_item then return nil end
+  if not generate.stands(item, opts.template, entry.params) then return nil end
+  return { state = "done", convs = {}, rows = {}, is_kept = true, accepted = item.accepted }
+end
+
 --- Works on one item: its outcome, or nil if it is to stay pending.
 local function attempt(state, ctx, entry)
   ctx.item, ctx.params = entry.item, entry.params
   state.core:load(entry.item)
-  scheduler.seed(core.hash.hash64(state.core.seed, entry.key))
+  local seed = core.hash.hash64(state.core.seed, entry.key)
+  scheduler.seed(seed)
+  local kept = kept_item(state, entry)
+  if kept then return kept end
+  scheduler.seed(seed)    -- the template's functions may have drawn from it
   ctx.stopped = nil
   local ok, result, rows = xpcall(work_on, with_traceback, state, ctx, entry.params)
   if ctx.stopped then                  -- whatever the step made of it
-    local kept = flags.offline and entry.item.state == "failed" and ctx.stopped.unsent
-    if kept then return kept_failure(state, entry) end
+    local is_kept = flags.offline and entry.item.state == "failed" and ctx.stopped.unsent
+    if is_kept then return kept_failure(state, entry) end
     halt(state, ctx.stopped)
     return nil
   end
@@ -177,6 +190,7 @@ end
 local function count(state, entry, outcome)
   local counts, accepted = state.counts, outcome.state == "done"
   if accepted then
+    if outcome.is_kept then accepted = outcome.accepted end
     for _, conv in ipairs(outcome.convs) do
       local status = core.conversation.fields(conv).status
       accepted = accepted and status ~= "needs_revision" and status ~= "rejected"

@@ -291,6 +291,22 @@ function methods:variables()
   return names
 end
 
+local function call_of(state, params)
+  local resolved = {}
+  for _, name in ipairs(state.given) do resolved[name] = resolve_field(state, name, params) end
+  if type(resolved.stop) == "string" then resolved.stop = { resolved.stop } end
+  return resolved
+end
+
+--- What a call says, without the columns stored beside it.
+---@param tmpl confab.Template
+---@param params table?
+---@return table
+function template.call(tmpl, params)
+  local state = state_of(tmpl)
+  return call_of(state, check_params(state, params))
+end
+
 --- All that a call needs: the texts filled in, fields that are functions called, and the stored
 --- columns: those of `columns`, then the template's tier, then the parameters of that name.
 ---@param params table?
@@ -299,9 +315,7 @@ function methods:resolve(params)
   local state = state_of(self)
   params = check_params(state, params)
 
-  local resolved, columns = {}, {}
-  for _, name in ipairs(state.given) do resolved[name] = resolve_field(state, name, params) end
-  if type(resolved.stop) == "string" then resolved.stop = { resolved.stop } end
+  local resolved, columns = call_of(state, params), {}
   for _, name in ipairs(COLUMNS) do columns[name] = resolve_column(state, name, params) end
   resolved.columns = columns
   return resolved

@@ -82,6 +82,14 @@ const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *bran
     }
 }
 
+bool cf_item_stands(const struct cf_item *item, const uint8_t hash[CF_SHA256_SIZE])
+{
+    if (item->state != CF_ITEM_DONE || item->call_count != 1)
+        return false;
+    const struct cf_journal_call *call = find(item, "", hash, 0);
+    return call != NULL && strcmp(call->state, "done") == 0 && !call->set_aside && !was_cut(call);
+}
+
 static const char *const new_names[] = { "new", "unfinished", "set aside", "cut off", "changed" };
 
 const char *cf_new_call_name(enum cf_new_call why)

@@ -19,6 +19,7 @@ struct cf_item {
     int64_t id, ordinal;
     enum cf_item_state state;            /* as it was found */
     bool    existed;                     /* before this pass */
+    bool    accepted;                    /* as it was found: done, and all its conversations accepted */
     char    error_kind[24];              /* of one that had failed */
     char    name[64];                    /* its key, perhaps cut; for messages */
 
@@ -42,6 +43,10 @@ void cf_item_done(struct cf_item *item);
 const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *branch,
                                           const uint8_t hash[CF_SHA256_SIZE], int64_t max_tokens,
                                           int64_t *out_ordinal, bool *out_serves);
+
+/* Whether the item was done with one call, and this is it: the journal would answer it with the same
+ * reply, which was not cut off. Counts nothing as asked. */
+bool cf_item_stands(const struct cf_item *item, const uint8_t hash[CF_SHA256_SIZE]);
 
 /* Why the journal has no answer to a call. */
 enum cf_new_call {

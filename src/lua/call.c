@@ -427,6 +427,26 @@ static int call_calibration(lua_State *L)
     return 3;
 }
 
+/* stands(item, request) -> whether the item was done with this one call, uncut: asked again it would
+ * get the same reply. Nothing is read of the reply, and nothing is counted as asked. */
+static int call_stands(lua_State *L)
+{
+    struct cf_engine *engine = cf_lua_check_engine(L);
+    const struct cf_item *item = cf_lua_check_item(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    struct request *request = push_request(L);                 /* item table request */
+    read_request(L, 2, request);
+    request->chat.model = check_model(L, engine, request->chat.model)->name;
+
+    struct cf_error err;
+    uint8_t hash[CF_SHA256_SIZE];
+    if (!cf_chat_request_hash(&request->chat, hash, &err))
+        return cf_lua_raise(L, &err);
+    lua_pushboolean(L, cf_item_stands(item, hash));
+    return 1;
+}
+
 static int call_ask(lua_State *L)
 {
     struct cf_engine *engine = cf_lua_check_engine(L);
@@ -593,6 +613,7 @@ int cf_lua_open_call(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "ask", call_ask },
+        { "stands", call_stands },
         { "reject", call_reject },
         { "model", call_model },
         { "measure", call_measure },

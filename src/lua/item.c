@@ -39,6 +39,8 @@ static int item_index(lua_State *L)
         lua_pushstring(L, cf_item_state_name(item->state));
     else if (strcmp(name, "existed") == 0)
         lua_pushboolean(L, item->existed);
+    else if (strcmp(name, "accepted") == 0)
+        lua_pushboolean(L, item->accepted);
     else if (strcmp(name, "error_kind") == 0)
         lua_pushstring(L, item->error_kind);
     else if (strcmp(name, "new_calls") == 0)

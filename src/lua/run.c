@@ -1,6 +1,7 @@
 #include "lua/run.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,7 @@ static struct cf_item *push_item(lua_State *L, struct cf_run *run, const struct 
     item->ordinal = row->ordinal;
     item->state = cf_item_state_parse(row->state);
     item->existed = true;
+    item->accepted = row->accepted;
     if (row->error_kind != NULL)
         snprintf(item->error_kind, sizeof item->error_kind, "%s", row->error_kind);
     return item;
@@ -211,7 +213,7 @@ struct draw {
     struct waiting_write waiting;
     struct cf_run *run;
     struct cf_write_item_draw write;
-    struct cf_item_draw items[DRAW_MAX];
+    struct cf_item_draw items[];             /* write.count of them */
 };
 
 static void release_draw(struct waiting_write *waiting)
@@ -234,6 +236,7 @@ static int push_drawn(lua_State *L, void *data)
             item->ordinal = drawn->ordinal;
             item->state = drawn->state;
             item->existed = drawn->existed;
+            item->accepted = drawn->accepted;
             memcpy(item->error_kind, drawn->error_kind, sizeof item->error_kind);
             name_item(item, drawn->key);
         }
@@ -282,8 +285,9 @@ static int run_draw(lua_State *L)
     luaL_argcheck(L, count >= 1 && count <= DRAW_MAX, 2, "1 to 256 items at a time");
 
     /* On a userdata until the last thing that may raise is done. */
-    struct draw *scratch = lua_newuserdatauv(L, sizeof *scratch, 0);
-    memset(scratch, 0, sizeof *scratch);
+    size_t size = offsetof(struct draw, items) + (size_t)count * sizeof(struct cf_item_draw);
+    struct draw *scratch = lua_newuserdatauv(L, size, 0);
+    memset(scratch, 0, size);
     for (lua_Integer i = 1; i <= count; i++) {
         lua_geti(L, 2, i);
         int at = lua_gettop(L);
@@ -293,8 +297,7 @@ static int run_draw(lua_State *L)
         cf_lua_read_int(L, at, "ordinal", &item->ordinal);
         lua_pop(L, 1);
     }
-    struct draw *draw = cf_malloc(sizeof *draw);
-    *draw = *scratch;
+    struct draw *draw = (struct draw *)(void *)cf_memdup(scratch, size);
     draw->run = run;
     draw->write.run = run->id;
     draw->write.drawing = run->drawing;

@@ -39,6 +39,7 @@ static int find_item(struct cf_store_tx *tx, const struct cf_write_item_draw *ba
         .orphan = cf_column_int(&query, 7) != 0,
         .state = draw->state,
     };
+    draw->accepted = standing->accepted;
     draw->drawn_before = cf_column_int(&query, 8) != 0;
     cf_query_end(&query);
     return 1;
@@ -59,6 +60,7 @@ static bool insert_item(struct cf_store_tx *tx, const struct cf_write_item_draw 
 
     draw->state = CF_ITEM_PENDING;
     draw->attempts = 0;
+    draw->accepted = false;
     draw->error_kind[0] = '\0';
     return cf_query_insert(&query, &draw->item, err);
 }

@@ -29,6 +29,7 @@ struct cf_item_draw {
     enum cf_item_state state;
     int64_t attempts;                /* how often it was finished before */
     bool    existed;
+    bool    accepted;                /* was done, and all its conversations accepted */
     bool drawn_before; /* in this same drawing: the key is taken, nothing was changed */
     char    error_kind[24];          /* of a failed one, "" otherwise */
 };

@@ -196,12 +196,50 @@ static void a_call_that_is_sent_has_a_reason(void **state)
     cf_item_done(&item);
 }
 
+static void an_item_stands_if_its_only_call_is_asked_again(void **state)
+{
+    (void)state;
+    static const struct { struct stored call; enum cf_item_state item; bool stands; } rows[] = {
+        { { hash_a, "", 0, "done", "end_turn", 100, false },   CF_ITEM_DONE,    true },
+        { { hash_b, "", 0, "done", "end_turn", 100, false },   CF_ITEM_DONE,    false },
+        { { hash_a, "1", 0, "done", "end_turn", 100, false },  CF_ITEM_DONE,    false },
+        { { hash_a, "", 1, "done", "end_turn", 100, false },   CF_ITEM_DONE,    false },
+        { { hash_a, "", 0, "failed", "", 100, false },         CF_ITEM_DONE,    false },
+        { { hash_a, "", 0, "done", "max_tokens", 100, false }, CF_ITEM_DONE,    false },
+        { { hash_a, "", 0, "done", "end_turn", 100, true },    CF_ITEM_DONE,    false },
+        { { hash_a, "", 0, "done", "end_turn", 100, false },   CF_ITEM_FAILED,  false },
+        { { hash_a, "", 0, "done", "end_turn", 100, false },   CF_ITEM_PENDING, false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct cf_item item = item_with(&rows[i].call, 1);
+        item.state = rows[i].item;
+        assert_int_equal(cf_item_stands(&item, hash_a), rows[i].stands);
+        assert_int_equal(item.asked_count, 0);
+        cf_item_done(&item);
+    }
+}
+
+static void an_item_of_several_calls_takes_a_closer_look(void **state)
+{
+    (void)state;
+    static const struct stored stored[] = {
+        { hash_a, "", 0, "done", "end_turn", 100, false },
+        { hash_a, "", 1, "done", "end_turn", 100, false },
+    };
+    struct cf_item item = item_with(stored, 2);
+    item.state = CF_ITEM_DONE;
+    assert_false(cf_item_stands(&item, hash_a));
+    cf_item_done(&item);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_item_has_no_answers),
         cmocka_unit_test(equal_requests_are_told_apart_by_their_order),
         cmocka_unit_test(branches_count_for_themselves),
+        cmocka_unit_test(an_item_stands_if_its_only_call_is_asked_again),
+        cmocka_unit_test(an_item_of_several_calls_takes_a_closer_look),
         cmocka_unit_test(what_failed_is_sent_again_under_its_row),
         cmocka_unit_test(a_reply_that_was_cut_off_serves_who_asks_for_no_more),
         cmocka_unit_test(a_reply_that_was_set_aside_does_not_serve),
