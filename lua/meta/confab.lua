@@ -48,6 +48,10 @@ local confab = {}
 ---@field db? string  Database file (default: confab.db).
 ---@field models? table<string, table>  Models to add to the table, or to change in it.
 ---@field on_retry? fun(attempt: integer, error: confab.Error, delay_ms: integer)
+---@field budget? number  The most that all runs of the script may cost together, in dollars.
+---@field alert_at? number[]  Shares of the budget to be told of, for runs that name none.
+---@field on_alert? fun(share: number, spent: number, budget: number)  In dollars.
+---@field max_outage? number|string  How long the service may be away: seconds, or "6h" (the default).
 
 --- Settings for this script; to be called before the first run or call. Flags overrule them.
 ---@param opts confab.Setup
@@ -435,6 +439,10 @@ confab.scoring.score = confab.score
 ---@field on_truncated? "salvage"|"continue"|"fail"
 ---@field on_item? fun(result: confab.ItemResult)
 ---@field on_retry? fun(attempt: integer, error: confab.Error, delay_ms: integer)
+---@field budget? number  The most that it may cost in its whole life, in dollars.
+---@field alert_at? number[]  Shares of the budget to be told of, such as { 0.5, 0.9 }.
+---@field on_alert? fun(share: number, spent: number, budget: number)  In dollars.
+---@field max_outage? number|string  How long the service may be away: seconds, or "6h" (the default).
 ---@field seed? integer  Of math.random in steps (default: 0).
 
 ---@class confab.ItemResult
