@@ -147,15 +147,33 @@ end
 
 local COLUMNS = { "persona", "emotion", "topic", "tier", "document_id", "chunk_id" }
 
+--- Of a plain template the request is made once; only its texts change from item to item.
+local function request_for(plain, tmpl, params)
+  local request = plain[tmpl]
+  if request then
+    local texts = tmpl:render(params)
+    request.system, request.prompt = texts.system, texts.prompt
+    return request
+  end
+  request = request_of({}, template.call(tmpl, params))
+  if template.is_plain(tmpl) then plain[tmpl] = request end
+  return request
+end
+
+local function stands(plain, item, tmpl, params)
+  return core.call.stands(item, request_for(plain, tmpl, params))
+end
+
 --- Whether an item that is done was made with this one call, and its reply was whole: then it is left as
 --- it is, without reading the reply again. False as well where that takes a closer look.
+---@param plain table  Empty at first; one for a run, in which settings do not change.
 ---@param item userdata
 ---@param tmpl confab.Template
 ---@param params table
 ---@return boolean
-function generate.stands(item, tmpl, params)
-  local ok, stands = pcall(function() return core.call.stands(item, request_of({}, template.call(tmpl, params))) end)
-  return ok and stands
+function generate.stands(plain, item, tmpl, params)
+  local ok, result = pcall(stands, plain, item, tmpl, params)
+  return ok and result
 end
 
 --- Asks until a reply serves or the tries are used up; raises the last objection.

@@ -91,6 +91,7 @@ local run_specs = {
 ---@field concurrency integer  Items in work at once; `free` of them are not in use.
 ---@field counts table<string, integer>
 ---@field acceptance confab.Acceptance
+---@field plain table<confab.Template, table>  Requests of plain templates, see generate.stands.
 ---@field rehearsal confab.Rehearsal
 
 --- --- the workers ---
@@ -150,8 +151,8 @@ end
 --- see its conversations, so they are made again.
 local function kept_item(state, entry)
   local item, opts = entry.item, state.opts
-  if item.state ~= "done" or not opts.template or opts.on_item then return nil end
-  if not generate.stands(item, opts.template, entry.params) then return nil end
+  if opts.on_item then return nil end
+  if not generate.stands(state.plain, item, opts.template, entry.params) then return nil end
   return { state = "done", convs = {}, rows = {}, is_kept = true, accepted = item.accepted }
 end
 
@@ -160,10 +161,12 @@ local function attempt(state, ctx, entry)
   ctx.item, ctx.params = entry.item, entry.params
   state.core:load(entry.item)
   local seed = core.hash.hash64(state.core.seed, entry.key)
-  scheduler.seed(seed)
-  local kept = kept_item(state, entry)
-  if kept then return kept end
-  scheduler.seed(seed)    -- the template's functions may have drawn from it
+  if entry.item.state == "done" and state.opts.template then
+    if not template.is_plain(state.opts.template) then scheduler.seed(seed) end
+    local kept = kept_item(state, entry)
+    if kept then return kept end
+  end
+  scheduler.seed(seed)    -- also after a look: the template's functions may have drawn from it
   ctx.stopped = nil
   local ok, result, rows = xpcall(work_on, with_traceback, state, ctx, entry.params)
   if ctx.stopped then                  -- whatever the step made of it
@@ -387,7 +390,7 @@ function run.run(opts)
   local state = {
     opts = opts, items = items, concurrency = 0, free = 0, workers = 0,
     model = settings.model(opts.template and type(opts.template.model) == "string" and opts.template.model or nil),
-    ready = {}, first = 1, last = 0, repeats = {}, idle = {}, full = {}, slots = {}, alive = 0,
+    plain = {}, ready = {}, first = 1, last = 0, repeats = {}, idle = {}, full = {}, slots = {}, alive = 0,
     on_retry = opts.on_retry ~= nil or settings.given "on_retry" ~= nil,
     counts = { planned = 0, accepted = 0, needs_revision = 0, failed = 0, skipped = 0, replayed = 0, sent = 0 },
     attempt = attempt, finish = finish,

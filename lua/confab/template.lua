@@ -204,6 +204,7 @@ function template.new(opts)
   note(fields)
   ---@class confab.TemplateState
   ---@field given string[]  The fields of a call that this template has, in the order of call_fields.
+  ---@field has_functions? boolean  Some of these fields are functions.
   local state = { fields = fields, columns = compile_columns(fields) }
   for _, part in ipairs { "system", "prompt" } do
     if type(fields[part]) == "string" then state[part] = compile(fields, part, fields[part]) end
@@ -211,6 +212,7 @@ function template.new(opts)
   state.given = {}
   for _, name in ipairs(call_fields) do
     if fields[name] ~= nil and name ~= "tier" then state.given[#state.given + 1] = name end
+    if type(fields[name]) == "function" then state.has_functions = true end
   end
   return setmetatable({ [STATE] = state }, metatable)
 end
@@ -296,6 +298,13 @@ local function call_of(state, params)
   for _, name in ipairs(state.given) do resolved[name] = resolve_field(state, name, params) end
   if type(resolved.stop) == "string" then resolved.stop = { resolved.stop } end
   return resolved
+end
+
+--- Whether only the texts of a call depend on the parameters.
+---@param tmpl confab.Template
+---@return boolean
+function template.is_plain(tmpl)
+  return not state_of(tmpl).has_functions
 end
 
 --- What a call says, without the columns stored beside it.
