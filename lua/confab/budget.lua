@@ -12,7 +12,8 @@ local NONE = -1
 ---@return string?
 function budget.objection(value)
   local pico = core.text.dollars(value)
-  if not pico or pico <= 0 then return ("must be dollars above 0, up to 1000000, not %s"):format(value) end
+  if pico and pico > 0 then return nil end
+  return ("must be dollars above 0, up to 1000000, not %s"):format(value)
 end
 
 --- The specs of options that `confab.run` and `confab.setup` share.
@@ -21,7 +22,8 @@ budget.specs = {
   alert_at = { type = "list", check = function(shares)
     for _, share in ipairs(shares) do
       if type(share) ~= "number" or not (share > 0 and share <= 1) then
-        return ("must be shares above 0, up to 1, such as { 0.5, 0.9 }, not %s"):format(tostring(share))
+        return ("must be shares above 0, up to 1, such as { 0.5, 0.9 }, not %s")
+          :format(tostring(share))
       end
     end
   end },
@@ -42,7 +44,9 @@ end
 ---@return integer used  Spent and at risk.
 function budget.of(account)
   if account.budget ~= NONE then return account.budget, account.spent + account.at_risk end
-  if account.script_budget ~= NONE then return account.script_budget, account.script_spent + account.script_at_risk end
+  if account.script_budget ~= NONE then
+    return account.script_budget, account.script_spent + account.script_at_risk
+  end
   return nil, account.spent + account.at_risk
 end
 
@@ -73,7 +77,8 @@ function budget.alerts(core_run, shares, on_alert)
   if not shares or #shares == 0 then return nil end
   local total, used = budget.of(core_run:account())
   if not total then
-    errors.misuse "confab.run: alert_at is a share of the budget, and there is none: give budget, or --budget"
+    errors.misuse("confab.run: alert_at is a share of the budget, and there is none: give budget, " ..
+      "or --budget")
   end
   local left = {}
   for _, share in ipairs(shares) do
@@ -91,8 +96,8 @@ function Alerts:check()
   local total, used = budget.of(self.core:account())
   while self.shares[1] and used >= self.shares[1] * total do
     local share = table.remove(self.shares, 1)
-    core.progress.warn(("run %q: %g %% of the budget is used: %s of %s"):format(self.core.name, share * 100,
-      core.text.money(used), core.text.money(total)))
+    core.progress.warn(("run %q: %g %% of the budget is used: %s of %s"):format(self.core.name,
+      share * 100, core.text.money(used), core.text.money(total)))
     if self.on_alert then
       local ok, raised = pcall(self.on_alert, share, used / DOLLAR, total / DOLLAR)
       if not ok then core.progress.warn("on_alert: " .. errors.show(raised)) end
@@ -102,8 +107,8 @@ end
 
 --- --- going on ---
 
---- Keeps, for the command that is printed at the end, which budget would be enough: by what the items have
---- cost so far, a tenth more, and at least half as much again as the budget was.
+--- Keeps, for the command that is printed at the end, which budget would be enough: by what the
+--- items have cost so far, a tenth more, and at least half as much again as the budget was.
 ---@param core_run table
 ---@param total? integer  Items of the inputs.
 function budget.suggest(core_run, total)

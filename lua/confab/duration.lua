@@ -23,8 +23,8 @@ end
 
 duration.spec = { type = { "number", "string" }, check = function(span)
   if not duration.ms(span) then
-    return ("must be a span of time above 0, up to a year, such as 90, \"30m\" or \"6h\", not %s"):format(
-      type(span) == "string" and ("%q"):format(span) or tostring(span))
+    return ("must be a span of time above 0, up to a year, such as 90, \"30m\" or \"6h\", not %s")
+      :format(type(span) == "string" and ("%q"):format(span) or tostring(span))
   end
 end }
 

@@ -275,7 +275,7 @@ static bool call_estimate(lua_State *L, const char *function, bool argument, str
     return false;
 }
 
-/* Pushes the budget that the run would take, as the Lua side estimates it; NULL: it does not know. */
+/* Pushes the budget that would do, as the Lua side estimates it; NULL: it does not know. */
 static const char *push_larger_budget(lua_State *L)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);

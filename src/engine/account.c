@@ -55,11 +55,13 @@ enum cf_account_room cf_account_reserve(struct cf_account *account, int64_t boun
 {
     /* Looked at one after the other: only the net thread reserves, so what fits goes on fitting. */
     enum cf_account_room room = CF_ACCOUNT_HAS_ROOM;
-    for (struct cf_account *at = account; at != NULL && room == CF_ACCOUNT_HAS_ROOM; at = at->parent) {
+    for (struct cf_account *at = account; at != NULL && room == CF_ACCOUNT_HAS_ROOM;
+         at = at->parent) {
         room = room_in(at, bound);
         *out_whose = at;
     }
-    for (struct cf_account *at = account; at != NULL && room == CF_ACCOUNT_HAS_ROOM; at = at->parent) {
+    for (struct cf_account *at = account; at != NULL && room == CF_ACCOUNT_HAS_ROOM;
+         at = at->parent) {
         pthread_mutex_lock(&at->lock);
         cf_ledger_reserve(&at->ledger, bound);
         pthread_mutex_unlock(&at->lock);

@@ -16,16 +16,16 @@ struct cf_call;
 
 struct cf_account {
     pthread_mutex_t lock;
-    struct cf_account *parent;              /* borrowed: whose budget holds as well; NULL: none */
+    struct cf_account *parent; /* borrowed: whose budget holds as well; NULL: none */
     struct cf_ledger ledger;
-    int64_t budget_pico;                    /* of all that it ever spends; CF_BUDGET_NONE */
-    int64_t attempts, retries, refusals;    /* sent; tried again after a failure; 429s */
+    int64_t budget_pico;                 /* of all that it ever spends; CF_BUDGET_NONE */
+    int64_t attempts, retries, refusals; /* sent; tried again after a failure; 429s */
 
     /* The net thread's own. */
-    struct cf_call *waiting;                /* for others to settle; first come, first served */
-    struct cf_account *next_short;          /* in the sender's list of those in which calls wait */
-    bool is_short;                          /* it is in that list */
-    struct cf_error stop;                   /* why nothing more is sent; kind CF_OK while more is */
+    struct cf_call *waiting;       /* for others to settle; first come, first served */
+    struct cf_account *next_short; /* in the sender's list of those in which calls wait */
+    bool is_short;                 /* it is in that list */
+    struct cf_error stop;          /* why nothing more is sent; kind CF_OK while more is */
 };
 
 /* What was spent and put at risk in earlier sessions is where it starts from; no budget, no parent. */
@@ -43,9 +43,9 @@ void cf_account_add_earlier(struct cf_account *account, int64_t spent_pico, int6
 bool cf_account_has_budget(const struct cf_account *account);
 
 enum cf_account_room {
-    CF_ACCOUNT_HAS_ROOM,      /* reserved */
-    CF_ACCOUNT_MAY_HAVE,      /* once something settles */
-    CF_ACCOUNT_HAS_NONE,      /* and nothing is under way that could make any */
+    CF_ACCOUNT_HAS_ROOM, /* reserved */
+    CF_ACCOUNT_MAY_HAVE, /* once something settles */
+    CF_ACCOUNT_HAS_NONE, /* and nothing is under way that could make any */
 };
 
 /* Reserves the bound if all budgets allow it. If there is no room *out_whose is the account that has none. */

@@ -69,11 +69,12 @@ static void cancel_waiting(struct cf_sender *sender, struct cf_call *call)
 void cf_attempt_return_waiting(struct cf_sender *sender, const struct cf_account *account)
 {
     struct cf_call *call, *next;
-    DL_FOREACH_SAFE(sender->calls, call, next) {
+    DL_FOREACH_SAFE(sender->calls, call, next)
+    {
         if (account != NULL && call->account != account && call->account->parent != account)
             continue;
         if (call->is_writing)
-            continue;               /* its commit will find out */
+            continue; /* its commit will find out */
         if (call->waiter.state == CF_WAITER_QUEUED) {
             cancel_waiting(sender, call);
         } else if (call->parked != CF_PARKED_NOT) {
@@ -91,7 +92,8 @@ void cf_attempt_abandon(struct cf_sender *sender)
 {
     cf_attempt_return_waiting(sender, NULL);
     struct cf_call *call, *next;
-    DL_FOREACH_SAFE(sender->calls, call, next) {
+    DL_FOREACH_SAFE(sender->calls, call, next)
+    {
         if (call->http.transfer != NULL)
             cf_http_cancel(sender->http, &call->http);
     }
@@ -100,19 +102,13 @@ void cf_attempt_abandon(struct cf_sender *sender)
 /* --- calls put aside --- */
 
 /* Where calls of that kind are listed, and counted; NULL: nobody counts them. */
-static struct cf_call **parked_list(struct cf_sender *sender, struct cf_call *call, enum cf_parked why,
-                                    int64_t **out_count)
+static struct cf_call **parked_list(struct cf_sender *sender, struct cf_call *call,
+                                    enum cf_parked why, int64_t **out_count)
 {
     switch (why) {
-    case CF_PARKED_BUDGET:
-        *out_count = &sender->waiting_for_budget;
-        return &call->account->waiting;
-    case CF_PARKED_SERVICE:
-        *out_count = &sender->waiting_for_service;
-        return &call->lane->parked;
-    default:
-        *out_count = &sender->waiting_to_be_let_go;
-        return &sender->held;
+    case CF_PARKED_BUDGET: *out_count = &sender->waiting_for_budget; return &call->account->waiting;
+    case CF_PARKED_SERVICE: *out_count = &sender->waiting_for_service; return &call->lane->parked;
+    default: *out_count = &sender->waiting_to_be_let_go; return &sender->held;
     }
 }
 
@@ -192,7 +188,8 @@ void cf_attempt_count_back(struct cf_sender *sender, struct cf_call *call)
 /* Takes back a grant of which nothing was sent. */
 static void undo_grant(struct cf_sender *sender, struct cf_call *call)
 {
-    cf_limiter_release(sender->limiter, &call->waiter, CF_RELEASE_NEVER_SENT, cf_loop_now(sender->loop));
+    cf_limiter_release(sender->limiter, &call->waiter, CF_RELEASE_NEVER_SENT,
+                       cf_loop_now(sender->loop));
 }
 
 /* The row 'sent' is committed: now, and not before, a byte may leave. */
@@ -241,7 +238,7 @@ static void handle_sent_stored(struct cf_sender *sender, struct cf_sender_messag
 void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call)
 {
     if (call->is_writing) {
-        call->is_granted = true;         /* the log row of the last attempt is still on its way */
+        call->is_granted = true; /* the log row of the last attempt is still on its way */
         return;
     }
     call->is_granted = false;
@@ -251,7 +248,7 @@ void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call)
         cf_attempt_give_back_unsent(sender, call);
         return;
     }
-    if (call->key->is_out) {             /* meanwhile: another key's lane may have room */
+    if (call->key->is_out) { /* meanwhile: another key's lane may have room */
         undo_grant(sender, call);
         cf_outage_not_gone(sender, call);
         cf_attempt_begin(sender, call);
@@ -264,7 +261,7 @@ void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call)
         cf_outage_watch(call->lane);
         return;
     }
-    if (!cf_budget_reserve(sender, call)) {      /* after a 429: each attempt reserves anew */
+    if (!cf_budget_reserve(sender, call)) { /* after a 429: each attempt reserves anew */
         undo_grant(sender, call);
         cf_outage_not_gone(sender, call);
         cf_attempt_park(sender, call, CF_PARKED_BUDGET);
@@ -277,9 +274,14 @@ void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call)
 
     struct cf_write_call_sent *sent = &call->write.sent;
     *sent = (struct cf_write_call_sent){
-        .run = call->run, .item = call->item, .call = call->call_id,
-        .branch = call->branch, .ordinal = call->ordinal, .model = call->model->name,
-        .template = call->template_id, .max_tokens = call->max_tokens,
+        .run = call->run,
+        .item = call->item,
+        .call = call->call_id,
+        .branch = call->branch,
+        .ordinal = call->ordinal,
+        .model = call->model->name,
+        .template = call->template_id,
+        .max_tokens = call->max_tokens,
         .bound_pico = call->bound_pico,
         .request = call->attempts == 0 ? (struct cf_text){ call->body, call->body_len }
                                        : (struct cf_text){ NULL, 0 },
@@ -334,8 +336,8 @@ void cf_attempt_begin(struct cf_sender *sender, struct cf_call *call)
         cf_limiter_set_config(sender->limiter, call->lane->key, &call->key->limits, now, NULL);
     cf_learning_predict(sender, call);
     sender->waiting++;
-    int granted = cf_limiter_acquire(sender->limiter, call->lane->key, &call->waiter, &call->amounts,
-                                     now, &call->error);
+    int granted = cf_limiter_acquire(sender->limiter, call->lane->key, &call->waiter,
+                                     &call->amounts, now, &call->error);
     if (granted < 0) {
         sender->waiting--;
         cf_outage_not_gone(sender, call);

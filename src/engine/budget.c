@@ -7,7 +7,8 @@
 #include "confab/money.h"
 
 /* Ends the runs of an account: what is in flight comes back, nothing more is sent. */
-static void stop_account(struct cf_sender *sender, struct cf_account *account, const struct cf_error *why)
+static void stop_account(struct cf_sender *sender, struct cf_account *account,
+                         const struct cf_error *why)
 {
     if (account->stop.kind != CF_OK)
         return;
@@ -25,8 +26,10 @@ static void say_spent(struct cf_account *whose, int64_t bound, struct cf_error *
     cf_money_format(now.ledger.spent, spent);
     cf_money_format(now.ledger.at_risk, at_risk);
     cf_money_format(bound, next);
-    cf_fail(err, CF_ERR_BUDGET, "the budget of %s is used up: %s spent, %s at risk, and the next call may cost "
-            "up to %s", budget, spent, at_risk, next);
+    cf_fail(err, CF_ERR_BUDGET,
+            "the budget of %s is used up: %s spent, %s at risk, and the next call may cost "
+            "up to %s",
+            budget, spent, at_risk, next);
 }
 
 /* Calls wait in the account from now on. */
@@ -51,7 +54,7 @@ bool cf_budget_reserve(struct cf_sender *sender, struct cf_call *call)
         return true;
     }
     note_short(sender, call->account);
-    sender->has_settled = true;              /* perhaps nothing is under way: the turn finds out */
+    sender->has_settled = true; /* perhaps nothing is under way: the turn finds out */
     return false;
 }
 
@@ -82,8 +85,10 @@ void cf_budget_settle(struct cf_sender *sender, struct cf_call *call, const stru
     struct cf_error why;
     cf_money_format(call->cost_pico, cost);
     cf_money_format(call->bound_pico, bound);
-    cf_fail(&why, CF_ERR_BUDGET, "call %" PRId64 " (item %s) cost %s, more than the %s it can cost by the prices "
-            "known; it is booked in full. Check the model's prices", call->call_id, call->item_name, cost, bound);
+    cf_fail(&why, CF_ERR_BUDGET,
+            "call %" PRId64 " (item %s) cost %s, more than the %s it can cost by the prices "
+            "known; it is booked in full. Check the model's prices",
+            call->call_id, call->item_name, cost, bound);
     stop_account(sender, call->account, &why);
 }
 

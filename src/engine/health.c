@@ -10,9 +10,10 @@
 #include "base/log.h"
 #include "store/store.h"
 
-#define HEALTH_MS        5000
-#define DISK_LOW_BYTES   (INT64_C(64) << 20)    /* replies in flight, the log and a commit fit many times */
-#define HANGING_GRACE_MS 10000                  /* after which a time-out should have come */
+#define HEALTH_MS 5000
+#define DISK_LOW_BYTES \
+    (INT64_C(64) << 20)        /* replies in flight, the log and a commit fit many times */
+#define HANGING_GRACE_MS 10000 /* after which a time-out should have come */
 
 static int64_t free_bytes_of(const char *path)
 {
@@ -29,8 +30,10 @@ static void check_disk(struct cf_sender *sender)
         return;
     sender->is_disk_low = is_low;
     if (is_low) {
-        cf_log(CF_LOG_WARN, "%s: the disk has only %" PRId64 " MB left: nothing new is sent until it has %" PRId64
-               " MB again", path, bytes >> 20, DISK_LOW_BYTES >> 20);
+        cf_log(CF_LOG_WARN,
+               "%s: the disk has only %" PRId64
+               " MB left: nothing new is sent until it has %" PRId64 " MB again",
+               path, bytes >> 20, DISK_LOW_BYTES >> 20);
         return;
     }
     cf_log(CF_LOG_WARN, "%s: the disk has room again, the run goes on", path);
@@ -43,12 +46,14 @@ static void name_hanging(struct cf_sender *sender)
     int64_t now = cf_loop_now(sender->loop);
     int64_t total_ms = sender->timeouts.total_ms > 0 ? sender->timeouts.total_ms : CF_HTTP_TOTAL_MS;
     struct cf_call *call;
-    DL_FOREACH(sender->calls, call) {
+    DL_FOREACH (sender->calls, call) {
         bool is_under_way = call->http.transfer != NULL;
         if (!is_under_way || call->was_named || now - call->begun_ms < total_ms + HANGING_GRACE_MS)
             continue;
         call->was_named = true;
-        cf_log(CF_LOG_WARN, "item %s, call %" PRId64 ": no end after %" PRId64 " s, beyond its time-out of %" PRId64 " s",
+        cf_log(CF_LOG_WARN,
+               "item %s, call %" PRId64 ": no end after %" PRId64
+               " s, beyond its time-out of %" PRId64 " s",
                call->item_name, call->call_id, (now - call->begun_ms) / 1000, total_ms / 1000);
     }
 }

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "confab/retry.h"
 
-#define REACH_MS 8000    /* without a connection to a service that never answered: time to say so */
+#define REACH_MS 8000 /* without a connection to a service that never answered: time to say so */
 
 struct cf_sender_lane *cf_outage_lane(struct cf_sender *sender, const struct cf_key *key,
                                       const char *limit_class)
@@ -32,7 +32,7 @@ struct cf_sender_lane *cf_outage_lane(struct cf_sender *sender, const struct cf_
 void cf_outage_free_lanes(struct cf_sender *sender)
 {
     struct cf_sender_lane *lane, *next;
-    HASH_ITER(hh, sender->lanes, lane, next) {
+    HASH_ITER (hh, sender->lanes, lane, next) {
         HASH_DEL(sender->lanes, lane);
         free(lane);
     }
@@ -78,8 +78,8 @@ static void give_up(struct cf_sender_lane *lane, const char *what, int64_t since
     struct cf_error why;
     char span[32];
     format_span(cf_loop_now(sender->loop) - since_ms, span);
-    cf_fail(&why, CF_ERR_API, "%s %s for %s (max_outage); the last failure: %s", sender->base_url, what, span,
-            lane->last_failure);
+    cf_fail(&why, CF_ERR_API, "%s %s for %s (max_outage); the last failure: %s", sender->base_url,
+            what, span, lane->last_failure);
     cf_attempt_stop_all(sender, &why);
     cf_attempt_return_waiting(sender, NULL);
 }
@@ -89,7 +89,8 @@ static bool check_given_up(struct cf_sender_lane *lane)
     struct cf_sender *sender = lane->sender;
     if (sender->has_stopped || !cf_breaker_has_given_up(&lane->breaker, cf_loop_now(sender->loop)))
         return false;
-    give_up(lane, sender->has_answered ? "has been away" : "could not be reached", lane->breaker.failing_ms);
+    give_up(lane, sender->has_answered ? "has been away" : "could not be reached",
+            lane->breaker.failing_ms);
     return true;
 }
 
@@ -133,8 +134,10 @@ static void tell_unreachable(struct cf_sender *sender, const char *why)
         return;
     sender->has_told_unreachable = true;
     format_span(sender->breaker_policy.max_outage_ms, span);
-    cf_log(CF_LOG_WARN, "%s cannot be reached: %s. Is the address right, the network up? It is tried again for up to "
-           "%s (max_outage); Ctrl-C ends the run, everything is saved", sender->base_url, why, span);
+    cf_log(CF_LOG_WARN,
+           "%s cannot be reached: %s. Is the address right, the network up? It is tried again "
+           "for up to %s (max_outage); Ctrl-C ends the run, everything is saved",
+           sender->base_url, why, span);
 }
 
 static void on_reach_due(void *self)
@@ -162,10 +165,8 @@ static bool failed_to_connect(const struct cf_failure *failure)
     case CF_TRANSPORT_CONNECT_REFUSED:
     case CF_TRANSPORT_DNS:
     case CF_TRANSPORT_TLS:
-    case CF_TRANSPORT_TIMEOUT_CONNECT:
-        return true;
-    default:
-        return false;
+    case CF_TRANSPORT_TIMEOUT_CONNECT: return true;
+    default: return false;
     }
 }
 
@@ -173,14 +174,11 @@ static bool failed_to_connect(const struct cf_failure *failure)
 static bool is_of_service(const struct cf_failure *failure)
 {
     switch (failure->transport) {
-    case CF_TRANSPORT_OK:
-        return failure->http_status >= 500;
+    case CF_TRANSPORT_OK: return failure->http_status >= 500;
     case CF_TRANSPORT_TOO_LARGE:
     case CF_TRANSPORT_BAD_URL:
-    case CF_TRANSPORT_CANCELLED:
-        return false;
-    default:
-        return true;
+    case CF_TRANSPORT_CANCELLED: return false;
+    default: return true;
     }
 }
 
@@ -188,7 +186,7 @@ static bool is_of_service(const struct cf_failure *failure)
 static void give_counts_back(struct cf_sender_lane *lane)
 {
     struct cf_call *call;
-    DL_FOREACH(lane->sender->calls, call) {
+    DL_FOREACH (lane->sender->calls, call) {
         if (call->streak_lane == lane && call->streak == lane->breaker.streak) {
             call->retry.attempts -= call->streak_failures;
             call->streak_failures = 0;
@@ -213,14 +211,16 @@ static void note_open(struct cf_sender_lane *lane)
     give_counts_back(lane);
     format_span(sender->breaker_policy.max_outage_ms, span);
     if (sender->has_answered)
-        cf_log(CF_LOG_WARN, "the service is away (%s); the run waits, and goes on by itself when it is back "
-               "(for up to %s)", lane->last_failure, span);
+        cf_log(CF_LOG_WARN,
+               "the service is away (%s); the run waits, and goes on by itself when it is back "
+               "(for up to %s)",
+               lane->last_failure, span);
     else
         tell_unreachable(sender, lane->last_failure);
 }
 
-bool cf_outage_failed(struct cf_sender *sender, struct cf_call *call, const struct cf_failure *failure,
-                      int64_t *out_min_delay_ms)
+bool cf_outage_failed(struct cf_sender *sender, struct cf_call *call,
+                      const struct cf_failure *failure, int64_t *out_min_delay_ms)
 {
     struct cf_sender_lane *lane = call->lane;
     struct cf_breaker *breaker = &lane->breaker;
@@ -240,10 +240,13 @@ bool cf_outage_failed(struct cf_sender *sender, struct cf_call *call, const stru
 
     bool is_nobodys = failed_to_connect(failure);
     bool was_open = breaker->state == CF_BREAKER_OPEN;
-    /* Such failures count as those of different calls: one call is enough to see that nobody is there. */
-    uint64_t who = is_nobodys ? UINT64_MAX - sender->failures_to_connect++ : (uint64_t)call->call_id;
+    /* Such failures count as those of different calls: one call is enough to see that nobody is
+     * there. */
+    uint64_t who =
+        is_nobodys ? UINT64_MAX - sender->failures_to_connect++ : (uint64_t)call->call_id;
     call->is_probe = false;
-    bool counts = cf_breaker_failure(breaker, who, cf_loop_now(sender->loop), &sender->rng) && !is_nobodys;
+    bool counts =
+        cf_breaker_failure(breaker, who, cf_loop_now(sender->loop), &sender->rng) && !is_nobodys;
     if (is_nobodys)
         tell_unreachable(sender, words.message);
     if (counts)
@@ -253,10 +256,11 @@ bool cf_outage_failed(struct cf_sender *sender, struct cf_call *call, const stru
     if (breaker->state != CF_BREAKER_CLOSED && !check_given_up(lane))
         cf_outage_watch(lane);
 
-    /* What waits for a service that is away is put aside when its time has come; before that is known
-     * it must not be asked all the time. */
+    /* What waits for a service that is away is put aside when its time has come; before that is
+     * known it must not be asked all the time. */
     bool is_suspected = breaker->state == CF_BREAKER_SUSPECTED;
-    *out_min_delay_ms = is_suspected ? cf_retry_delay_ms(&breaker->policy->probes, 1, -1, &sender->rng) : 0;
+    *out_min_delay_ms =
+        is_suspected ? cf_retry_delay_ms(&breaker->policy->probes, 1, -1, &sender->rng) : 0;
     return counts;
 }
 
@@ -283,11 +287,11 @@ void cf_outage_answered(struct cf_sender *sender, struct cf_call *call, bool is_
     cf_outage_watch(lane);
     /* Also what waits in other lanes: this one may serve it. */
     struct cf_sender_lane *other, *next;
-    HASH_ITER(hh, sender->lanes, other, next) {
+    HASH_ITER (hh, sender->lanes, other, next) {
         struct cf_call *parked;
         int count;
         DL_COUNT2(other->parked, parked, count, park_next);
-        for (; count > 0; count--) {         /* what cannot go is put at the end again */
+        for (; count > 0; count--) { /* what cannot go is put at the end again */
             parked = other->parked;
             cf_attempt_unpark(sender, parked);
             cf_attempt_begin(sender, parked);
@@ -302,7 +306,7 @@ void cf_outage_status(const struct cf_sender *sender, int64_t *out_away_ms, int6
     *out_away_ms = *out_probe_ms = 0;
     if (sender->open_lanes == 0)
         return;
-    HASH_ITER(hh, sender->lanes, lane, next) {
+    HASH_ITER (hh, sender->lanes, lane, next) {
         int64_t away_ms = cf_breaker_outage_ms(&lane->breaker, now);
         if (lane->breaker.state != CF_BREAKER_OPEN || away_ms < *out_away_ms)
             continue;

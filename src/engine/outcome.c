@@ -45,9 +45,9 @@ static void handle_failure_stored(struct cf_sender *sender, struct cf_sender_mes
         cf_attempt_stop_all(sender, &call->error);
 
     bool is_over = cf_attempt_is_over(sender, call);
-    if (call->is_granted) {                             /* a 429: the lane let it go meanwhile */
+    if (call->is_granted) { /* a 429: the lane let it go meanwhile */
         cf_attempt_granted(sender, call);
-    } else if (call->waiter.state == CF_WAITER_QUEUED) {    /* a 429: first in its lane */
+    } else if (call->waiter.state == CF_WAITER_QUEUED) { /* a 429: first in its lane */
         if (is_over) {
             cf_limiter_cancel(sender->limiter, &call->waiter, cf_loop_now(sender->loop));
             sender->waiting--;
@@ -64,17 +64,23 @@ static void handle_failure_stored(struct cf_sender *sender, struct cf_sender_mes
         cf_attempt_return_waiting(sender, NULL);
 }
 
-/* Records a failed attempt. What follows, call->will_retry at call->due_ms, waits for the commit. */
+/* Records a failed attempt. What follows, call->will_retry at call->due_ms, waits for the
+ * commit. */
 static void store_failure(struct cf_sender *sender, struct cf_call *call, bool may_be_billed)
 {
     struct cf_write_call_failed *failed = &call->write.failed;
     int64_t duration_ms = cf_loop_now(sender->loop) - call->begun_ms;
     *failed = (struct cf_write_call_failed){
-        .run = call->run, .item = call->item, .call = call->call_id,
-        .will_retry = call->will_retry, .may_be_billed = may_be_billed,
+        .run = call->run,
+        .item = call->item,
+        .call = call->call_id,
+        .will_retry = call->will_retry,
+        .may_be_billed = may_be_billed,
         .http_status = call->error.http_status,
-        .error_kind = cf_error_kind_name(call->error.kind), .error_message = call->error.message,
-        .usage = CF_TOKEN_USAGE_NONE, .duration_ms = duration_ms,
+        .error_kind = cf_error_kind_name(call->error.kind),
+        .error_message = call->error.message,
+        .usage = CF_TOKEN_USAGE_NONE,
+        .duration_ms = duration_ms,
         .request_id = call->request_id[0] != '\0' ? call->request_id : NULL,
     };
     cf_attempt_write(sender, call, &failed->write, cf_write_call_failed, handle_failure_stored);
@@ -92,23 +98,23 @@ void cf_outcome_unsent(struct cf_sender *sender, struct cf_call *call)
 static enum cf_transport transport_of(const struct cf_http_result *result)
 {
     switch (result->failure) {
-    case CF_HTTP_OK:                 return CF_TRANSPORT_OK;
-    case CF_HTTP_REFUSED:            return CF_TRANSPORT_CONNECT_REFUSED;
-    case CF_HTTP_PROXY:              return CF_TRANSPORT_CONNECT_REFUSED;
-    case CF_HTTP_DNS:                return CF_TRANSPORT_DNS;
-    case CF_HTTP_TLS:                return CF_TRANSPORT_TLS;
-    case CF_HTTP_CONNECT_TIMEOUT:    return CF_TRANSPORT_TIMEOUT_CONNECT;
+    case CF_HTTP_OK: return CF_TRANSPORT_OK;
+    case CF_HTTP_REFUSED: return CF_TRANSPORT_CONNECT_REFUSED;
+    case CF_HTTP_PROXY: return CF_TRANSPORT_CONNECT_REFUSED;
+    case CF_HTTP_DNS: return CF_TRANSPORT_DNS;
+    case CF_HTTP_TLS: return CF_TRANSPORT_TLS;
+    case CF_HTTP_CONNECT_TIMEOUT: return CF_TRANSPORT_TIMEOUT_CONNECT;
     case CF_HTTP_FIRST_BYTE_TIMEOUT: return CF_TRANSPORT_TIMEOUT_FIRST_BYTE;
-    case CF_HTTP_IDLE_TIMEOUT:       return CF_TRANSPORT_TIMEOUT_IDLE;
-    case CF_HTTP_TOTAL_TIMEOUT:      return CF_TRANSPORT_TIMEOUT_TOTAL;
-    case CF_HTTP_RESET:              return result->any_written ? CF_TRANSPORT_RESET_AFTER_SEND
-                                                                : CF_TRANSPORT_RESET_BEFORE_SEND;
-    case CF_HTTP_CUT:                return CF_TRANSPORT_CUT_SHORT;
-    case CF_HTTP_TOO_LARGE:          return CF_TRANSPORT_TOO_LARGE;
-    case CF_HTTP_GARBAGE:            return CF_TRANSPORT_BAD_REPLY;
-    case CF_HTTP_BAD_URL:            return CF_TRANSPORT_BAD_URL;
-    case CF_HTTP_CANCELLED:          return CF_TRANSPORT_CANCELLED;
-    default:                         return CF_TRANSPORT_OTHER;
+    case CF_HTTP_IDLE_TIMEOUT: return CF_TRANSPORT_TIMEOUT_IDLE;
+    case CF_HTTP_TOTAL_TIMEOUT: return CF_TRANSPORT_TIMEOUT_TOTAL;
+    case CF_HTTP_RESET:
+        return result->any_written ? CF_TRANSPORT_RESET_AFTER_SEND : CF_TRANSPORT_RESET_BEFORE_SEND;
+    case CF_HTTP_CUT: return CF_TRANSPORT_CUT_SHORT;
+    case CF_HTTP_TOO_LARGE: return CF_TRANSPORT_TOO_LARGE;
+    case CF_HTTP_GARBAGE: return CF_TRANSPORT_BAD_REPLY;
+    case CF_HTTP_BAD_URL: return CF_TRANSPORT_BAD_URL;
+    case CF_HTTP_CANCELLED: return CF_TRANSPORT_CANCELLED;
+    default: return CF_TRANSPORT_OTHER;
     }
 }
 
@@ -120,8 +126,8 @@ static enum cf_should_retry should_retry_of(const struct cf_limit_headers *limit
 }
 
 /* Books what the attempt may have cost, in the ledger and the limiter. */
-static void book_failure(struct cf_sender *sender, struct cf_call *call, const struct cf_retry_step *step,
-                         bool is_refused)
+static void book_failure(struct cf_sender *sender, struct cf_call *call,
+                         const struct cf_retry_step *step, bool is_refused)
 {
     if (step->judgement.billing == CF_BILLING_UNKNOWN)
         cf_budget_lose(sender, call);
@@ -150,39 +156,43 @@ static bool is_timeout(enum cf_transport transport)
            transport == CF_TRANSPORT_TIMEOUT_TOTAL;
 }
 
-static void fail_attempt(struct cf_sender *sender, struct cf_call *call, const struct cf_failure *failure)
+static void fail_attempt(struct cf_sender *sender, struct cf_call *call,
+                         const struct cf_failure *failure)
 {
     struct cf_retry_step step;
     int64_t min_delay_ms;
     bool counts = cf_outage_failed(sender, call, failure, &min_delay_ms);
-    bool again = counts ? cf_retry_next(&call->retry, failure, &sender->rng, &step)
-                        : cf_retry_next_uncounted(&call->retry, failure, min_delay_ms, &sender->rng, &step);
+    bool again =
+        counts ? cf_retry_next(&call->retry, failure, &sender->rng, &step)
+               : cf_retry_next_uncounted(&call->retry, failure, min_delay_ms, &sender->rng, &step);
     cf_retry_error(failure, &call->error);
     bool is_refused = step.judgement.verdict == CF_VERDICT_RETRY_NOT_COUNTED;
     if (is_timeout(failure->transport))
-        cf_log(CF_LOG_WARN, "item %s, call %" PRId64 ": %s after %" PRId64 " s", call->item_name, call->call_id,
-               step.judgement.reason, (cf_loop_now(sender->loop) - call->begun_ms) / 1000);
+        cf_log(CF_LOG_WARN, "item %s, call %" PRId64 ": %s after %" PRId64 " s", call->item_name,
+               call->call_id, step.judgement.reason,
+               (cf_loop_now(sender->loop) - call->begun_ms) / 1000);
 
     if (step.verdict == CF_VERDICT_KEY_OUT) {
         take_key_out(sender, call->key, &call->error);
-        again = !sender->has_stopped;          /* another key may serve */
+        again = !sender->has_stopped; /* another key may serve */
         step.delay_ms = 0;
         if (sender->has_stopped)
-            call->error = sender->stop_error;  /* it names the key */
+            call->error = sender->stop_error; /* it names the key */
     } else if (step.verdict == CF_VERDICT_STOP_RUN) {
         cf_attempt_stop_all(sender, &call->error);
     }
     bool may_be_billed = step.judgement.billing == CF_BILLING_UNKNOWN;
     bool is_cancelled = step.verdict == CF_VERDICT_CANCELLED;
 
-    /* What was given up unsent waits for the next time the run is begun; what was sent is unknown. */
+    /* What was given up unsent waits for the next session; what was sent is unknown. */
     call->will_retry = is_cancelled ? !may_be_billed : again;
-    call->stops_run = !again && (step.verdict == CF_VERDICT_KEY_OUT || step.verdict == CF_VERDICT_STOP_RUN);
+    call->stops_run =
+        !again && (step.verdict == CF_VERDICT_KEY_OUT || step.verdict == CF_VERDICT_STOP_RUN);
     call->due_ms = cf_loop_now(sender->loop) + step.delay_ms;
     if (again) {
         cf_account_count_retry(call->account, is_refused);
-        cf_log(CF_LOG_DEBUG, "call %" PRId64 ", attempt %d: %s; again in %" PRId64 " ms", call->call_id,
-               call->attempts, call->error.message, step.delay_ms);
+        cf_log(CF_LOG_DEBUG, "call %" PRId64 ", attempt %d: %s; again in %" PRId64 " ms",
+               call->call_id, call->attempts, call->error.message, step.delay_ms);
         if (call->on_retry != NULL)
             call->on_retry(call, &step, &call->error);
     }
@@ -199,13 +209,16 @@ static void fail_with_status(struct cf_sender *sender, struct cf_call *call,
     cf_anthropic_error(result->status, &result->headers, result->body.data, result->body.len, &api);
     snprintf(call->request_id, sizeof call->request_id, "%s", api.request_id);
     struct cf_failure failure = {
-        .transport = CF_TRANSPORT_OK, .http_status = result->status,
-        .error_type = api.type, .error_code = api.code, .error_message = api.message,
-        .should_retry = should_retry_of(limits), .request_written = true,
+        .transport = CF_TRANSPORT_OK,
+        .http_status = result->status,
+        .error_type = api.type,
+        .error_code = api.code,
+        .error_message = api.message,
+        .should_retry = should_retry_of(limits),
+        .request_written = true,
         .retry_after_ms = cf_retry_after_parse(
             limits->retry_after_ms[0] != '\0' ? limits->retry_after_ms : NULL,
-            limits->retry_after[0] != '\0' ? limits->retry_after : NULL,
-            cf_unix_ms(sender->clock)),
+            limits->retry_after[0] != '\0' ? limits->retry_after : NULL, cf_unix_ms(sender->clock)),
     };
     cf_learning_hear(sender, call, limits, result->status == 429);
     fail_attempt(sender, call, &failure);
@@ -215,8 +228,10 @@ static void fail_without_reply(struct cf_sender *sender, struct cf_call *call,
                                const struct cf_http_result *result)
 {
     struct cf_failure failure = {
-        .transport = transport_of(result), .http_status = result->status,
-        .error_message = result->message, .request_written = result->any_written,
+        .transport = transport_of(result),
+        .http_status = result->status,
+        .error_message = result->message,
+        .request_written = result->any_written,
         .retry_after_ms = -1,
     };
     fail_attempt(sender, call, &failure);
@@ -253,8 +268,8 @@ static void handle_reply_refused(struct cf_sender *sender, struct cf_sender_mess
     cf_attempt_return_waiting(sender, NULL);
 }
 
-/* Store thread. A stored reply goes straight to the script. One that cannot be stored, for as long as
- * the store tries, stops the run: the next one books it as unknown. */
+/* Store thread. A stored reply goes straight to the script. One that cannot be stored, for as long
+ * as the store tries, stops the run: the next session books it as unknown. */
 static void on_reply_write(struct cf_write *write, const struct cf_error *err)
 {
     struct cf_call *call = write->owner;
@@ -269,14 +284,17 @@ static void on_reply_write(struct cf_write *write, const struct cf_error *err)
     cf_queue_push(&sender->queue, &call->message.link);
 }
 
-static void take_reply(struct cf_sender *sender, struct cf_call *call, struct cf_http_result *result,
-                       const struct cf_limit_headers *limits)
+static void take_reply(struct cf_sender *sender, struct cf_call *call,
+                       struct cf_http_result *result, const struct cf_limit_headers *limits)
 {
     struct cf_error err;
     if (!cf_anthropic_decode(result->body.data, result->body.len, &call->reply, &err)) {
         struct cf_failure failure = {
-            .transport = CF_TRANSPORT_BAD_REPLY, .http_status = result->status,
-            .error_message = err.message, .request_written = true, .retry_after_ms = -1,
+            .transport = CF_TRANSPORT_BAD_REPLY,
+            .http_status = result->status,
+            .error_message = err.message,
+            .request_written = true,
+            .retry_after_ms = -1,
         };
         fail_attempt(sender, call, &failure);
         return;
@@ -286,14 +304,17 @@ static void take_reply(struct cf_sender *sender, struct cf_call *call, struct cf
 
     struct cf_usage usage;
     to_usage(&call->reply.usage, &usage);
-    const struct cf_model *answered = cf_models_answered(sender->models, call->model, call->reply.model);
+    const struct cf_model *answered =
+        cf_models_answered(sender->models, call->model, call->reply.model);
     call->cost_pico = cf_cost_of(answered != NULL ? &answered->price : NULL, &usage);
     cf_outage_answered(sender, call, false);
     cf_budget_settle(sender, call, &usage);
 
     if (usage.is_known) {
         struct cf_amounts actual = {
-            1, call->reply.usage.input + call->reply.usage.cache_write, call->reply.usage.output,
+            1,
+            call->reply.usage.input + call->reply.usage.cache_write,
+            call->reply.usage.output,
         };
         cf_limiter_settle(sender->limiter, &call->waiter, &actual, cf_loop_now(sender->loop));
         cf_learning_output(sender, call->template_id, actual.output);
@@ -327,7 +348,7 @@ static void take_reply(struct cf_sender *sender, struct cf_call *call, struct cf
     if (call->write.reply.request_id != NULL)
         call->write.reply.request_id = call->request_id;
     call->is_writing = true;
-    DL_DELETE(sender->calls, call);      /* from here on it is the store's, then the script's */
+    DL_DELETE(sender->calls, call); /* from here on it is the store's, then the script's */
     cf_store_submit(sender->store, &call->write.reply.write);
 }
 

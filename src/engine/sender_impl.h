@@ -1,7 +1,7 @@
-/* sender_impl.h - what the files of the net thread share: its state, and what each does for the others.
+/* sender_impl.h - what the files of the net thread share: its state, what each does for the others.
  *
  *   sender.c   the thread, its queue and its ends
- *   attempt.c  a call on its way out: through the gates and its lane, until the request is handed to HTTP
+ *   attempt.c  a call on its way out: through the gates and its lane, until HTTP has the request
  *   outcome.c  what came back, and its way into the database
  *   budget.c   the money gate, and calls that wait for others to settle
  *   outage.c   the lanes' breakers, and calls that wait for the service to come back
@@ -41,7 +41,7 @@ struct cf_sender {
     struct cf_loop *loop;
     struct cf_http *http;
     struct cf_limiter *limiter;
-    struct cf_queue queue;         /* of struct cf_sender_message */
+    struct cf_queue queue; /* of struct cf_sender_message */
     struct cf_watch queue_watch;
     struct cf_timer limiter_timer;
     struct cf_rng rng;
@@ -49,38 +49,38 @@ struct cf_sender {
     const struct cf_clock *clock;
     const struct cf_models *models;
     struct cf_store *store;
-    char *base_url, *url;          /* owned */
+    char *base_url, *url; /* owned */
     struct cf_keys keys;
     struct cf_retry_policy retry_policy;
     struct cf_http_timeouts timeouts;
     struct cf_limit_config limits; /* the common ones */
 
-    struct cf_call *calls;         /* all that have not come back */
+    struct cf_call *calls; /* all that have not come back */
     bool is_draining, is_abandoned;
-    bool is_held;                  /* nothing new goes, for now: somebody asked for it */
-    bool is_ending;                /* the thread ends when no call is left */
-    bool has_ended;                /* it was joined; of the thread that owns the sender */
-    bool has_stopped;              /* every call would meet stop_error */
+    bool is_held;     /* nothing new goes, for now: somebody asked for it */
+    bool is_ending;   /* the thread ends when no call is left */
+    bool has_ended;   /* it was joined; of the thread that owns the sender */
+    bool has_stopped; /* every call would meet stop_error */
     struct cf_error stop_error;
-    struct cf_call *held;          /* wait until new ones may go */
+    struct cf_call *held; /* wait until new ones may go */
 
     /* budget.c */
-    struct cf_account *short_accounts;     /* in which calls wait */
-    bool has_settled;                      /* since these were looked at */
+    struct cf_account *short_accounts; /* in which calls wait */
+    bool has_settled;                  /* since these were looked at */
 
     /* outage.c */
     struct cf_breaker_policy breaker_policy;
-    struct cf_sender_lane *lanes;          /* a hash */
-    struct cf_sender_lane *last_lane;      /* used last; borrowed */
-    int64_t open_lanes;                    /* whose service is away */
+    struct cf_sender_lane *lanes;     /* a hash */
+    struct cf_sender_lane *last_lane; /* used last; borrowed */
+    int64_t open_lanes;               /* whose service is away */
     uint64_t failures_to_connect;
-    bool has_answered;                     /* the service did, at least once */
+    bool has_answered; /* the service did, at least once */
     bool has_told_unreachable;
-    bool has_written;                      /* a request was, at least once */
-    struct cf_timer reach_timer;           /* to tell of a service that does not even connect */
+    bool has_written;            /* a request was, at least once */
+    struct cf_timer reach_timer; /* to tell of a service that does not even connect */
 
     /* learning.c */
-    struct cf_template_output *outputs;    /* a hash: what each template's replies used */
+    struct cf_template_output *outputs; /* a hash: what each template's replies used */
 
     /* health.c */
     struct cf_timer health_timer;
@@ -89,15 +89,15 @@ struct cf_sender {
 
     pthread_mutex_t status_lock;
     struct cf_sender_status status;
-    int64_t waiting, in_flight, backing_off, at_stake_pico;   /* net thread's own count */
+    int64_t waiting, in_flight, backing_off, at_stake_pico; /* net thread's own count */
     int64_t waiting_for_budget, waiting_for_service, waiting_to_be_let_go;
 };
 
 /* --- sender.c --- */
 
 /* The lane that a key's calls of a limit class go through. */
-void cf_sender_lane_key(const struct cf_sender *sender, const struct cf_key *key, const char *limit_class,
-                        char out[CF_LANE_KEY_MAX]);
+void cf_sender_lane_key(const struct cf_sender *sender, const struct cf_key *key,
+                        const char *limit_class, char out[CF_LANE_KEY_MAX]);
 
 /* --- attempt.c --- */
 
@@ -126,7 +126,8 @@ void cf_attempt_unpark(struct cf_sender *sender, struct cf_call *call);
 /* From now on no call can succeed: those that wait are to come back with the reason. */
 void cf_attempt_stop_all(struct cf_sender *sender, const struct cf_error *why);
 
-/* Once nothing new is to be sent: gives back what is not in flight; with an account, what is its. */
+/* Once nothing new is to be sent: gives back what is not in flight; with an account, only what is
+ * its. */
 void cf_attempt_return_waiting(struct cf_sender *sender, const struct cf_account *account);
 
 /* Gives up what is in flight, too. */
@@ -163,11 +164,12 @@ void cf_outcome_unsent(struct cf_sender *sender, struct cf_call *call);
 
 /* --- budget.c --- */
 
-/* Reserves the call's bound, unless that was done. If there is no room now it is not reserved, and the
- * call is to be parked for it. */
+/* Reserves the call's bound, unless that was done. If there is no room now it is not reserved, and
+ * the call is to be parked for it. */
 bool cf_budget_reserve(struct cf_sender *sender, struct cf_call *call);
 
-/* Gives the reservation back, if there is one, of an attempt that was not sent, or refused unbilled. */
+/* Gives the reservation back, if there is one, of an attempt that was not sent, or refused
+ * unbilled. */
 void cf_budget_release(struct cf_sender *sender, struct cf_call *call);
 
 /* The other ends of a reservation; settling stops the run if the reply cost more than its bound. */
@@ -181,14 +183,14 @@ void cf_budget_turn(struct cf_sender *sender);
 
 struct cf_sender_lane {
     char key[CF_LANE_KEY_MAX];
-    struct cf_sender *sender;      /* borrowed */
+    struct cf_sender *sender; /* borrowed */
     struct cf_breaker breaker;
-    struct cf_timer timer;         /* when to probe, or to give up */
-    struct cf_call *parked;        /* wait for the service; first come, first served */
-    int64_t refused_ms;            /* since when there are only 429s; 0: there are not */
+    struct cf_timer timer;  /* when to probe, or to give up */
+    struct cf_call *parked; /* wait for the service; first come, first served */
+    int64_t refused_ms;     /* since when there are only 429s; 0: there are not */
     char limit_class[CF_LIMIT_CLASS_MAX];
-    bool is_merged;                /* into that of its organisation */
-    char last_failure[160];        /* in the words of its error */
+    bool is_merged;         /* into that of its organisation */
+    char last_failure[160]; /* in the words of its error */
     UT_hash_handle hh;
 };
 
@@ -211,8 +213,8 @@ void cf_outage_sending(struct cf_sender *sender);
 
 /* An attempt failed. Returns whether that counts against its call; *out_min_delay_ms else is the
  * least wait before the next one. */
-bool cf_outage_failed(struct cf_sender *sender, struct cf_call *call, const struct cf_failure *failure,
-                      int64_t *out_min_delay_ms);
+bool cf_outage_failed(struct cf_sender *sender, struct cf_call *call,
+                      const struct cf_failure *failure, int64_t *out_min_delay_ms);
 
 /* The service sent a reply. */
 void cf_outage_answered(struct cf_sender *sender, struct cf_call *call, bool is_429);
@@ -228,8 +230,8 @@ void cf_health_begin(struct cf_sender *sender);
 
 /* What the headers of a reply say of limits and organisation. After the call was settled, before its slot
  * in the limiter is released. */
-void cf_learning_hear(struct cf_sender *sender, struct cf_call *call, const struct cf_limit_headers *limits,
-                      bool is_refusal);
+void cf_learning_hear(struct cf_sender *sender, struct cf_call *call,
+                      const struct cf_limit_headers *limits, bool is_refusal);
 
 /* Sets the output that is reserved for the call to what its template's replies used so far. */
 void cf_learning_predict(struct cf_sender *sender, struct cf_call *call);
@@ -238,7 +240,8 @@ void cf_learning_predict(struct cf_sender *sender, struct cf_call *call);
 void cf_learning_output(struct cf_sender *sender, int64_t template_id, int64_t tokens);
 
 /* The lanes of all keys start with what earlier sessions learnt. */
-void cf_learning_restore(struct cf_sender *sender, const struct cf_lane_learnt *lanes, size_t count);
+void cf_learning_restore(struct cf_sender *sender, const struct cf_lane_learnt *lanes,
+                         size_t count);
 
 void cf_learning_free(struct cf_sender *sender);
 #endif

@@ -3,12 +3,19 @@
 void cf_breaker_policy_default(struct cf_breaker_policy *policy)
 {
     *policy = (struct cf_breaker_policy){
-        .failures = 5, .calls = 3, .quiet_ms = 5000, .max_outage_ms = INT64_C(6) * 3600 * 1000,
-        .probes = { .max_attempts = 1, .base_delay_ms = 1000, .max_delay_ms = 60000, .jitter_ms = 1000 },
+        .failures = 5,
+        .calls = 3,
+        .quiet_ms = 5000,
+        .max_outage_ms = INT64_C(6) * 3600 * 1000,
+        .probes = { .max_attempts = 1,
+                    .base_delay_ms = 1000,
+                    .max_delay_ms = 60000,
+                    .jitter_ms = 1000 },
     };
 }
 
-void cf_breaker_init(struct cf_breaker *breaker, const struct cf_breaker_policy *policy, int64_t now_ms)
+void cf_breaker_init(struct cf_breaker *breaker, const struct cf_breaker_policy *policy,
+                     int64_t now_ms)
 {
     *breaker = (struct cf_breaker){ .policy = policy, .success_ms = now_ms };
 }
@@ -24,10 +31,12 @@ static void note_call(struct cf_breaker *breaker, uint64_t call)
 
 static void plan_probe(struct cf_breaker *breaker, int64_t now_ms, struct cf_rng *rng)
 {
-    breaker->next_probe_ms = now_ms + cf_retry_delay_ms(&breaker->policy->probes, breaker->probes + 1, -1, rng);
+    breaker->next_probe_ms =
+        now_ms + cf_retry_delay_ms(&breaker->policy->probes, breaker->probes + 1, -1, rng);
 }
 
-bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_ms, struct cf_rng *rng)
+bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_ms,
+                        struct cf_rng *rng)
 {
     if (breaker->failures++ == 0)
         breaker->failing_ms = now_ms;
@@ -42,7 +51,8 @@ bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_m
         }
         return false;
     }
-    if (breaker->failures < breaker->policy->failures || breaker->call_count < breaker->policy->calls)
+    if (breaker->failures < breaker->policy->failures ||
+        breaker->call_count < breaker->policy->calls)
         return true;
     breaker->state = CF_BREAKER_SUSPECTED;
     if (now_ms - breaker->success_ms >= breaker->policy->quiet_ms) {

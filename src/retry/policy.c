@@ -5,12 +5,15 @@
 #include "confab/rng.h"
 
 #define ATTEMPTS_MAX 1000
-#define DELAY_MS_MAX INT64_C(86400000)    /* a day */
+#define DELAY_MS_MAX INT64_C(86400000) /* a day */
 
 void cf_retry_policy_default(struct cf_retry_policy *policy)
 {
     *policy = (struct cf_retry_policy){
-        .max_attempts = 3, .base_delay_ms = 1000, .max_delay_ms = 300000, .jitter_ms = 1000,
+        .max_attempts = 3,
+        .base_delay_ms = 1000,
+        .max_delay_ms = 300000,
+        .jitter_ms = 1000,
     };
 }
 
@@ -34,7 +37,8 @@ bool cf_retry_policy_check(const struct cf_retry_policy *policy, struct cf_error
     if (policy->max_delay_ms < policy->base_delay_ms)
         return cf_fail(err, CF_ERR_CONFIG,
                        "max_delay_ms is %" PRId64 ", but must be at least base_delay_ms (%" PRId64
-                       ")", policy->max_delay_ms, policy->base_delay_ms);
+                       ")",
+                       policy->max_delay_ms, policy->base_delay_ms);
     return true;
 }
 
@@ -90,25 +94,29 @@ bool cf_retry_next(struct cf_retry *retry, const struct cf_failure *failure, str
         if (step.verdict == CF_VERDICT_RETRY && retry->attempts >= retry->policy->max_attempts)
             step.verdict = step.judgement.last;
         if (step.verdict == CF_VERDICT_RETRY)
-            step.delay_ms = cf_retry_delay_ms(retry->policy, retry->attempts,
-                                              failure->retry_after_ms, rng);
+            step.delay_ms =
+                cf_retry_delay_ms(retry->policy, retry->attempts, failure->retry_after_ms, rng);
     }
 
     *out_step = step;
     return step.verdict == CF_VERDICT_RETRY || step.verdict == CF_VERDICT_RETRY_NOT_COUNTED;
 }
 
-bool cf_retry_next_uncounted(struct cf_retry *retry, const struct cf_failure *failure, int64_t min_delay_ms,
-                             struct cf_rng *rng, struct cf_retry_step *out_step)
+bool cf_retry_next_uncounted(struct cf_retry *retry, const struct cf_failure *failure,
+                             int64_t min_delay_ms, struct cf_rng *rng,
+                             struct cf_retry_step *out_step)
 {
     struct cf_judgement judgement;
     cf_retry_classify(failure, &judgement);
     if (judgement.verdict != CF_VERDICT_RETRY)
         return cf_retry_next(retry, failure, rng, out_step);
 
-    int64_t delay_ms = cf_retry_delay_ms(retry->policy, retry->attempts + 1, failure->retry_after_ms, rng);
+    int64_t delay_ms =
+        cf_retry_delay_ms(retry->policy, retry->attempts + 1, failure->retry_after_ms, rng);
     *out_step = (struct cf_retry_step){
-        .verdict = CF_VERDICT_RETRY, .attempt = retry->attempts + 1, .judgement = judgement,
+        .verdict = CF_VERDICT_RETRY,
+        .attempt = retry->attempts + 1,
+        .judgement = judgement,
         .delay_ms = delay_ms > min_delay_ms ? delay_ms : min_delay_ms,
     };
     return true;

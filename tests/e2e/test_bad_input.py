@@ -571,8 +571,7 @@ def test_a_database_that_another_process_holds_is_waited_for(mock, run_confab, s
 
 def test_a_full_disk_stops_the_run_and_nothing_is_lost(mock, run_confab, pipeline, query, states):
     name, server = pipeline(), mock()
-    result = run_confab("run", name, server=server, under=["prlimit", "--fsize=100000:", "--"],
-                        timeout=120)         # the disk is given a minute
+    result = run_confab("run", name, server=server, under=["prlimit", "--fsize=100000:", "--"])
     check_message(result, 4, ["confab.db", "free some space"])
     assert sent(server) == 0
 

@@ -8,7 +8,8 @@ static struct fixture fixture;
 /* A call's real bound, so that the simulator's replies are within it. */
 static int64_t bound_of(struct fixture *f)
 {
-    struct cf_cost_limits limits = { .input_tokens = cf_input_bound(256, 1, false), .output_tokens = 256 };
+    struct cf_cost_limits limits = { .input_tokens = cf_input_bound(256, 1, false),
+                                     .output_tokens = 256 };
     return cf_cost_bound(&f->model->price, &limits);
 }
 
@@ -48,7 +49,7 @@ static void what_does_not_fit_is_not_sent(void **state)
     fixture_submit(f);
     check_stopped(fixture_next(f), "the budget of $0.005 is used up: $0.00 spent");
     assert_rows(f, 0, "calls");
-    fixture_submit(f);                       /* and whatever comes later */
+    fixture_submit(f); /* and whatever comes later */
     check_stopped(fixture_next(f), "is used up");
     fixture_check_rows(f);
     assert_int_equal(fixture_counters(f)->requests, 0);
@@ -65,7 +66,7 @@ static void a_call_waits_until_others_have_settled(void **state)
         fixture_submit(f);
     fixture_until(f, in_flight, 2);
     assert_int_equal(fixture_status(f).waiting_for_budget, 1);
-    assert_int_equal(fixture_status(f).waiting, 0);          /* it holds no slot */
+    assert_int_equal(fixture_status(f).waiting, 0); /* it holds no slot */
     for (int i = 0; i < 3; i++) {
         struct cf_call *call = fixture_next(f);
         assert_true(call->has_reply);
@@ -96,7 +97,7 @@ static void a_lost_reply_counts_for_good(void **state)
     fixture_start(f);
     fixture_submit(f);
     struct cf_call *call = fixture_next(f);
-    assert_int_equal(call->attempts, 2);     /* each attempt reserves anew */
+    assert_int_equal(call->attempts, 2); /* each attempt reserves anew */
     check_stopped(call, "is used up");
     assert_int_equal(account_now(f).ledger.at_risk, 2 * BOUND_PICO);
     assert_rows(f, 1, "calls WHERE state = 'waiting' AND attempts = 2");
@@ -158,7 +159,7 @@ static void a_reply_above_its_bound_is_booked_and_stops_the_run(void **state)
     for (int i = 0; i < 3; i++)
         fixture_submit(f);
     struct cf_call *call = fixture_next(f);
-    while (!call->has_reply) {               /* the others come back before it is stored */
+    while (!call->has_reply) { /* the others come back before it is stored */
         check_stopped(call, "than the $0.000000000001 it can cost");
         call = fixture_next(f);
     }
@@ -199,8 +200,10 @@ static void no_budget_is_ever_passed_and_each_is_used(void **state)
     cf_rng_seed(&rng, 7);
     for (int round = 0; round < 12; round++) {
         char spec[256];
-        snprintf(spec, sizeof spec, "usage=varied,latency=uniform:0:3,seed=%d,faults=500:8%%;529:4%%;reset:6%%;"
-                 "reset_body:3%%;cut:4%%;bad_envelope:3%%;429:5%%;max_tokens:10%%", round);
+        snprintf(spec, sizeof spec,
+                 "usage=varied,latency=uniform:0:3,seed=%d,faults=500:8%%;529:4%%;reset:6%%;"
+                 "reset_body:3%%;cut:4%%;bad_envelope:3%%;429:5%%;max_tokens:10%%",
+                 round);
         struct fixture *f = open_priced(spec);
         int64_t bound = bound_of(f), budget = cf_rng_range(&rng, bound / 2, 60 * bound);
         cf_account_set_budget(&f->account, budget);

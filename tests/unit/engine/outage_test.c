@@ -35,7 +35,7 @@ static void until_away(struct fixture *f)
         if (turns > 1000)
             fail_msg("the outage was not seen");
         fixture_pass(f, 500);
-        usleep(1000);                        /* the attempts' own time: they go to a real server */
+        usleep(1000); /* the attempts' own time: they go to a real server */
     }
 }
 
@@ -58,7 +58,7 @@ static void half_an_hour_of_outage_costs_no_call(void **state)
     assert_int_equal(fixture_status(f).away_ms, 0);
     fixture_check_rows(f);
     uint64_t requests = fixture_counters(f)->requests;
-    assert_in_range(requests, 40 + 30, 40 + 30 * 8 + 50);    /* a probe a minute, once it is known */
+    assert_in_range(requests, 40 + 30, 40 + 30 * 8 + 50); /* a probe a minute, once it is known */
     fixture_close(f);
 }
 
@@ -80,7 +80,7 @@ static void one_call_at_a_time_goes_while_it_is_away(void **state)
         fixture_until(f, in_flight, 0);
     }
     assert_null(f->popped);
-    cf_sender_drain(f->sender);              /* ends it at once: nothing is in flight */
+    cf_sender_drain(f->sender); /* ends it at once: nothing is in flight */
     for (int i = 0; i < 20; i++) {
         struct cf_call *call = fixture_next(f);
         assert_int_equal(call->error.kind, CF_ERR_CANCELLED);
@@ -105,7 +105,7 @@ static void failures_of_the_streak_are_given_back(void **state)
         int before = atomic_load(&f->retries);
         while (atomic_load(&f->retries) == before)
             fixture_pass(f, 1000);
-        assert_int_equal(atomic_load(&f->last_attempt), 1);      /* none was counted */
+        assert_int_equal(atomic_load(&f->last_attempt), 1); /* none was counted */
         fixture_until(f, in_flight, 0);
     }
     cf_sender_drain(f->sender);
@@ -127,7 +127,8 @@ static void after_the_longest_outage_the_run_stops(void **state)
         struct cf_call *call = fixture_next_in_time(f);
         assert_true(call->stops_run);
         assert_int_equal(call->error.kind, CF_ERR_API);
-        assert_non_null(strstr(call->error.message, "has been away for 10 min (max_outage); the last failure: "));
+        assert_non_null(strstr(call->error.message,
+                               "has been away for 10 min (max_outage); the last failure: "));
         cf_call_free(call);
     }
     int64_t lasted_ms = atomic_load(&fixture_now_ms) - began_ms;
