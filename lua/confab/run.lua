@@ -363,8 +363,8 @@ local function check_template(tmpl, limit)
   if type(tmpl.model) == "function" then return end
   local model = settings.check_model(settings.model(tmpl.model))
   if limit and not model.is_priced then
-    errors.misuse(("template %q: the price of %q is not known, so no budget can be kept; give it one with " ..
-      "confab.setup { models = { [%q] = { price = ... } } }"):format(tmpl.name, model.name, model.name))
+    errors.misuse(("template %q: the price of %q is not known, so no budget can be kept; give it " ..
+      "one with confab.setup { models = { [%q] = { price = ... } } }"):format(tmpl.name, model.name, model.name))
   end
   local room = tmpl.max_tokens
   if type(room) == "number" and model.max_output > 0 and room > model.max_output then
@@ -383,7 +383,9 @@ function run.run(opts)
   scheduler.check_wait "confab.run"
   local items = as_items(opts.items)
   local limit = budget.in_force(opts.budget)
-  if opts.template then check_template(opts.template, limit or budget.in_force(settings.given "budget")) end
+  if opts.template then
+    check_template(opts.template, limit or budget.in_force(settings.given "budget"))
+  end
   settings.open()
 
   local wanted = flags.concurrency or opts.concurrency
@@ -464,7 +466,8 @@ function run.conclude(state)
   local stopped_by_item = why and why == state.stopper
   local is_spent = why and why.kind == "budget_error"
   if is_spent then budget.suggest(state.core, length_of(state.items)) end
-  local state_name = not why and "done" or is_spent and "budget" or stopped_by_item and "stopped" or "failed"
+  local state_name = not why and "done" or is_spent and "budget" or stopped_by_item and "stopped"
+    or "failed"
   local ok, raised = pcall(state.core.set_state, state.core, state_name, why and why.message or nil,
     planned, true)
   if not ok then error(why or raised, 0) end

@@ -237,7 +237,8 @@ function settings.open()
     db = settings.db(), provider = given.provider or "anthropic", simulate = flags.simulate,
     base_url = settings.base_url(), keys = not flags.simulate and not flags.plan and find_keys() or nil, plan = flags.plan,
     offline = flags.offline, max_new = flags.max_new,
-    budget = budget.in_force(given.budget), max_outage_ms = given.max_outage and duration.ms(given.max_outage),
+    budget = budget.in_force(given.budget),
+    max_outage_ms = given.max_outage and duration.ms(given.max_outage),
     limits = given.limits, retry = given.retry, timeouts = given.timeouts, http2 = given.http2,
     models = merged_models(),
   }
