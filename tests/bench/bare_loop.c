@@ -2,8 +2,8 @@
  *
  * libcurl's multi interface over epoll, one cJSON parse of the reply and one of the text inside,
  * and the same durable rows as confab's (call and request before sending; reply, log, conversation
- * and ten turns after), SQLite with synchronous=FULL in groups of up to 64. No limiter, no retry, no Lua,
- * no validation, no progress.
+ * and ten turns after), SQLite with synchronous=FULL in groups of up to 64. No limiter, no retry,
+ * no Lua, no validation, no progress.
  *
  *   bare_loop URL ITEMS CONCURRENCY [DATABASE]     without DATABASE nothing is stored
  *
@@ -31,7 +31,7 @@ struct slot {
     char *reply;
     size_t reply_len, reply_cap;
     int64_t item, call;
-    bool is_ready;             /* its rows are written: to be sent at the commit */
+    bool is_ready; /* its rows are written: to be sent at the commit */
 };
 
 static struct {
@@ -43,16 +43,17 @@ static struct {
     int epoll_fd, timer_fd;
     struct curl_slist *headers;
     sqlite3 *db;
-    sqlite3_stmt *insert_item, *insert_call, *insert_request, *update_call, *insert_reply, *insert_log,
-                 *insert_conversation, *insert_turn, *update_item;
-    int pending;               /* writes since BEGIN */
-    struct slot *ready[4096];  /* to be sent after the commit */
+    sqlite3_stmt *insert_item, *insert_call, *insert_request, *update_call, *insert_reply,
+        *insert_log, *insert_conversation, *insert_turn, *update_item;
+    int pending;              /* writes since BEGIN */
+    struct slot *ready[4096]; /* to be sent after the commit */
     int ready_count;
 } loop;
 
 static void die(const char *what)
 {
-    fprintf(stderr, "bare_loop: %s%s%s\n", what, loop.db != NULL ? ": " : "", loop.db != NULL ? sqlite3_errmsg(loop.db) : "");
+    fprintf(stderr, "bare_loop: %s%s%s\n", what, loop.db != NULL ? ": " : "",
+            loop.db != NULL ? sqlite3_errmsg(loop.db) : "");
     exit(1);
 }
 
@@ -77,29 +78,44 @@ static void open_database(const char *path)
     if (sqlite3_open(path, &loop.db) != SQLITE_OK)
         die(path);
     run_sql("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-            "CREATE TABLE items (id INTEGER PRIMARY KEY, run INTEGER, key TEXT, ordinal INTEGER, params TEXT, state TEXT);"
+            "CREATE TABLE items (id INTEGER PRIMARY KEY, run INTEGER, key TEXT, ordinal INTEGER, "
+            "params TEXT, state TEXT);"
             "CREATE UNIQUE INDEX items_key ON items(run, key);"
-            "CREATE TABLE calls (id INTEGER PRIMARY KEY, item INTEGER REFERENCES items, branch TEXT, request_hash BLOB,"
-            " ordinal INTEGER, state TEXT, model TEXT, input INTEGER, output INTEGER, cost INTEGER, bound INTEGER,"
+            "CREATE TABLE calls (id INTEGER PRIMARY KEY, item INTEGER REFERENCES items, branch "
+            "TEXT, request_hash BLOB,"
+            " ordinal INTEGER, state TEXT, model TEXT, input INTEGER, output INTEGER, cost "
+            "INTEGER, bound INTEGER,"
             " latency_ms INTEGER, request_id TEXT);"
             "CREATE INDEX calls_item ON calls(item);"
             "CREATE TABLE requests (call INTEGER PRIMARY KEY REFERENCES calls, body TEXT);"
             "CREATE TABLE replies (call INTEGER PRIMARY KEY REFERENCES calls, body TEXT);"
-            "CREATE TABLE generation_logs (id INTEGER PRIMARY KEY, call INTEGER REFERENCES calls, status TEXT,"
-            " http_status INTEGER, input INTEGER, output INTEGER, cost INTEGER, duration_ms INTEGER, created_at TEXT);"
+            "CREATE TABLE generation_logs (id INTEGER PRIMARY KEY, call INTEGER REFERENCES calls, "
+            "status TEXT,"
+            " http_status INTEGER, input INTEGER, output INTEGER, cost INTEGER, duration_ms "
+            "INTEGER, created_at TEXT);"
             "CREATE INDEX logs_call ON generation_logs(call);"
-            "CREATE TABLE conversations (id INTEGER PRIMARY KEY, uuid TEXT UNIQUE, item INTEGER REFERENCES items,"
-            " status TEXT, score REAL, breakdown TEXT, turn_count INTEGER, cost INTEGER, model TEXT, created_at TEXT);"
+            "CREATE TABLE conversations (id INTEGER PRIMARY KEY, uuid TEXT UNIQUE, item INTEGER "
+            "REFERENCES items,"
+            " status TEXT, score REAL, breakdown TEXT, turn_count INTEGER, cost INTEGER, model "
+            "TEXT, created_at TEXT);"
             "CREATE INDEX conversations_item ON conversations(item);"
-            "CREATE TABLE conversation_turns (conversation INTEGER REFERENCES conversations, turn_index INTEGER,"
+            "CREATE TABLE conversation_turns (conversation INTEGER REFERENCES conversations, "
+            "turn_index INTEGER,"
             " role TEXT, content TEXT, PRIMARY KEY (conversation, turn_index)) WITHOUT ROWID;");
-    loop.insert_item = prepare("INSERT INTO items (run, key, ordinal, params, state) VALUES (1, ?, ?, ?, 'pending')");
-    loop.insert_call = prepare("INSERT INTO calls (item, branch, request_hash, ordinal, state, model, bound) VALUES (?, '', ?, 0, 'sent', 'm', 1000)");
+    loop.insert_item = prepare(
+        "INSERT INTO items (run, key, ordinal, params, state) VALUES (1, ?, ?, ?, 'pending')");
+    loop.insert_call = prepare("INSERT INTO calls (item, branch, request_hash, ordinal, state, "
+                               "model, bound) VALUES (?, '', ?, 0, 'sent', 'm', 1000)");
     loop.insert_request = prepare("INSERT INTO requests VALUES (?, ?)");
-    loop.update_call = prepare("UPDATE calls SET state='done', input=?, output=?, cost=?, latency_ms=1, request_id='r' WHERE id=?");
+    loop.update_call = prepare("UPDATE calls SET state='done', input=?, output=?, cost=?, "
+                               "latency_ms=1, request_id='r' WHERE id=?");
     loop.insert_reply = prepare("INSERT INTO replies VALUES (?, ?)");
-    loop.insert_log = prepare("INSERT INTO generation_logs (call, status, http_status, input, output, cost, duration_ms, created_at) VALUES (?, 'success', 200, ?, ?, ?, 1, '2026-01-01T00:00:00.000Z')");
-    loop.insert_conversation = prepare("INSERT INTO conversations (uuid, item, status, score, breakdown, turn_count, cost, model, created_at) VALUES (?, ?, 'generated', 10, '[]', ?, ?, 'm', '2026-01-01T00:00:00.000Z')");
+    loop.insert_log = prepare(
+        "INSERT INTO generation_logs (call, status, http_status, input, output, cost, duration_ms, "
+        "created_at) VALUES (?, 'success', 200, ?, ?, ?, 1, '2026-01-01T00:00:00.000Z')");
+    loop.insert_conversation = prepare(
+        "INSERT INTO conversations (uuid, item, status, score, breakdown, turn_count, cost, model, "
+        "created_at) VALUES (?, ?, 'generated', 10, '[]', ?, ?, 'm', '2026-01-01T00:00:00.000Z')");
     loop.insert_turn = prepare("INSERT INTO conversation_turns VALUES (?, ?, ?, ?)");
     loop.update_item = prepare("UPDATE items SET state='done' WHERE id=?");
     run_sql("BEGIN");
@@ -130,10 +146,12 @@ static void store_before(struct slot *slot)
 {
     if (loop.db != NULL) {
         char key[32];
-        snprintf(key, sizeof key, "%016llx", (unsigned long long)slot->item * 0x9E3779B97F4A7C15ULL);
+        snprintf(key, sizeof key, "%016llx",
+                 (unsigned long long)slot->item * 0x9E3779B97F4A7C15ULL);
         sqlite3_bind_text(loop.insert_item, 1, key, -1, SQLITE_TRANSIENT);
         sqlite3_bind_int64(loop.insert_item, 2, slot->item);
-        sqlite3_bind_text(loop.insert_item, 3, "{\"persona\":\"Ann\",\"topic\":\"cards\"}", -1, SQLITE_STATIC);
+        sqlite3_bind_text(loop.insert_item, 3, "{\"persona\":\"Ann\",\"topic\":\"cards\"}", -1,
+                          SQLITE_STATIC);
         step(loop.insert_item);
         int64_t item = sqlite3_last_insert_rowid(loop.db);
         sqlite3_bind_int64(loop.insert_call, 1, item);
@@ -168,7 +186,8 @@ static void store_after(struct slot *slot, int64_t input, int64_t output, const 
     step(loop.insert_log);
 
     char uuid[40];
-    snprintf(uuid, sizeof uuid, "%012llx-7000-8000-%016llx", (unsigned long long)time(NULL), (unsigned long long)slot->call);
+    snprintf(uuid, sizeof uuid, "%012llx-7000-8000-%016llx", (unsigned long long)time(NULL),
+             (unsigned long long)slot->call);
     sqlite3_bind_text(loop.insert_conversation, 1, uuid, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(loop.insert_conversation, 2, slot->item);
     sqlite3_bind_int(loop.insert_conversation, 3, cJSON_GetArraySize(turns));
@@ -177,7 +196,7 @@ static void store_after(struct slot *slot, int64_t input, int64_t output, const 
     int64_t conversation = sqlite3_last_insert_rowid(loop.db);
     int index = 0;
     const cJSON *turn;
-    cJSON_ArrayForEach(turn, turns) {
+    cJSON_ArrayForEach (turn, turns) {
         const cJSON *role = cJSON_GetObjectItemCaseSensitive(turn, "role");
         const cJSON *content = cJSON_GetObjectItemCaseSensitive(turn, "content");
         sqlite3_bind_int64(loop.insert_turn, 1, conversation);
@@ -192,19 +211,24 @@ static void store_after(struct slot *slot, int64_t input, int64_t output, const 
 
 /* --- requests --- */
 
-static const char filler[] = "The customer has been with the bank for years and writes in a plain, direct way. ";
+static const char filler[] =
+    "The customer has been with the bank for years and writes in a plain, direct way. ";
 
 /* About 2 KB, different for each item. */
 static void make_body(struct slot *slot)
 {
     if (slot->body == NULL)
         slot->body = malloc(4096);
-    int len = snprintf(slot->body, 4096, "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":4096,\"thinking\":{\"type\":\"between_tools\"},\"messages\":[{\"role\":\"user\","
-                       "\"content\":\"Write a chat of 10 turns between persona-%lld, who feels calm, and an agent, about topic %lld. ",
+    int len = snprintf(slot->body, 4096,
+                       "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":4096,\"thinking\":{"
+                       "\"type\":\"between_tools\"},\"messages\":[{\"role\":\"user\","
+                       "\"content\":\"Write a chat of 10 turns between persona-%lld, who feels "
+                       "calm, and an agent, about topic %lld. ",
                        (long long)slot->item, (long long)slot->item % 97);
     for (int i = 0; i < 20; i++)
         len += snprintf(slot->body + len, 4096 - (size_t)len, "%s", filler);
-    len += snprintf(slot->body + len, 4096 - (size_t)len, "Answer with JSON: {\\\"turns\\\": []}\"}]}");
+    len += snprintf(slot->body + len, 4096 - (size_t)len,
+                    "Answer with JSON: {\\\"turns\\\": []}\"}]}");
     slot->body_len = (size_t)len;
 }
 
@@ -244,7 +268,7 @@ static void finish_item(struct slot *slot)
     cJSON *reply = cJSON_ParseWithLength(slot->reply, slot->reply_len);
     const cJSON *content = cJSON_GetObjectItemCaseSensitive(reply, "content"), *block;
     const char *text = NULL;
-    cJSON_ArrayForEach(block, content) {
+    cJSON_ArrayForEach (block, content) {
         const cJSON *type = cJSON_GetObjectItemCaseSensitive(block, "type");
         if (cJSON_IsString(type) && strcmp(type->valuestring, "text") == 0)
             text = cJSON_GetObjectItemCaseSensitive(block, "text")->valuestring;
@@ -318,8 +342,9 @@ static void run(void)
                 (void)ignored;
                 curl_multi_socket_action(loop.multi, CURL_SOCKET_TIMEOUT, 0, &running);
             } else {
-                int what = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_IN : 0) |
-                           (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
+                int what =
+                    (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_IN : 0) |
+                    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
                 curl_multi_socket_action(loop.multi, events[i].data.fd, what, &running);
             }
         }
@@ -377,8 +402,10 @@ int main(int argc, char **argv)
 
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    double wall = (double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9;
+    double wall =
+        (double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9;
     double cpu = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-    printf("{\"items\":%lld,\"seconds\":%.4f,\"cpu_seconds\":%.4f,\"peak_kb\":%ld}\n", (long long)loop.done, wall, cpu, usage.ru_maxrss);
+    printf("{\"items\":%lld,\"seconds\":%.4f,\"cpu_seconds\":%.4f,\"peak_kb\":%ld}\n",
+           (long long)loop.done, wall, cpu, usage.ru_maxrss);
     return 0;
 }

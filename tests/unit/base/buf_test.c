@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,34 @@ static void test_reserve_does_not_overflow(void **state)
     cf_buf_done(&buf);
 }
 
+static void test_whole_numbers_are_written_digit_by_digit(void **state)
+{
+    (void)state;
+    static const int64_t values[] = { 0, 7, -7, 10, 1234567890, INT64_MAX, INT64_MIN };
+    struct cf_buf buf;
+    cf_buf_init(&buf, 100);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "%lld", (long long)values[i]);
+        cf_buf_clear(&buf);
+        cf_buf_add_int(&buf, values[i]);
+        assert_string_equal(cf_buf_str(&buf), expected);
+    }
+    cf_buf_done(&buf);
+}
+
+static void test_a_text_that_does_not_fit_leaves_what_was_there(void **state)
+{
+    (void)state;
+    struct cf_buf buf;
+    cf_buf_init(&buf, 10);
+    cf_buf_addf(&buf, "%s", "12345");
+    cf_buf_addf(&buf, "%s", "678901");
+    assert_false(cf_buf_ok(&buf));
+    assert_string_equal(cf_buf_str(&buf), "12345");
+    cf_buf_done(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +124,8 @@ int main(void)
         { "bytes with NUL are kept", test_bytes_with_nul_are_kept, NULL, NULL, NULL },
         { "taking an empty buffer gives an empty string", test_taking_an_empty_buffer_gives_an_empty_string, NULL, NULL, NULL },
         { "reserve does not overflow", test_reserve_does_not_overflow, NULL, NULL, NULL },
+        { "whole numbers are written digit by digit", test_whole_numbers_are_written_digit_by_digit, NULL, NULL, NULL },
+        { "a text that does not fit leaves what was there", test_a_text_that_does_not_fit_leaves_what_was_there, NULL, NULL, NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
