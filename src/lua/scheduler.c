@@ -346,6 +346,7 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
         cf_scheduler_turn(L, sched);
     }
 
+    cf_scheduler_act_on_signals(L, sched);   /* one may have come since the last turn */
     /* A stop where Lua cannot be suspended is an error on its way up. */
     if (sched->main_failed && sched->main_error.kind == CF_ERR_CANCELLED && cf_scheduler_was_signalled())
         sched->main_failed = false, sched->ended = true;

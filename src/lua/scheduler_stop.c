@@ -31,7 +31,7 @@ static void stop_hook(lua_State *L, lua_Debug *ar)
         return;
     if (signal_count < 2 && now - sched->resumed_at_ms < HOOK_GRACE_MS)    /* it has just got a reply */
         return;
-    if (lua_isyieldable(L)) {
+    if (lua_isyieldable(L) && L == sched->current) {    /* else the yield would end in the script */
         sched->is_waiting = true;
         lua_yield(L, 0);
         return;

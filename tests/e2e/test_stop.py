@@ -46,14 +46,27 @@ def test_one_signal_ends_every_step_that_loops(start_confab, script, query):
 
 
 def test_a_third_signal_ends_what_nothing_else_does(start_confab, script):
-    loop = "coroutine.wrap(function() while true do end end)()"
-    process = start_confab("run", script(HEAD + BEGUN + loop))
+    # Made before the signal, the coroutine has no hook that would end it.
+    loop = "local loop = coroutine.wrap(function() while true do end end)\n"
+    process = start_confab("run", script(HEAD + loop + BEGUN + "loop()"))
     process.wait_for("begun")
     process.signal(signal.SIGINT)
     process.signal(signal.SIGTERM)
     while process.process.poll() is None:
         process.signal(signal.SIGINT)
     assert process.wait() == -signal.SIGINT, process.output
+
+
+def test_a_coroutine_begun_after_the_signal_is_ended_and_not_resumed_into(start_confab, script):
+    process = start_confab("run", script(HEAD + BEGUN + """
+        local last = os.clock() + 0.2
+        while os.clock() < last do end
+        local loop = coroutine.wrap(function() while true do end end)
+        print("went on", loop())"""))
+    process.wait_for("begun")
+    process.signal(signal.SIGINT)
+    assert process.wait() == 130, process.output
+    assert "went on" not in process.output
 
 
 def test_a_stop_runs_the_close_variables_of_the_script(mock, start_confab, script):
