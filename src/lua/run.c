@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "confab/error.h"
-#include "confab/money.h"
 #include "engine/engine.h"
 #include "engine/journal.h"
 #include "lua/engine.h"
