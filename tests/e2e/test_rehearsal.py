@@ -61,7 +61,7 @@ def test_a_rule_that_raises_is_told_with_the_first_item(script, run_confab, mock
 
 @pytest.mark.parametrize("n, alone", [(200, True), (199, False)])
 def test_in_a_large_run_the_first_item_goes_alone(mock, script, run_confab, n, alone):
-    server = mock("latency=fixed:10")
+    server = mock("faults=trickle@1,trickle=1s")      # the first reply takes its time, the others none
     assert run_confab("run", script(PRELUDE + RUN), str(n), server=server).code == 0
     arrivals = [row["event"] for row in server.arrivals() if row["event"] != "start"]
     assert (arrivals[1] != "arrival") == alone, arrivals[:6]
