@@ -96,10 +96,7 @@ function again.must_look(run, since, has_keys)
   return run.continued and (has_keys or not since.is_same)
 end
 
-local function number(n)
-  local text = ("%d"):format(n):reverse():gsub("(%d%d%d)", "%1,"):reverse()
-  return (text:gsub("^,", ""))
-end
+local number = core.text.number
 
 local function plural(n, one, many)
   return ("%s %s"):format(number(n), n == 1 and one or many)

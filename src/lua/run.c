@@ -246,8 +246,8 @@ static int run_load(lua_State *L)
     return 0;
 }
 
-/* find(key) -> an item that was drawn before, as it is now, or nil */
-static int run_find(lua_State *L)
+/* The row of the run at 1 with the key at 2; NULL if there is none. Lent until the next read. */
+static const struct cf_item_row *read_item(lua_State *L)
 {
     struct cf_run *run = check_run(L, 1);
     struct cf_text key;
@@ -256,25 +256,25 @@ static int run_find(lua_State *L)
     key.data = luaL_checklstring(L, 2, &key.len);
     int found = cf_reader_item(cf_engine_reader(run->engine), run->id, key, &row, &err);
     if (found < 0)
-        return cf_lua_raise(L, &err);
-    if (found == 0)
+        cf_lua_raise(L, &err);
+    return found > 0 ? row : NULL;
+}
+
+/* find(key) -> an item that was drawn before, as it is now, or nil */
+static int run_find(lua_State *L)
+{
+    const struct cf_item_row *row = read_item(L);
+    if (row == NULL)
         return 0;
-    name_item(push_item(L, run, row), key);
+    name_item(push_item(L, check_run(L, 1), row), row->key);
     return 1;
 }
 
 /* failure(key) -> kind and message of the item's failure, or nil */
 static int run_failure(lua_State *L)
 {
-    struct cf_run *run = check_run(L, 1);
-    struct cf_text key;
-    const struct cf_item_row *row;
-    struct cf_error err;
-    key.data = luaL_checklstring(L, 2, &key.len);
-    int found = cf_reader_item(cf_engine_reader(run->engine), run->id, key, &row, &err);
-    if (found < 0)
-        return cf_lua_raise(L, &err);
-    if (found == 0 || row->error_kind == NULL)
+    const struct cf_item_row *row = read_item(L);
+    if (row == NULL || row->error_kind == NULL)
         return 0;
     lua_pushstring(L, row->error_kind);
     lua_pushstring(L, row->error_message);
@@ -308,15 +308,8 @@ static int run_set_aside(lua_State *L)
 /* params(key) -> the JSON of the item's parameters, or nil */
 static int run_params(lua_State *L)
 {
-    struct cf_run *run = check_run(L, 1);
-    struct cf_text key;
-    key.data = luaL_checklstring(L, 2, &key.len);
-    const struct cf_item_row *row;
-    struct cf_error err;
-    int found = cf_reader_item(cf_engine_reader(run->engine), run->id, key, &row, &err);
-    if (found < 0)
-        return cf_lua_raise(L, &err);
-    if (found == 0 || row->params.data == NULL)
+    const struct cf_item_row *row = read_item(L);
+    if (row == NULL || row->params.data == NULL)
         return 0;
     lua_pushlstring(L, row->params.data, row->params.len);
     return 1;
