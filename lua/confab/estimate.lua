@@ -4,6 +4,7 @@
 --- Under `confab estimate` the script runs as it stands, on an engine that only reads. A run asks the
 --- journal for each of its items: its step goes as far as stored replies carry it, and the first call
 --- that would be sent is measured instead. Of many items a sample is taken.
+local ask = require "confab.ask"
 local context = require "confab.context"
 local core = require "confab.core"
 local errors = require "confab.errors"
@@ -193,7 +194,7 @@ local function add_further(state, into, account, covers)
   local calls, input, output = into.new * further, account.input_tokens / account.replies, account.output_tokens / account.replies
   into.groups[#into.groups + 1] = {
     run = state.core.name, model = state.model, calls = calls, input = calls * input, input_squares = 0,
-    room = calls * math.max(output, generate.default_max_tokens), bytes = calls * input * BYTES_PER_TOKEN, bound = -1,
+    room = calls * math.max(output, ask.default_max_tokens), bytes = calls * input * BYTES_PER_TOKEN, bound = -1,
     bound_most = -1, history = { count = account.replies, mean = output, deviation = output },
   }
   covers[#covers + 1] = ("the first new call of each item as it is, %.1f more each as the %d items so far had")

@@ -1,4 +1,5 @@
---- Asking a model: `confab.ask` for a reply, `confab.generate` for a conversation.
+--- Conversations from templates: asked for, parsed, validated and scored (`confab.generate`).
+local ask = require "confab.ask"
 local context = require "confab.context"
 local core = require "confab.core"
 local errors = require "confab.errors"
@@ -11,67 +12,9 @@ local template = require "confab.template"
 
 local generate = {}
 
-generate.default_max_tokens = 4096
-
 local CONTINUE_MAX = 3    -- rounds of asking for the rest of a reply that was cut off
 local CONTINUE_PROMPT = "Your reply was cut off. Go on exactly where it stopped, without repeating anything and " ..
   "without any remark."
-
----@class confab.Reply
----@field text string  All text of the reply.
----@field json any  The reply as a Lua value; nil if it is not JSON.
----@field usage { input?: integer, output?: integer, cache_read?: integer, cache_write?: integer, thinking?: integer }
----@field cost? number  Dollars; nil if the price is not known.
----@field stop_reason? string
----@field model string  The model that answered.
----@field latency_ms? integer
----@field replayed boolean  It came from the journal.
-
---- The request of a call, from its settings.
-local function request_of(ctx, call)
-  local model = settings.model(call.model)
-  settings.check_model(model)
-  return {
-    model = model, system = call.system, prompt = call.prompt, messages = call.messages,
-    max_tokens = call.max_tokens or generate.default_max_tokens, temperature = call.temperature,
-    top_p = call.top_p, top_k = call.top_k, stop = call.stop, thinking = call.thinking,
-    schema = type(call.schema) == "table" and core.json.encode(call.schema) or call.schema,
-    thinking_budget = call.thinking_budget, effort = call.effort,
-    cache = call.cache == true and "5m" or call.cache or nil, template = call.template,
-    on_retry = ctx.on_retry, template_name = call.template_name, tries = call.tries,
-  }
-end
-
---- One reply; a refusal is an error of its own kind. What every other call would meet is kept in the
---- context as well: a script that catches it must not finish its item.
-local function ask_once(ctx, request)
-  request.hold = ctx.on_held ~= nil
-  local ok, reply = pcall(core.call.ask, ctx.item, request)
-  if ctx.alerts then ctx.alerts:check() end
-  if not ok then
-    if type(reply) == "table" and reply.stops_run then ctx.stopped = reply end
-    error(reply, 0)
-  end
-  if reply.held then ctx.on_held(reply, request) end    -- does not return
-  local refusal = reply.refusal
-  if not refusal then return reply end
-  local message = ("the model declined (%s)%s"):format(refusal.category or "no category given",
-    refusal.explanation and ": " .. refusal.explanation or "")
-  return reply, errors.new("refusal", message, { details = { category = refusal.category } })
-end
-
---- Leaves a log row that says why a reply does not serve. A replayed one has it, unless the process
---- died before it was written; then its item is still pending.
-local function reject(ctx, reply, why)
-  if flags.plan or reply.replayed and ctx.item.state ~= "pending" then return end
-  core.call.reject(ctx.item, reply.call, why.kind, why.message)
-end
-
---- What was paid for, added up; unknown as soon as one part is.
-local function add_cost(sum, reply)
-  if sum < 0 or reply.cost_pico < 0 then return -1 end
-  return sum + reply.cost_pico
-end
 
 --- Asks for the rest of a reply that was cut off and puts the pieces together.
 local function continue(ctx, request, reply, calls, cost)
@@ -83,9 +26,9 @@ local function continue(ctx, request, reply, calls, cost)
     again.messages = { { role = "user", content = request.prompt }, { role = "assistant", content = text },
       { role = "user", content = CONTINUE_PROMPT } }
     if text == "" then break end
-    local more, refused = ask_once(ctx, again)
+    local more, refused = ask.once(ctx, again)
     calls[#calls + 1] = more.call
-    cost = add_cost(cost, more)
+    cost = ask.add_cost(cost, more)
     if refused then return text, true, cost, refused end
     text = text .. more.text
     if not more.is_cut then return text, false, cost end
@@ -142,7 +85,7 @@ end
 ---@param params table
 ---@return table request
 function generate.request(tmpl, params)
-  return request_of({}, tmpl:resolve(params))
+  return ask.request({}, tmpl:resolve(params))
 end
 
 local COLUMNS = { "persona", "emotion", "topic", "tier", "document_id", "chunk_id" }
@@ -155,7 +98,7 @@ local function request_for(plain, tmpl, params)
     request.system, request.prompt = texts.system, texts.prompt
     return request
   end
-  request = request_of({}, template.call(tmpl, params))
+  request = ask.request({}, template.call(tmpl, params))
   if template.is_plain(tmpl) then plain[tmpl] = request end
   return request
 end
@@ -188,13 +131,13 @@ function generate.with_template(ctx, tmpl, params, overrides)
   local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
   local tries = overrides.tries or tmpl.tries or ctx.tries or 1
   call.template, call.template_name, call.tries = template_row(tmpl), tmpl.name, tries
-  local request = request_of(ctx, call)
+  local request = ask.request(ctx, call)
 
   local calls, cost = {}, 0
   for try = 1, tries do
-    local reply, why = ask_once(ctx, request)
+    local reply, why = ask.once(ctx, request)
     calls[#calls + 1] = reply.call
-    cost = add_cost(cost, reply)
+    cost = ask.add_cost(cost, reply)
     local conv
     if not why then
       local said, is_cut = reply, reply.is_cut
@@ -214,7 +157,7 @@ function generate.with_template(ctx, tmpl, params, overrides)
       generate.score(conv, tmpl.scoring or ctx.scoring)
       return conv
     end
-    reject(ctx, reply, why)
+    ask.reject(ctx, reply, why)
     if try == tries then
       why.call = reply.call
       error(why, 0)
@@ -296,41 +239,6 @@ function generate.generate(opts)
     if overrides[name] == nil and (type(value) == "string" or type(value) == "number") then overrides[name] = value end
   end
   return generate.with_template(ctx, opts.template, opts.params, overrides)
-end
-
-local ask_specs = {
-  prompt = { type = "string" }, messages = { type = "list" }, system = { type = "string" },
-  model = { type = "string" }, temperature = { type = "number", min = 0, max = 1 },
-  top_p = { type = "number", min = 0, max = 1 }, top_k = { type = "integer", min = 0 },
-  max_tokens = { type = "integer", min = 1 }, stop = { type = { "string", "list" } },
-  json = { type = "boolean" }, tries = { type = "integer", min = 1, default = 1 },
-  thinking = { type = "string", one_of = { "disabled", "between_tools", "adaptive", "enabled" } },
-  thinking_budget = { type = "integer", min = 1024 },
-  effort = { type = "string", one_of = { "low", "medium", "high", "xhigh", "max" } },
-  cache = { type = { "boolean", "string" }, one_of = { "5m", "1h" } },
-}
-
---- A reply of a model to a prompt. With `json` a reply that is not JSON is asked for again, up to `tries`
---- times in all, then it is a parse_error.
---- Example: `local reply = confab.ask { prompt = "Name three kinds of tea, as a JSON list.", json = true }`
----@param opts { prompt?: string, messages?: { role: string, content: string }[], system?: string, model?: string, max_tokens?: integer, temperature?: number, top_p?: number, top_k?: integer, stop?: string|string[], json?: boolean, tries?: integer, thinking?: confab.Thinking, thinking_budget?: integer, effort?: confab.Effort, cache?: boolean|"5m"|"1h" }
----@return confab.Reply
-function generate.ask(opts)
-  opts = options.check(opts, ask_specs, "confab.ask")
-  core.scheduler.check_wait "confab.ask"
-  if (opts.prompt == nil) == (opts.messages == nil) then errors.misuse("confab.ask: give either prompt or messages") end
-  if type(opts.stop) == "string" then opts.stop = { opts.stop } end
-  local ctx = context.get()
-  local request = request_of(ctx, opts)
-  for try = 1, opts.tries do
-    local reply, why = ask_once(ctx, request)
-    if not why and opts.json and reply.json == nil then
-      why = errors.new("parse_error", "the reply is not JSON: " .. errors.show(reply.text, 80))
-    end
-    if not why then return reply end
-    reject(ctx, reply, why)
-    if try == opts.tries then error(why, 0) end
-  end
 end
 
 return generate

@@ -1,4 +1,5 @@
 --- confab: datasets of conversations, from a script.
+local ask = require "confab.ask"
 local conversation = require "confab.conversation"
 local core = require "confab.core"
 local cost = require "confab.cost"
@@ -21,7 +22,7 @@ local confab = {
   lines = inputs.lines, csv = inputs.csv, jsonl = inputs.jsonl, list = inputs.list, chunks = inputs.chunks,
   sweep = sweep.new,
   template = template.new, template_file = template.file,
-  run = run.run, generate = generate.generate, ask = generate.ask,
+  run = run.run, generate = generate.generate, ask = ask.ask,
   conversation = conversation.new, parse = conversation.parse,
   rule = scoring.rule, scoring = scoring, score = scoring.score,
   limiter = limiter.new, retry = retry.new,
