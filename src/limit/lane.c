@@ -445,6 +445,9 @@ void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
 
 void cf_lane_end(struct cf_lane *lane, struct cf_waiter *waiter, int64_t now_ms)
 {
+    struct cf_slot *slot = cf_window_get(&lane->window, waiter->slot, waiter->grant);
+    if (slot != NULL)
+        cf_window_settle(&lane->window, slot, cf_lane_span_ms(lane));
     cf_server_count(&lane->server, CF_OUTPUT, waiter->amounts.output, now_ms);
     cf_lane_land(lane, waiter);
 }

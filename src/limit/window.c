@@ -76,6 +76,7 @@ void cf_window_date(struct cf_window *window, struct cf_slot *slot, int64_t sent
     slot->sent_ms = sent_ms;
     slot->is_sent = true;
     window->open--;
+    window->dated++;
     slot->prev = window->last;
     slot->next = CF_SLOT_NONE;
 
@@ -99,12 +100,41 @@ void cf_window_drop(struct cf_window *window, struct cf_slot *slot)
 {
     static const int64_t nothing[CF_RESOURCES];
     cf_window_change(window, slot, nothing);
-    if (slot->is_sent)
+    if (slot->is_sent) {
         unlink_dated(window, slot);
-    else
+        window->dated--;
+    } else {
         window->open--;
+    }
     *slot = (struct cf_slot){ .prev = CF_SLOT_NONE, .next = window->free };
     window->free = index_of(window, slot);
+}
+
+/* Makes two settled slots one, dated as the newer of them, if both lie in one part of the window. */
+static void join(struct cf_window *window, uint32_t older, uint32_t newer, int64_t part_ms)
+{
+    if (older == CF_SLOT_NONE || newer == CF_SLOT_NONE)
+        return;
+    struct cf_slot *from = &window->slots[older], *into = &window->slots[newer];
+    if (!from->is_settled || !into->is_settled ||
+        from->sent_ms / part_ms != into->sent_ms / part_ms)
+        return;
+
+    int64_t sums[CF_RESOURCES];
+    for (int r = 0; r < CF_RESOURCES; r++)
+        sums[r] = from->amounts[r] + into->amounts[r];
+    cf_window_drop(window, from);
+    cf_window_change(window, into, sums);
+}
+
+void cf_window_settle(struct cf_window *window, struct cf_slot *slot, int64_t span_ms)
+{
+    int64_t part_ms = span_ms / CF_WINDOW_PARTS > 0 ? span_ms / CF_WINDOW_PARTS : 1;
+    slot->is_settled = true;
+    if (window->dated <= CF_WINDOW_EXACT)
+        return;
+    join(window, slot->prev, index_of(window, slot), part_ms);
+    join(window, index_of(window, slot), slot->next, part_ms);
 }
 
 /* Links a dated slot in behind another, CF_SLOT_NONE: as the first. */
@@ -133,8 +163,10 @@ void cf_window_take(struct cf_window *window, struct cf_window *from, uint32_t *
             behind = next;
         map[i] = cf_window_add(window, slot->amounts, slot->grant);
         window->open--;
+        window->dated++;
         window->slots[map[i]].sent_ms = slot->sent_ms;
         window->slots[map[i]].is_sent = true;
+        window->slots[map[i]].is_settled = slot->is_settled;
         link_dated(window, behind, map[i]);
         behind = map[i];
     }

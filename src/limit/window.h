@@ -4,7 +4,10 @@
  * ones form a list by date, so the oldest leaves in O(1), and so does any one in the middle.
  *
  *     first -> [sent 100] <-> [sent 130] <-> [sent 200] <- last      [open] [open]      free -> ...
- */
+ *
+ * Of more than CF_WINDOW_EXACT slots, those that are over and lie in one part of the window (a
+ * CF_WINDOW_PARTS-th) become one, dated as the last of them: a limit of a million a minute takes no
+ * more memory than one of thousands, and counts each grant by up to such a part longer. */
 #ifndef CONFAB_LIMIT_WINDOW_H
 #define CONFAB_LIMIT_WINDOW_H
 
@@ -14,12 +17,16 @@ enum cf_resource { CF_REQUESTS, CF_INPUT, CF_OUTPUT, CF_RESOURCES };
 
 #define CF_SLOT_NONE UINT32_MAX
 
+#define CF_WINDOW_EXACT 2048   /* dated slots that each have their own date */
+#define CF_WINDOW_PARTS 4096   /* 15 ms of a minute: less than the guard that is added to it */
+
 struct cf_slot {
     int64_t  amounts[CF_RESOURCES];
     int64_t  sent_ms;
     uint64_t grant;              /* the number of the grant in it; 0: free */
     uint32_t prev, next;         /* by date; next also links the free ones */
     bool     is_sent;
+    bool     is_settled;         /* it will not be asked for by its grant any more */
 };
 
 /* Zero is not a valid window: see cf_window_init. */
@@ -27,7 +34,7 @@ struct cf_window {
     struct cf_slot *slots;       /* owned */
     uint32_t cap, free;
     uint32_t first, last;        /* the dated ones; CF_SLOT_NONE if there are none */
-    uint32_t open;               /* how many are not dated */
+    uint32_t open, dated;        /* how many */
     int64_t  used[CF_RESOURCES]; /* their sum */
 };
 
@@ -47,6 +54,10 @@ void cf_window_date(struct cf_window *window, struct cf_slot *slot, int64_t sent
 void cf_window_change(struct cf_window *window, struct cf_slot *slot,
                       const int64_t amounts[CF_RESOURCES]);
 void cf_window_drop(struct cf_window *window, struct cf_slot *slot);
+
+/* The grant of a dated slot is over: its amounts are what they are, and cf_window_get is not asked
+ * for it again. span_ms: how long a slot counts. The slot may be gone afterwards. */
+void cf_window_settle(struct cf_window *window, struct cf_slot *slot, int64_t span_ms);
 
 /* Moves all of `from` in, which is empty then. map[i] becomes the number here of the slot that was
  * i there; it has room for from->cap. Linear in both. */
