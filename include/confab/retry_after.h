@@ -9,9 +9,11 @@
 #define CF_WAIT_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)   /* longer waits are cut to a year */
 
 /* The wait in ms, rounded up, from the values of retry-after-ms and retry-after (either may be
- * NULL), the first one preferred: milliseconds; seconds with or without a fraction; an HTTP date
- * against unix_now_ms, 0 if it has passed. -1 if neither is there or can be read. */
-int64_t cf_retry_after_parse(const char *retry_after_ms, const char *retry_after,
+ * NULL), the first one preferred: milliseconds; seconds with or without a fraction; an HTTP date, 0
+ * if it has passed. -1 if neither is there or can be read. What time it is by then says the reply's
+ * own Date header, as the server's clock need not be ours; unix_now_ms only without it (NULL, or
+ * not to be read). */
+int64_t cf_retry_after_parse(const char *retry_after_ms, const char *retry_after, const char *date,
                              int64_t unix_now_ms);
 
 /* An HTTP date in any of its three forms, as unix milliseconds. */

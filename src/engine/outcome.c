@@ -218,7 +218,8 @@ static void fail_with_status(struct cf_sender *sender, struct cf_call *call,
         .request_written = true,
         .retry_after_ms = cf_retry_after_parse(
             limits->retry_after_ms[0] != '\0' ? limits->retry_after_ms : NULL,
-            limits->retry_after[0] != '\0' ? limits->retry_after : NULL, cf_unix_ms(sender->clock)),
+            limits->retry_after[0] != '\0' ? limits->retry_after : NULL,
+            cf_http_headers_get(&result->headers, "date"), cf_unix_ms(sender->clock)),
     };
     cf_learning_hear(sender, call, limits, result->status == 429);
     fail_attempt(sender, call, &failure);

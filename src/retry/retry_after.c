@@ -81,7 +81,7 @@ static bool parse_number(const char *value, int64_t unit_ns, int64_t *out_ms)
     return true;
 }
 
-int64_t cf_retry_after_parse(const char *retry_after_ms, const char *retry_after,
+int64_t cf_retry_after_parse(const char *retry_after_ms, const char *retry_after, const char *date,
                              int64_t unix_now_ms)
 {
     int64_t ms;
@@ -92,12 +92,14 @@ int64_t cf_retry_after_parse(const char *retry_after_ms, const char *retry_after
     if (parse_number(retry_after, 1000 * NS_PER_MS, &ms))
         return ms;
 
-    int64_t date_ms;
-    if (!cf_http_date_parse(retry_after, &date_ms))
+    int64_t until_ms, now_ms = unix_now_ms;
+    if (!cf_http_date_parse(retry_after, &until_ms))
         return -1;
-    if (date_ms <= unix_now_ms)
+    if (date != NULL && !cf_http_date_parse(date, &now_ms))
+        now_ms = unix_now_ms;
+    if (until_ms <= now_ms)
         return 0;
-    return date_ms - unix_now_ms < CF_WAIT_MAX_MS ? date_ms - unix_now_ms : CF_WAIT_MAX_MS;
+    return until_ms - now_ms < CF_WAIT_MAX_MS ? until_ms - now_ms : CF_WAIT_MAX_MS;
 }
 
 /* --- dates --- */

@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (cf_duration_parse(text, size, &ms))
         require(ms >= 0);
     cf_http_date_parse(text, &ms);
-    require(cf_retry_after_parse(text, NULL, 0) >= -1 && cf_retry_after_parse(NULL, text, 0) <= CF_WAIT_MAX_MS);
+    require(cf_retry_after_parse(text, NULL, NULL, 0) >= -1);
+    require(cf_retry_after_parse(NULL, text, text, 0) <= CF_WAIT_MAX_MS);
     if (cf_money_parse(text, size, &pico)) {
         require(pico >= 0 && pico <= CF_BUDGET_MAX_USD * CF_PICO_PER_USD);
         cf_money_format_exact(pico, money);

@@ -55,7 +55,7 @@ static void recorded_waits_are_read(void **state)
         const cJSON *ms = cJSON_GetObjectItemCaseSensitive(one, "ms");
         int64_t expected = cJSON_IsNull(ms) ? -1 : (int64_t)ms->valuedouble;
         assert_int_equal(cf_retry_after_parse(header(headers, "retry-after-ms"),
-                                              header(headers, "retry-after"), now_ms),
+                                              header(headers, "retry-after"), NULL, now_ms),
                          expected);
         count++;
     }
@@ -121,7 +121,18 @@ static struct wait_row wait_rows[] = {
 static void check_wait(void **state)
 {
     const struct wait_row *row = *state;
-    assert_int_equal(cf_retry_after_parse(row->retry_after_ms, row->retry_after, NOW), row->ms);
+    assert_int_equal(cf_retry_after_parse(row->retry_after_ms, row->retry_after, NULL, NOW), row->ms);
+}
+
+static void a_date_is_measured_by_the_clock_of_the_reply(void **state)
+{
+    (void)state;
+    const char *until = "Tue, 24 Nov 2026 12:00:30 GMT", *sent = "Tue, 24 Nov 2026 12:00:10 GMT";
+    for (int64_t hours = -30; hours <= 30; hours += 30)      /* by which our clock is wrong */
+        assert_int_equal(cf_retry_after_parse(NULL, until, sent, NOW + hours * 3600 * 1000), 20000);
+    assert_int_equal(cf_retry_after_parse(NULL, until, until, NOW), 0);
+    assert_int_equal(cf_retry_after_parse(NULL, until, "yesterday", NOW), 30000);
+    assert_int_equal(cf_retry_after_parse(NULL, "7", sent, NOW), 7000);
 }
 
 struct duration_row { const char *name, *text; int64_t ms; };    /* ms -1: none */
@@ -155,6 +166,7 @@ int main(void)
     static const struct CMUnitTest plain[] = {
         cmocka_unit_test(recorded_waits_are_read),
         cmocka_unit_test(recorded_durations_are_read),
+        cmocka_unit_test(a_date_is_measured_by_the_clock_of_the_reply),
     };
     struct CMUnitTest tests[COUNT(plain) + COUNT(wait_rows) + COUNT(duration_rows)];
     size_t n = 0;
