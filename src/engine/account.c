@@ -26,6 +26,18 @@ void cf_account_set_parent(struct cf_account *account, struct cf_account *parent
     account->parent = parent;
 }
 
+void cf_account_share(struct cf_account *account, const struct cf_script_budget *shared)
+{
+    account->shared = shared;
+}
+
+struct cf_account *cf_account_shared(struct cf_account *account)
+{
+    while (account != NULL && account->shared == NULL)
+        account = account->parent;
+    return account;
+}
+
 void cf_account_add_earlier(struct cf_account *account, int64_t spent_pico, int64_t at_risk_pico)
 {
     pthread_mutex_lock(&account->lock);

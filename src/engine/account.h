@@ -13,12 +13,15 @@
 #include "confab/ledger.h"
 
 struct cf_call;
+struct cf_script_budget;
 
 struct cf_account {
     pthread_mutex_t lock;
     struct cf_account *parent; /* borrowed: whose budget holds as well; NULL: none */
     struct cf_ledger ledger;
     int64_t budget_pico;                 /* of all that it ever spends; CF_BUDGET_NONE */
+    const struct cf_script_budget *shared; /* borrowed: the same budget in the database, where other
+                                              processes meet it; NULL: it is this process's alone */
     int64_t attempts, retries, refusals; /* sent; tried again after a failure; 429s */
 
     /* The net thread's own. */
@@ -35,6 +38,10 @@ void cf_account_done(struct cf_account *account);
 /* Before anything is reserved. */
 void cf_account_set_budget(struct cf_account *account, int64_t budget_pico);
 void cf_account_set_parent(struct cf_account *account, struct cf_account *parent);
+void cf_account_share(struct cf_account *account, const struct cf_script_budget *shared);
+
+/* The account, it or a parent, whose budget other processes share; NULL: none. */
+struct cf_account *cf_account_shared(struct cf_account *account);
 
 /* Counts what was spent before in runs that have no account yet. Not for the net thread. */
 void cf_account_add_earlier(struct cf_account *account, int64_t spent_pico, int64_t at_risk_pico);

@@ -198,7 +198,8 @@ static void handle_sent_stored(struct cf_sender *sender, struct cf_sender_messag
     struct cf_call *call = cf_attempt_call_of(message);
     call->is_writing = false;
     bool is_over = cf_attempt_is_over(sender, call);
-    if (call->is_write_refused || is_over) {
+    bool has_row = !call->is_write_refused && call->write.sent.room == CF_SCRIPT_HAS_ROOM;
+    if (!has_row || is_over) {
         undo_grant(sender, call);
         cf_outage_not_gone(sender, call);
         cf_budget_release(sender, call);
@@ -210,6 +211,11 @@ static void handle_sent_stored(struct cf_sender *sender, struct cf_sender_messag
         cf_attempt_return_waiting(sender, NULL);
         return;
     }
+    if (!has_row) {
+        cf_budget_refused(sender, call);
+        return;
+    }
+    cf_account_count_attempt(call->account);
     call->call_id = call->write.sent.call;
     call->begun_ms = cf_loop_now(sender->loop);
     call->request_id[0] = '\0';
@@ -270,8 +276,8 @@ void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call)
     sender->in_flight++;
     if (call->bound_pico > 0)
         sender->at_stake_pico += call->bound_pico;
-    cf_account_count_attempt(call->account);
 
+    struct cf_account *shared = cf_account_shared(call->account);
     struct cf_write_call_sent *sent = &call->write.sent;
     *sent = (struct cf_write_call_sent){
         .run = call->run,
@@ -283,6 +289,7 @@ void cf_attempt_granted(struct cf_sender *sender, struct cf_call *call)
         .template = call->template_id,
         .max_tokens = call->max_tokens,
         .bound_pico = call->bound_pico,
+        .budget = shared != NULL ? shared->shared : NULL,
         .request = call->attempts == 0 ? (struct cf_text){ call->body, call->body_len }
                                        : (struct cf_text){ NULL, 0 },
     };

@@ -6,6 +6,8 @@
 
 #include "confab/money.h"
 
+#define SHARED_ASK_MS 100 /* how often the database is asked for room that other processes may make */
+
 /* Ends the runs of an account: what is in flight comes back, nothing more is sent. */
 static void stop_account(struct cf_sender *sender, struct cf_account *account,
                          const struct cf_error *why)
@@ -16,15 +18,14 @@ static void stop_account(struct cf_sender *sender, struct cf_account *account,
     cf_attempt_return_waiting(sender, account);
 }
 
-static void say_spent(struct cf_account *whose, int64_t bound, struct cf_error *err)
+static void say_spent(int64_t budget_pico, int64_t spent_pico, int64_t at_risk_pico, int64_t bound,
+                      struct cf_error *err)
 {
-    struct cf_account now;
     char budget[CF_MONEY_TEXT_MAX], spent[CF_MONEY_TEXT_MAX], at_risk[CF_MONEY_TEXT_MAX],
         next[CF_MONEY_TEXT_MAX];
-    cf_account_read(whose, &now);
-    cf_money_format(now.budget_pico, budget);
-    cf_money_format(now.ledger.spent, spent);
-    cf_money_format(now.ledger.at_risk, at_risk);
+    cf_money_format(budget_pico, budget);
+    cf_money_format(spent_pico, spent);
+    cf_money_format(at_risk_pico, at_risk);
     cf_money_format(bound, next);
     cf_fail(err, CF_ERR_BUDGET,
             "the budget of %s is used up: %s spent, %s at risk, and the next call may cost "
@@ -42,13 +43,19 @@ static void note_short(struct cf_sender *sender, struct cf_account *account)
     sender->short_accounts = account;
 }
 
+/* Whether the account's calls wait until the database is asked again. */
+static bool is_refused(struct cf_sender *sender, struct cf_account *account)
+{
+    return sender->shared_timer.slot != 0 && cf_account_shared(account) != NULL;
+}
+
 bool cf_budget_reserve(struct cf_sender *sender, struct cf_call *call)
 {
     struct cf_account *whose;
     if (call->is_reserved)
         return true;
     /* Nobody overtakes: a dear call would wait for ever behind cheap ones. */
-    if (call->account->waiting == NULL &&
+    if (call->account->waiting == NULL && !is_refused(sender, call->account) &&
         cf_account_reserve(call->account, call->bound_pico, &whose) == CF_ACCOUNT_HAS_ROOM) {
         call->is_reserved = true;
         return true;
@@ -95,7 +102,7 @@ void cf_budget_settle(struct cf_sender *sender, struct cf_call *call, const stru
 /* Lets calls of the account go while there is room. Stops it if there is none and will be none. */
 static void serve(struct cf_sender *sender, struct cf_account *account)
 {
-    while (account->waiting != NULL) {
+    while (account->waiting != NULL && !is_refused(sender, account)) {
         struct cf_call *call = account->waiting;
         struct cf_account *whose;
         enum cf_account_room room = cf_account_reserve(account, call->bound_pico, &whose);
@@ -103,7 +110,9 @@ static void serve(struct cf_sender *sender, struct cf_account *account)
             return;
         if (room == CF_ACCOUNT_HAS_NONE) {
             struct cf_error why;
-            say_spent(whose, call->bound_pico, &why);
+            struct cf_account now;
+            cf_account_read(whose, &now);
+            say_spent(now.budget_pico, now.ledger.spent, now.ledger.at_risk, call->bound_pico, &why);
             stop_account(sender, whose, &why);
             return;
         }
@@ -111,6 +120,35 @@ static void serve(struct cf_sender *sender, struct cf_account *account)
         call->is_reserved = true;
         cf_attempt_begin(sender, call);
     }
+}
+
+static void on_shared_due(void *self)
+{
+    struct cf_sender *sender = self;
+    sender->has_settled = true;
+}
+
+/* How other processes come on is not told: the database is asked again. */
+void cf_budget_refused(struct cf_sender *sender, struct cf_call *call)
+{
+    const struct cf_write_call_sent *sent = &call->write.sent;
+    struct cf_account *shared = cf_account_shared(call->account);
+    if (sent->room == CF_SCRIPT_HAS_NONE) {
+        struct cf_error why;
+        say_spent(sent->budget->budget_pico, sent->use.spent_pico, sent->use.at_risk_pico,
+                  call->bound_pico, &why);
+        stop_account(sender, shared, &why);
+    }
+    if (cf_attempt_is_over(sender, call)) {
+        cf_attempt_give_back_unsent(sender, call);
+        return;
+    }
+    cf_outage_not_gone(sender, call);
+    cf_attempt_park(sender, call, CF_PARKED_BUDGET);
+    note_short(sender, call->account);
+    sender->shared_timer.on_fire = on_shared_due;
+    sender->shared_timer.self = sender;
+    cf_loop_set_timer(sender->loop, &sender->shared_timer, cf_loop_now(sender->loop) + SHARED_ASK_MS);
 }
 
 void cf_budget_turn(struct cf_sender *sender)

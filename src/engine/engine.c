@@ -17,6 +17,7 @@
 #include "simulator/simulator.h"
 #include "store/owner.h"
 #include "store/reader.h"
+#include "store/script_budget.h"
 #include "store/store.h"
 #include "store/write_run.h"
 
@@ -36,6 +37,8 @@ struct cf_engine {
     bool is_offline;
     int64_t max_new, new_calls;          /* -1: any number; counted so far */
     struct cf_account account;           /* of all runs together */
+    struct cf_script_budget budget;      /* of the account, as other processes meet it */
+    char *script;                        /* owned; its path, once a run was begun */
     bool has_summed;                     /* what they had spent before */
     int64_t data_version;                /* of the reader, when it was looked at last */
     struct cf_run *runs;                 /* owned */
@@ -112,6 +115,7 @@ static bool open_parts(const struct cf_engine_options *options, struct cf_models
     engine->max_new = options->max_new;
     cf_account_init(&engine->account, 0, 0);
     cf_account_set_budget(&engine->account, options->budget_pico);
+    engine->budget.budget_pico = options->budget_pico;
 
     if (options->simulate != NULL && !options->is_plan) {
         struct cf_simulator_options simulator = { .spec = options->simulate };
@@ -200,6 +204,7 @@ void cf_engine_free(struct cf_engine *engine)
     cf_models_free(engine->models);
     cf_calibrations_free(engine->calibrations);
     cf_account_done(&engine->account);
+    free(engine->script);
     free(engine->provider);
     free(engine->base_url);
     free(engine->db_path);
@@ -316,17 +321,27 @@ static bool read_previous(struct cf_engine *engine, const struct cf_run_options 
     return found >= 0;
 }
 
-/* Before the first run is begun: what the script's runs have spent counts against its budget. */
-static bool sum_earlier(struct cf_engine *engine, const struct cf_run_options *options, struct cf_error *err)
+/* Before the first run is begun: what the script's runs have spent counts against its budget, and other
+ * processes that work on them share it. */
+static bool open_script_budget(struct cf_engine *engine, const struct cf_run_options *options,
+                               struct cf_error *err)
 {
-    int64_t spent_pico, at_risk_pico;
-    if (engine->has_summed || options->script == NULL || options->fresh)
+    struct cf_script_use use;
+    if (engine->script != NULL || options->script == NULL)
         return true;
-    if (!cf_reader_script_spent(engine->reader, options->script, engine->provider, engine->is_simulated,
-                                &spent_pico, &at_risk_pico, err))
+    engine->script = cf_strdup(options->script);
+    engine->budget.script = engine->script;
+    engine->budget.provider = engine->provider;
+    engine->budget.is_simulated = engine->is_simulated;
+    if (engine->budget.budget_pico != CF_BUDGET_NONE)
+        cf_account_share(&engine->account, &engine->budget);
+    if (options->fresh)
+        return cf_reader_first_run_anew(engine->reader, &engine->budget, &engine->budget.first_run, err);
+
+    if (!cf_reader_script_use(engine->reader, &engine->budget, &use, err))
         return false;
     engine->has_summed = true;
-    cf_account_add_earlier(&engine->account, spent_pico, at_risk_pico);
+    cf_account_add_earlier(&engine->account, use.spent_pico, use.at_risk_pico);
     return true;
 }
 
@@ -367,7 +382,7 @@ static bool begin(struct cf_engine *engine, const struct cf_run_options *options
         .script_hash = options->script_hash, .args = options->args, .options = options->options,
         .model = options->model, .base_url = engine->base_url, .seed = options->seed,
     };
-    if (!sum_earlier(engine, options, err))
+    if (!open_script_budget(engine, options, err))
         return false;
     if (!cf_store_write(engine->store, &begun.write, err))
         return false;

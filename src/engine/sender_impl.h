@@ -67,6 +67,7 @@ struct cf_sender {
     /* budget.c */
     struct cf_account *short_accounts; /* in which calls wait */
     bool has_settled;                  /* since these were looked at */
+    struct cf_timer shared_timer;      /* set: a budget that is shared has no room, until it is due */
 
     /* outage.c */
     struct cf_breaker_policy breaker_policy;
@@ -175,6 +176,10 @@ void cf_budget_release(struct cf_sender *sender, struct cf_call *call);
 /* The other ends of a reservation; settling stops the run if the reply cost more than its bound. */
 void cf_budget_lose(struct cf_sender *sender, struct cf_call *call);
 void cf_budget_settle(struct cf_sender *sender, struct cf_call *call, const struct cf_usage *usage);
+
+/* The database refused the row of the call, whose attempt nothing is left of: the budget that other
+ * processes share has no room. It is parked until the database is asked again, or given back. */
+void cf_budget_refused(struct cf_sender *sender, struct cf_call *call);
 
 /* Lets calls go that have room now, and stops runs that will have none. Once a turn. */
 void cf_budget_turn(struct cf_sender *sender);

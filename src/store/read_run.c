@@ -196,25 +196,3 @@ int cf_reader_control_is_handled(struct cf_reader *reader, int64_t control, stru
     cf_query_end(&query);
     return found;
 }
-
-bool cf_reader_script_spent(struct cf_reader *reader, const char *script, const char *provider, bool simulated,
-                            int64_t *out_spent_pico, int64_t *out_at_risk_pico, struct cf_error *err)
-{
-    struct cf_query query = cf_db_query(
-        &reader->db,
-        "WITH own AS (SELECT id, spent_pico, at_risk_pico FROM runs r WHERE script = ?1 AND provider = ?2"
-        "  AND simulated = ?3 AND generation = (SELECT max(generation) FROM runs s WHERE s.name = r.name"
-        "    AND s.provider = r.provider AND s.simulated = r.simulated))"
-        " SELECT coalesce(sum(spent_pico), 0), coalesce(sum(at_risk_pico), 0) +"
-        "  (SELECT coalesce(sum(c.bound_pico), 0) FROM calls c JOIN items i ON i.id = c.item"
-        "   WHERE c.state = 'sent' AND i.run IN (SELECT id FROM own)) FROM own");
-    cf_query_str(&query, script);
-    cf_query_str(&query, provider);
-    cf_query_int(&query, simulated);
-    if (cf_query_next(&query, err) <= 0)
-        return false;
-    *out_spent_pico = cf_column_int(&query, 0);
-    *out_at_risk_pico = cf_column_int(&query, 1);
-    cf_query_end(&query);
-    return true;
-}

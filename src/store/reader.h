@@ -69,11 +69,6 @@ void cf_runs_free(struct cf_run_cursor *cursor);
 int cf_reader_run(struct cf_reader *reader, int64_t run, const struct cf_run_row **out_row,
                   struct cf_error *err);
 
-/* What the runs of a script have spent and put at risk, those of the last generation; what is in flight,
- * or was when its process died, is at risk. script as the runs have it. */
-bool cf_reader_script_spent(struct cf_reader *reader, const char *script, const char *provider, bool simulated,
-                            int64_t *out_spent_pico, int64_t *out_at_risk_pico, struct cf_error *err);
-
 /* The id of the run that `text` means: a uuid, the start of one (4 characters or more), or a
  * name (the newest generation). NULL: the newest run. 1, 0, -1 (also config_error when several
  * fit). */

@@ -30,6 +30,7 @@ static void forget_totals(struct cf_store_tx *tx)
 {
     tx->runs.count = tx->templates.count = 0;
     tx->overflow = false;
+    tx->summed = NULL;
 #ifdef CONFAB_FAILPOINTS
     tx->kind_count = 0;
 #endif

@@ -34,6 +34,8 @@ enum cf_run_total {
     CF_RUN_TOTALS
 };
 
+struct cf_script_budget;
+
 enum cf_template_total {
     CF_TEMPLATE_USAGE, CF_TEMPLATE_SUCCESS, CF_TEMPLATE_CALLS, CF_TEMPLATE_TOKENS,
     CF_TEMPLATE_TOKENS_MAX,          /* a maximum, not a sum */
@@ -57,6 +59,8 @@ struct cf_store_tx {
     char now[CF_TIME_TEXT_MAX];
     struct cf_tx_totals_list runs, templates;
     bool overflow; /* a total left the range of int64: the transaction cannot commit */
+    const struct cf_script_budget *summed; /* whose use was summed in this transaction, and */
+    int64_t sum_pico;                      /* what it came to, with what was added since */
 #ifdef CONFAB_FAILPOINTS
     const char *kinds[CF_STORE_GROUP_MAX];   /* of the messages applied */
     size_t kind_count;

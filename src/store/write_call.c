@@ -54,6 +54,13 @@ bool cf_write_call_sent(struct cf_write *write, struct cf_store_tx *tx, struct c
     struct cf_write_call_sent *sent = (struct cf_write_call_sent *)write;
     CF_TX_KIND(tx, "call_sent");
 
+    sent->room = CF_SCRIPT_HAS_ROOM;
+    if (sent->budget != NULL &&
+        !cf_script_budget_take(tx, sent->budget, sent->bound_pico, &sent->room, &sent->use, err))
+        return false;
+    if (sent->room != CF_SCRIPT_HAS_ROOM)
+        return true;
+
     /* Applied again after its group failed, `call` holds the id of the row that was undone. */
     sent->is_first = sent->is_first || sent->call == 0;
     if (!(sent->is_first ? insert_call(sent, tx, err) : resend_call(sent, tx, err)))

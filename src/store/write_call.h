@@ -7,6 +7,7 @@
 #define CONFAB_STORE_WRITE_CALL_H
 
 #include "base/hash.h"
+#include "store/script_budget.h"
 #include "store/store.h"
 
 /* Tokens as the provider counted them; -1: not told. */
@@ -19,7 +20,8 @@ struct cf_token_usage {
 
 #define CF_TOKEN_USAGE_NONE { -1, -1, -1, -1, -1, -1, NULL }
 
-/* An attempt is about to be sent. The first makes the row, later ones count up. */
+/* An attempt is about to be sent. The first makes the row, later ones count up. If the budget of the
+ * script has no room for it nothing is written, which is no error: `room` says so. */
 struct cf_write_call_sent {
     struct cf_write write;
     int64_t run, item;
@@ -37,6 +39,10 @@ struct cf_write_call_sent {
     int64_t bound_pico; /* the most this attempt may cost; CF_COST_UNKNOWN without a price */
     struct cf_text
         request; /* JSON as sent, without keys; NULL data on a later attempt: unchanged */
+    const struct cf_script_budget *budget; /* NULL: none */
+
+    enum cf_script_room room;        /* result; and without room, */
+    struct cf_script_use use;        /* what counts against the budget */
 };
 bool cf_write_call_sent(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 

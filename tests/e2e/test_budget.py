@@ -163,6 +163,73 @@ def test_what_is_set_up_caps_all_runs_of_the_script(mock, run_confab, script, qu
         assert 12 * 10**10 - spent["n"] < query("select max(bound_pico) as n from calls")[0]["n"]
 
 
+SHARED = """
+    confab.setup { budget = 0.6, limits = { max_requests = 100000, pacing = "burst" } }
+    local chat = confab.template {
+      name = "chat", max_tokens = 700,
+      prompt = 'Write a chat of 6 turns about {{topic}}. As JSON: {"turns": [{"role": "user", "content": "..."}]}',
+    }
+    local items = {}
+    for i = 1, tonumber(arg[2] or 200) do items[i] = { topic = arg[1] .. " " .. i } end
+    print(confab.run { name = arg[1], template = chat, items = items, concurrency = tonumber(arg[3] or 32) }.state)
+"""
+
+
+def check_shared(query, server, prices, dollars):
+    """All runs together keep to the budget, by the server's log and by the rows, and use it up."""
+    budget = round(dollars * 10**12)
+    counted, = query("select sum(spent_pico + at_risk_pico) as n from runs")
+    assert billed(server, prices) <= counted["n"] <= budget
+    assert budget - counted["n"] < query("select max(bound_pico) as n from calls")[0]["n"]
+    durability.check_rows(query)
+
+
+def test_processes_of_one_script_share_its_budget(mock, start_confab, script, query, prices):
+    server, name = mock("usage=varied,latency=uniform:50:250"), script(SHARED)
+    running = [start_confab("run", name, run, 200, 9, server=server) for run in ("a", "b", "c")]
+    for process in running:
+        assert process.wait() == 3, process.output
+        assert "the budget of $0.60 is used up" in process.output
+    assert {row["state"] for row in query("select state from runs")} == {"budget"}
+    check_shared(query, server, prices, 0.6)
+    assert query("select count(*) > 1 as shared from runs where replies > 0") == [{"shared": 1}]
+
+
+def test_a_process_waits_for_what_another_may_give_back(mock, start_confab, run_confab, script, query):
+    slow, quick, name = mock("latency=fixed:1500"), mock(), script(SHARED)
+    first = start_confab("run", name, "slow", 19, server=slow)      # their bounds are most of the budget
+    slow.wait_for_arrivals(19)
+    result = run_confab("run", name, "quick", 20, server=quick)
+    assert result.code == 0, result
+    assert first.wait() == 0, first.output
+    assert query("select sum(replies) as n from runs") == [{"n": 39}]
+
+
+def test_what_a_killed_process_left_in_flight_counts_for_another(mock, start_confab, run_confab, script, query,
+                                                                 prices):
+    silent, server, name = mock("faults=silent"), mock("usage=varied"), script(SHARED)
+    killed = start_confab("run", name, "a", server=silent)
+    silent.wait_for_arrivals(15)
+    killed.signal(signal.SIGKILL)
+    killed.wait()
+    left, = query("select sum(bound_pico) as n from calls where state = 'sent'")
+    result = run_confab("run", name, "b", server=server)
+    assert result.code == 3 and "at risk" in result.err, result
+    spent, = query("select sum(spent_pico) as n from runs")
+    assert left["n"] > 4 * 10**11 and billed(server, prices) == spent["n"] <= 6 * 10**11 - left["n"]
+    result = run_confab("run", name, "a", server=server)
+    assert result.code == 3, result
+    check_shared(query, server, prices, 0.6)
+
+
+def test_runs_begun_anew_have_a_budget_of_their_own(mock, run_confab, script, query):
+    server, name = mock(), script(SHARED)
+    assert run_confab("run", name, "a", server=server).code == 3
+    assert run_confab("run", name, "b", 1, server=server).code == 3
+    assert run_confab("run", "--fresh", name, "b", 1, server=server).code == 0
+    assert run_confab("run", name, "b", 2, server=server).code == 3      # a still counts
+
+
 def test_a_call_outside_a_run_keeps_to_the_scripts_budget(mock, run_confab, script):
     server = mock()
     name = script('print(pcall(confab.ask, { prompt = "Hello", max_tokens = 100 }))')
