@@ -10,6 +10,7 @@
 #include "confab/buf.h"
 #include "confab/error.h"
 #include "provider/clean.h"
+#include "provider/members.h"
 
 #define COUNT_MAX 2147483648.0    /* 2^31: more tokens than any model takes */
 
@@ -92,25 +93,6 @@ static void read_usage(const cJSON *tree, struct cf_reply_usage *usage)
 }
 
 /* --- content --- */
-
-/* Reads past the value that begins with token; *out_end is the offset behind it, if it is an
- * object or array. */
-static bool skip_value(struct cf_json_reader *reader, struct cf_json_token *token, size_t *out_end)
-{
-    unsigned depth = 0;
-    for (;;) {
-        if (token->type == CF_JSON_OBJECT || token->type == CF_JSON_ARRAY)
-            depth++;
-        else if (token->type == CF_JSON_OBJECT_END || token->type == CF_JSON_ARRAY_END)
-            depth--;
-        if (depth == 0) {
-            *out_end = token->offset + 1;
-            return true;
-        }
-        if (cf_json_next(reader, token, NULL) != 1)
-            return false;
-    }
-}
 
 /* Reads one content block, of which token is the first; the place of its input if it is the
  * tool_use that is looked for. */
