@@ -19,5 +19,6 @@
 ---@field script? string  Path of the script.
 ---@field script_text? string
 ---@field args? string  JSON list of the script's arguments.
----@field options? string  JSON of simulate, model, base_url, concurrency and limit: for `confab resume`.
+---@field options? string  JSON of what `confab resume` says again: simulate, model, base_url, concurrency,
+---  limit, budget, min_acceptance, and the folder it was run in.
 return {}

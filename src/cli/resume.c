@@ -1,7 +1,9 @@
 #include "cli/resume.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cjson/cJSON.h>
 
@@ -150,6 +152,12 @@ static int64_t stored_count(const struct stored *stored, const char *name)
                : -1;
 }
 
+static double stored_share(const struct stored *stored, const char *name)
+{
+    const struct cJSON *item = cJSON_GetObjectItemCaseSensitive(stored->options, name);
+    return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= 1 ? item->valuedouble : -1;
+}
+
 /* What the command line leaves open is as it was. */
 static bool fill_flags(const struct stored *stored, bool is_simulated,
                        struct cf_script_flags *flags, struct cf_error *err)
@@ -173,8 +181,30 @@ static bool fill_flags(const struct stored *stored, bool is_simulated,
         flags->limit = stored_count(stored, "limit");
     if (flags->budget == NULL)
         flags->budget = stored_text(stored, "budget");
+    if (flags->min_acceptance < 0)
+        flags->min_acceptance = stored_share(stored, "min_acceptance");
     return cf_script_flags_check_budget(flags->budget, err) &&
            cf_script_flags_check_spec(flags->simulate, err);
+}
+
+/* Goes where the script was run, for there lie the files that it names. The database stays the one that was
+ * looked at: *out_db is its whole path, owned, or NULL if there is nowhere to go. */
+static void enter_folder(const struct stored *stored, const char *db, char **out_db)
+{
+    const char *folder = stored_text(stored, "folder");
+    char *here = getcwd(NULL, 0), *whole = realpath(db, NULL);
+    if (folder != NULL && here != NULL && whole != NULL && strcmp(folder, here) != 0) {
+        if (chdir(folder) == 0) {
+            cf_log(CF_LOG_INFO, "in %s, where it was run", folder);
+            *out_db = whole;
+            whole = NULL;
+        } else {
+            cf_log(CF_LOG_WARN, "%s, where it was run: %s; what the script names is looked for here",
+                   folder, strerror(errno));
+        }
+    }
+    free(whole);
+    free(here);
 }
 
 /* Says so if the file is no longer what is run. */
@@ -202,6 +232,7 @@ static int resume(const struct cf_args *args, struct cf_error *err)
     struct cf_reader *reader = NULL;
     const struct cf_run_row *row;
     struct cf_env env;
+    char *db = NULL;
     int status = -1;
     cf_script_init(&script, NULL);
     cf_env_load(&env, ".env");
@@ -222,12 +253,16 @@ static int resume(const struct cf_args *args, struct cf_error *err)
     cf_buf_adds(&script.text, row->script_text);
     cf_reader_free(reader);
     reader = NULL;
+    enter_folder(&stored, flags.db, &db);
+    if (db != NULL)
+        flags.db = db;
     tell_changed(&script);
     status = cf_script_run(&script, &flags, args, err);
 done:
     cf_reader_free(reader);
     cf_script_done(&script);
     done_stored(&stored);
+    free(db);
     cf_env_done(&env);
     return status;
 }
@@ -240,9 +275,9 @@ const struct cf_command cf_command_resume = {
                "confab resume support-v1 --failed --max-new 20",
     .details =
         "RUN is a name or the start of an id; without it the newest unfinished run is meant (with\n"
-        "--failed, also one with failed items). Run it in the folder of the first time: files "
-        "that\n"
-        "the script names are looked for there.\n\n"
+        "--failed, also one with failed items). It goes on in the folder of the last time, where "
+        "the\n"
+        "files are that the script names; --db is looked for here.\n\n"
         "The script is run as it is stored; if its file has changed since, that is said, and "
         "`confab\n"
         "run` takes the changed one. Options given here win over those of the first time.\n\n"

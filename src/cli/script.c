@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lauxlib.h>
 
@@ -74,6 +76,14 @@ static void set_json(lua_State *L, const char *name)          /* flags value -> 
     lua_pop(L, 1);
 }
 
+static void set_share(lua_State *L, const char *name, double value)
+{
+    if (value < 0)
+        return;
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}
+
 /* What `resume` says again; it stands in the flags and, for the run to keep, in their `options`. */
 static void add_options(lua_State *L, const struct cf_script_flags *flags)
 {
@@ -83,6 +93,15 @@ static void add_options(lua_State *L, const struct cf_script_flags *flags)
     set_count(L, "concurrency", flags->concurrency);
     set_count(L, "limit", flags->limit);
     set_string(L, "budget", flags->budget);
+    set_share(L, "min_acceptance", flags->min_acceptance);
+}
+
+/* Where the files lie that the script names. */
+static void set_folder(lua_State *L)
+{
+    char *folder = getcwd(NULL, 0);
+    set_string(L, "folder", folder);
+    free(folder);
 }
 
 /* package.loaded["confab.flags"] = { ... } */
@@ -93,10 +112,6 @@ static void set_flags(lua_State *L, const struct cf_script_flags *flags, const s
     set_string(L, "db", flags->db);
     set_string(L, "progress", flags->progress);
     set_count(L, "max_new", flags->max_new);
-    if (flags->min_acceptance >= 0) {
-        lua_pushnumber(L, flags->min_acceptance);
-        lua_setfield(L, -2, "min_acceptance");
-    }
     set_flag(L, "plan", flags->plan);
     set_flag(L, "fresh", flags->fresh);
     set_flag(L, "failed", flags->failed);
@@ -116,6 +131,7 @@ static void set_flags(lua_State *L, const struct cf_script_flags *flags, const s
     add_options(L, flags);
     lua_newtable(L);                                                     /* loaded flags options */
     add_options(L, flags);
+    set_folder(L);
     set_json(L, "options");
     lua_setfield(L, -2, "confab.flags");
     lua_pop(L, 1);

@@ -102,6 +102,36 @@ def test_options_of_the_first_time_hold_unless_others_are_given(run_confab, pipe
     assert result.code == 0 and "3 changed (model 3)" in result.err, result
 
 
+def test_it_goes_on_in_the_folder_of_the_last_time(mock, run_confab, pipeline, write, folder):
+    server = mock()
+    write("topics.txt", "tea\ncats\ndogs\n")
+    name = pipeline(RUN + 'run:export("out.jsonl")\n', ('topic = { "tea", "cats", "dogs" }',
+                                                       'topic = confab.lines "topics.txt"'))
+    killed = run_confab("run", name, "-j", 1, server=server, env={"CONFAB_FAILPOINT": "item_finish.after:3"})
+    assert killed.code == -signal.SIGKILL, killed
+    other = folder.parent / "other"
+    other.mkdir()
+    result = run_confab("resume", "--db", "../work/confab.db", server=server, cwd=other)
+    assert result.code == 0 and f"in {folder}, where it was run" in result.err, result
+    assert sent(server) == 6 and list(other.iterdir()) == []
+    assert len((folder / "out.jsonl").read_text().splitlines()) == 6
+
+    folder.rename(folder.parent / "moved")
+    result = run_confab("resume", "chats", "--db", "../moved/confab.db", server=server, cwd=other)
+    assert result.code == 2 and "No such file or directory; what the script names is looked for here" in result.err
+    assert "topics.txt" in result.err and sent(server) == 6, result
+
+
+def test_the_least_share_of_accepted_items_holds_when_it_is_gone_on_with(mock, run_confab, pipeline):
+    server, name = mock(), pipeline(RUN, ("template = chat", "template = chat, score = confab.rule {"
+                                           " name = 'none', points = 1, check = function() return false end }"))
+    assert run_confab("run", name, "--min-acceptance", "50%", server=server).code == 1
+    result = run_confab("resume", "chats", server=server)
+    assert result.code == 1 and "accepted" in result.err, result
+    assert run_confab("resume", "chats", "--min-acceptance", "0", server=server).code == 0
+    assert run_confab("resume", "chats", server=server).code == 0
+
+
 @pytest.mark.parametrize("words,message", [
     (["nowhere"], 'there is no run "nowhere"'),
     (["chats", "more"], "unexpected 'more'"),
