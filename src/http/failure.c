@@ -16,6 +16,7 @@ static const char *const names[CF_HTTP_FAILURES] = {
     [CF_HTTP_PROXY] = "proxy",
     [CF_HTTP_BAD_URL] = "bad_url",
     [CF_HTTP_CANCELLED] = "cancelled",
+    [CF_HTTP_STOPPED] = "stopped",
     [CF_HTTP_OTHER] = "other",
 };
 

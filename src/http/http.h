@@ -27,6 +27,7 @@ struct cf_loop;
 #define CF_HTTP_FIRST_BYTE_MS     600000        /* without streaming it comes with the last one */
 #define CF_HTTP_IDLE_MS           60000
 #define CF_HTTP_TOTAL_MS          900000
+#define CF_HTTP_REST_MS           1000          /* for what may follow a reply that is whole */
 
 /* Why there is no whole reply. */
 enum cf_http_failure {
@@ -45,6 +46,7 @@ enum cf_http_failure {
     CF_HTTP_PROXY,                 /* the proxy refused to connect us */
     CF_HTTP_BAD_URL,               /* malformed, or neither http nor https */
     CF_HTTP_CANCELLED,             /* by cf_http_cancel or cf_http_free */
+    CF_HTTP_STOPPED,               /* on_piece said so */
     CF_HTTP_OTHER,
     CF_HTTP_FAILURES
 };
@@ -77,6 +79,14 @@ struct cf_http_result {
     char   message[CF_HTTP_MESSAGE_MAX];    /* one line naming the host; "" if all went well */
 };
 
+/* What on_piece says to a piece of the body. */
+enum cf_http_piece {
+    CF_HTTP_COLLECT,               /* it goes to the result's body, as if nobody had looked */
+    CF_HTTP_TAKEN,                 /* it is dealt with */
+    CF_HTTP_ENOUGH,                /* and the reply is whole: its end is awaited for CF_HTTP_REST_MS */
+    CF_HTTP_STOP,                  /* and nothing of use can follow: the exchange ends here */
+};
+
 enum cf_http_method { CF_HTTP_GET, CF_HTTP_POST };
 
 struct cf_http_field { const char *name, *value; };    /* of a request; borrowed */
@@ -97,6 +107,11 @@ struct cf_http_request {
      * At most once, always before on_done; not called if the request failed before or the
      * server answered without waiting for all of it. May be NULL. */
     void (*on_sent)(struct cf_http_request *request, void *self);
+
+    /* For each piece of the body as it comes, before on_done; so_far has status and headers. Called
+     * inside libcurl: it must not send, cancel or free. May be NULL: all is collected. */
+    enum cf_http_piece (*on_piece)(struct cf_http_request *request, const struct cf_http_result *so_far,
+                                   const char *bytes, size_t len, void *self);
 
     /* Exactly once per cf_http_send, never from inside it. The request is free again:
      * sending it (or others) anew from here is fine, and so is freeing it. */

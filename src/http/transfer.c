@@ -128,12 +128,40 @@ static size_t on_header(char *line, size_t size, size_t count, void *self)
     return len;
 }
 
+/* Shows a piece of the body to whoever wants to see it; true if that dealt with it. */
+static bool give_piece(struct cf_http_transfer *transfer, const char *bytes, size_t len)
+{
+    struct cf_http_request *request = transfer->request;
+    struct cf_http_result *result = &transfer->result;
+    long status = 0;
+    if (request->on_piece == NULL)
+        return false;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    result->status = (int)status;
+    enum cf_http_piece piece = request->on_piece(request, result, bytes, len, request->self);
+    if (piece == CF_HTTP_COLLECT)
+        return false;
+
+    transfer->taken += len;
+    if (transfer->taken > result->body.max)
+        result->body.failed = true;    /* as if it had been collected */
+    if (piece == CF_HTTP_ENOUGH && transfer->timeouts.idle_ms > CF_HTTP_REST_MS) {
+        transfer->timeouts.idle_ms = CF_HTTP_REST_MS;
+        http_phase_changed(transfer);
+    }
+    transfer->is_stopped = piece == CF_HTTP_STOP;
+    return true;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *self)
 {
     struct cf_http_transfer *transfer = self;
+    size_t len = size * count;
     note_activity(transfer);
-    cf_buf_add(&transfer->result.body, bytes, size * count);
-    return cf_buf_ok(&transfer->result.body) ? size * count : 0;
+    if (!give_piece(transfer, bytes, len))
+        cf_buf_add(&transfer->result.body, bytes, len);
+    return cf_buf_ok(&transfer->result.body) && !transfer->is_stopped ? len : 0;
 }
 
 /* --- setting up --- */
@@ -349,6 +377,8 @@ static enum cf_http_failure classify(const struct cf_http_transfer *transfer, CU
     case CURLE_USE_SSL_FAILED:
         return CF_HTTP_TLS;
     case CURLE_WRITE_ERROR:
+        if (transfer->is_stopped)
+            return CF_HTTP_STOPPED;
         return cf_buf_ok(&result->body) ? CF_HTTP_GARBAGE : CF_HTTP_TOO_LARGE;
     case CURLE_URL_MALFORMAT:
         return CF_HTTP_BAD_URL;
@@ -394,6 +424,7 @@ static const char *const phrases[CF_HTTP_FAILURES] = {
     [CF_HTTP_PROXY]              = "the proxy refused to connect to %s",
     [CF_HTTP_BAD_URL]            = "%s is not a valid http or https URL",
     [CF_HTTP_CANCELLED]          = "the request to %s was cancelled",
+    [CF_HTTP_STOPPED]            = "the reply of %s was read no further",
     [CF_HTTP_OTHER]              = "the request to %s failed",
 };
 

@@ -36,6 +36,8 @@ struct cf_http_transfer {
     curl_off_t written, received;         /* as last reported */
     unsigned attempts;                    /* requests that libcurl began to send */
     bool     repeat_refused;
+    size_t   taken;                       /* bytes of the body that on_piece dealt with */
+    bool     is_stopped;                  /* by on_piece */
     struct cf_http_transfer *next, *prev; /* all transfers of the client; next also of the idle */
     struct cf_http_transfer *next_sent;   /* those whose on_sent is due */
     bool     sent_is_due;
