@@ -16,6 +16,7 @@ local settings = require "confab.settings"
 local store = require "confab.store"
 local sweep = require "confab.sweep"
 local template = require "confab.template"
+local text = require "confab.text"
 
 local confab = {
   setup = settings.setup,
@@ -24,7 +25,7 @@ local confab = {
   template = template.new, template_file = template.file,
   run = run.run, generate = generate.generate, ask = ask.ask,
   conversation = conversation.new, parse = conversation.parse,
-  rule = scoring.rule, scoring = scoring, score = scoring.score,
+  rule = scoring.rule, scoring = scoring, score = scoring.score, text = text, regex = core.regex,
   limiter = limiter.new, retry = retry.new,
   cost = cost.cost, estimate_tokens = cost.estimate_tokens, estimate = estimate.estimate,
   rate_limit_status = settings.rate_limit_status, reset_rate_limiter = settings.reset_rate_limiter,

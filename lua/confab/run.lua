@@ -479,6 +479,7 @@ function run.conclude(state)
       core.text.number(failed), core.text.number(account.planned), failures_text(state), words.shell(state.core.name),
       settings.db_flag()))
   end
+  scoring.tell_troubles(scoring.take_troubles())
   acceptance.check(state.core.name, account, state.opts.accept)
   local made = require "confab.results".new(state.core.id, { accept = state.opts.accept, counts = state.counts })
   if why and not stopped_by_item then

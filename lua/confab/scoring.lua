@@ -3,6 +3,8 @@ local core = require "confab.core"
 local errors = require "confab.errors"
 local options = require "confab.options"
 
+local now = core.scheduler.now
+
 local scoring = {}
 
 ---@class confab.Rule
@@ -12,6 +14,7 @@ local scoring = {}
 
 ---@class confab.Scoring
 ---@field rules confab.Rule[]
+---@field tiers? table<string, confab.Rule[]>  Of conversations of these tiers, instead.
 
 ---@class confab.ScorePart  One rule's share of a score.
 ---@field name string
@@ -33,14 +36,17 @@ local rule_specs = {
   check = { type = "callable", required = true },
 }
 
-local function rules_of(value)
+local function is_scoring(value)
   local mt = getmetatable(value)
-  if mt == rule_mt then return { value } end
-  if mt == scoring_mt then return value.rules end
-  return nil
+  return mt == rule_mt or mt == scoring_mt
 end
 
-local function make(lists, what)
+local function rules_of(value, tier)
+  if getmetatable(value) == rule_mt then return { value } end
+  return value.tiers and value.tiers[tier] or value.rules
+end
+
+local function join(lists, what)
   local rules, seen = {}, {}
   for _, list in ipairs(lists) do
     for _, rule in ipairs(list) do
@@ -51,13 +57,31 @@ local function make(lists, what)
       rules[#rules + 1] = rule
     end
   end
-  return setmetatable({ rules = rules }, scoring_mt)
+  return rules
+end
+
+--- One scoring of several rules and scorings; of each tier that one of them tells apart, too.
+local function make(parts, what)
+  local function joined(tier)
+    local lists = {}
+    for i, part in ipairs(parts) do lists[i] = rules_of(part, tier) end
+    return join(lists, what)
+  end
+  local tiers
+  for _, part in ipairs(parts) do
+    for tier in next, part.tiers or {} do
+      tiers = tiers or {}
+      tiers[tier] = tiers[tier] or joined(tier)
+    end
+  end
+  return setmetatable({ rules = joined(), tiers = tiers }, scoring_mt)
 end
 
 local function add(a, b)
-  local left, right = rules_of(a), rules_of(b)
-  if not left or not right then errors.misuse("scoring: only rules and scorings can be added") end
-  return make({ left, right }, "scoring")
+  if not is_scoring(a) or not is_scoring(b) then
+    errors.misuse("scoring: only rules and scorings can be added")
+  end
+  return make({ a, b }, "scoring")
 end
 
 rule_mt.__add = add
@@ -77,15 +101,35 @@ end
 ---@return confab.Scoring
 function scoring.new(list)
   if type(list) ~= "table" then errors.misuse("confab.scoring: a list of rules was expected") end
-  if rules_of(list) then return make({ rules_of(list) }, "confab.scoring") end
-  local lists = {}
+  if is_scoring(list) then return make({ list }, "confab.scoring") end
   for i, entry in ipairs(list) do
-    lists[i] = rules_of(entry) or errors.misuse(("confab.scoring: entry %d is no rule"):format(i))
+    if not is_scoring(entry) then errors.misuse(("confab.scoring: entry %d is no rule"):format(i)) end
   end
-  if #lists == 0 or next(list, #list) ~= nil then
+  if #list == 0 or next(list, #list) ~= nil then
     errors.misuse("confab.scoring: a list of at least one rule was expected")
   end
-  return make(lists, "confab.scoring")
+  return make(list, "confab.scoring")
+end
+
+--- A scoring that goes by a conversation's tier; `default` (else the default rules) is for the others.
+--- Example: `confab.scoring.by_tier { edge_case = confab.scoring.default + odd, default = confab.scoring.default }`
+---@param tiers table<string, confab.Scoring|confab.Rule>
+---@return confab.Scoring
+function scoring.by_tier(tiers)
+  local what = "confab.scoring.by_tier"
+  if type(tiers) ~= "table" or is_scoring(tiers) then
+    errors.misuse(what .. ": a table of scorings by tier was expected")
+  end
+  local of_tier = {}
+  for tier, by in next, tiers do
+    if type(tier) ~= "string" then errors.misuse(what .. ": each scoring needs the name of a tier") end
+    if not is_scoring(by) then errors.misuse(("%s: what %s has is no scoring"):format(what, tier)) end
+    if by.tiers then errors.misuse(("%s: the scoring of %s goes by tier itself"):format(what, tier)) end
+    of_tier[tier] = join({ rules_of(by) }, what)
+  end
+  local otherwise = of_tier.default or scoring.default.rules
+  of_tier.default = nil
+  return setmetatable({ rules = otherwise, tiers = of_tier }, scoring_mt)
 end
 
 local function within(value, low, high)
@@ -170,18 +214,75 @@ local function one_line(raised)
   return text:sub(1, core.text.valid_prefix(text))
 end
 
-local told = setmetatable({}, { __mode = "k" })    -- rules whose first error has been told
+local SLOW_MS = 20    -- a rule runs on the one thread of the script: at 20 ms, 50 conversations a second
 
-local function tell_first(rule, why)
-  if told[rule] then return end
-  told[rule] = true
+---@class confab.RuleTrouble
+---@field name string
+---@field errors integer  Conversations for which it raised an error, or returned no points.
+---@field first? string  The first of these errors.
+---@field slow integer  Conversations for which it took 20 ms or more.
+---@field worst_ms integer
+
+---@type table<confab.Rule, confab.RuleTrouble>
+local troubles = {}
+
+local function trouble_of(rule)
+  local trouble = troubles[rule]
+  if not trouble then
+    trouble = { name = rule.name, errors = 0, slow = 0, worst_ms = 0 }
+    troubles[rule] = trouble
+  end
+  return trouble
+end
+
+--- The first error is told at once, so that it can be mended before the run has gone on for hours.
+local function count_error(rule, why)
+  local trouble = trouble_of(rule)
+  trouble.errors = trouble.errors + 1
+  if trouble.first then return end
+  trouble.first = why
   core.progress.warn(("rule %q gives no points: %s"):format(rule.name, why))
+end
+
+local function count_slow(rule, took_ms)
+  local trouble = trouble_of(rule)
+  trouble.slow = trouble.slow + 1
+  trouble.worst_ms = math.max(trouble.worst_ms, took_ms)
+end
+
+--- What rules have been slow or raised errors since this was asked last, by name.
+---@return confab.RuleTrouble[]
+function scoring.take_troubles()
+  local list = {}
+  for _, trouble in next, troubles do list[#list + 1] = trouble end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  troubles = {}
+  return list
+end
+
+--- Tells people of them, a line each.
+---@param list confab.RuleTrouble[]
+function scoring.tell_troubles(list)
+  local function conversations(n) return n == 1 and "1 conversation" or ("%s conversations"):format(core.text.number(n)) end
+  for _, trouble in ipairs(list) do
+    if trouble.errors > 1 then
+      core.progress.warn(("rule %q gave no points to %s, for an error; the first: %s")
+        :format(trouble.name, conversations(trouble.errors), trouble.first))
+    end
+    if trouble.slow > 0 then
+      core.progress.warn(("rule %q took %d ms or more for %s, %d ms at worst")
+        :format(trouble.name, SLOW_MS, conversations(trouble.slow), trouble.worst_ms))
+    end
+  end
 end
 
 ---@return confab.ScorePart
 local function apply(rule, conv)
   local part = { name = rule.name, points = 0, max = rule.points }
+  local started = now()
   local ok, result, note = pcall(rule.check, conv)
+  local took = now() - started
+  if took >= SLOW_MS then count_slow(rule, took) end
 
   if not ok and errors.is(result, "cancelled") then error(result, 0) end
   if not ok then
@@ -197,7 +298,7 @@ local function apply(rule, conv)
     part.points = tidy(math.max(0, math.min(rule.points, result)))
   end
   if ok and note ~= nil then part.note = one_line(note) end
-  if part.error then tell_first(rule, part.error) end
+  if part.error then count_error(rule, part.error) end
   return part
 end
 
@@ -208,11 +309,11 @@ end
 ---@return number score  1 to 10.
 ---@return confab.ScorePart[] breakdown  Plain data, ready for JSON.
 function scoring.score(conv, by)
-  local rules = by == nil and scoring.default.rules or rules_of(by)
-  if not rules then
+  if by ~= nil and not is_scoring(by) then
     errors.misuse("confab.score: the scoring must come from confab.scoring or confab.rule")
   end
   conv = as_conversation(conv)
+  local rules = rules_of(by or scoring.default, conv.tier)
 
   local breakdown, sum, most = core.json.array(), 0, 0
   for i, rule in ipairs(rules) do

@@ -420,8 +420,102 @@ confab.scoring = {}
 ---@return confab.Scoring
 function confab.scoring.new(list) end
 
+--- A scoring that goes by a conversation's tier.
+---@param tiers table<string, confab.Scoring|confab.Rule>  By tier; `default` for the others (else the default rules).
+---@return confab.Scoring
+function confab.scoring.by_tier(tiers) end
+
+--- What rules have been slow or raised errors since this was asked last, by name.
+---@return confab.RuleTrouble[]
+function confab.scoring.take_troubles() end
+
+--- Tells people of them, a line each.
+---@param list confab.RuleTrouble[]
+function confab.scoring.tell_troubles(list) end
+
 confab.scoring.rule = confab.rule
 confab.scoring.score = confab.score
+
+---@class confab.RuleTrouble
+---@field name string
+---@field errors integer  Conversations for which it raised an error, or returned no points.
+---@field first? string  The first of these errors.
+---@field slow integer  Conversations for which it took 20 ms or more.
+---@field worst_ms integer
+
+--- What rules ask of texts. Words and sentences are found in any script; words are compared without case and
+--- punctuation.
+---@class confab.Text
+confab.text = {}
+
+--- Characters (code points).
+---@param s string
+---@return integer
+function confab.text.length(s) end
+
+--- Words: what white space separates; where a script has none (Chinese, Japanese, Thai), each character.
+---@param s string
+---@return integer
+function confab.text.words(s) end
+
+--- The sentences, in any language, without the white space between.
+---@param s string
+---@return string[]
+function confab.text.sentences(s) end
+
+--- How much is said again.
+---@param s string
+---@param n? integer  Words of a run (default: 3).
+---@return number share  Of the runs of n words those that came before, 0 to 1.
+---@return string? phrase  The most frequent run that stands there more than once.
+---@return integer? count  How often.
+function confab.text.repeated(s, n) end
+
+--- Lexical diversity: the share of different words among `window` neighbouring ones, on average.
+---@param s string
+---@param window? integer  Words (default: 50).
+---@return number share  0 to 1.
+function confab.text.diversity(s, window) end
+
+--- How alike two texts are: of all runs of three characters, those that both have.
+---@param a string
+---@param b string
+---@return number similarity  0 to 1.
+function confab.text.similarity(a, b) end
+
+---@class confab.Regex
+local Regex = {}
+
+--- Where it matches, and the captures; nothing if it does not.
+---@param text string
+---@param init? integer  The byte at which to begin (default: 1).
+---@return integer? first
+---@return integer? last
+---@return string? ...
+function Regex:find(text, init) end
+
+--- The captures; the whole where there are none.
+---@param text string
+---@param init? integer
+---@return string? ...
+function Regex:match(text, init) end
+
+--- Iterates over what match gives.
+---@param text string
+---@return fun(): string?, ...
+function Regex:gmatch(text) end
+
+--- How often it matches.
+---@param text string
+---@return integer
+function Regex:count(text) end
+
+--- A Perl-compatible regular expression (PCRE2), for what string patterns cannot say. Texts are UTF-8. A match that
+--- takes too many steps is an error.
+---@param pattern string
+---@param flags? string  i: case does not count; m: ^ and $ at each line; s: a dot takes line ends; x: white space in the pattern does not count.
+---@return confab.Regex
+function confab.regex(pattern, flags) end
 
 -- Runs
 

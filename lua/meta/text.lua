@@ -36,6 +36,31 @@ function text.words(s) end
 ---@return integer words  How many there were.
 function text.skip_words(s, from, n) end
 
+--- The sentences, in any language.
+---@param s string
+---@return string[]
+function text.sentences(s) end
+
+--- How much is said again.
+---@param s string
+---@param n? integer  Words of a run (default: 3).
+---@return number share  Of the runs of n words those that came before, 0 to 1.
+---@return string? phrase  The most frequent run that stands there more than once.
+---@return integer? count  How often.
+function text.repeated(s, n) end
+
+--- Lexical diversity: the share of different words among `window` neighbouring ones, on average.
+---@param s string
+---@param window? integer  Words (default: 50).
+---@return number share  0 to 1.
+function text.diversity(s, window) end
+
+--- How alike two texts are.
+---@param a string
+---@param b string
+---@return number similarity  0 to 1.
+function text.similarity(a, b) end
+
 --- Ends of lines: LF, CR LF and CR alone.
 ---@param s string
 ---@return integer

@@ -9,6 +9,7 @@
 #include "cli/mock.h"
 #include "cli/resume.h"
 #include "cli/run.h"
+#include "cli/score.h"
 #include "confab/error.h"
 
 const struct cf_command *const cf_commands[] = {
@@ -23,6 +24,7 @@ const struct cf_command *const cf_commands[] = {
     &cf_command_explain,
     &cf_command_logs,
     &cf_command_stats,
+    &cf_command_score,
     &cf_command_export,
     &cf_command_mock,
     &cf_command_doctor,

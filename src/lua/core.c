@@ -15,6 +15,7 @@
 #include "lua/progress.h"
 #include "lua/raise.h"
 #include "lua/random.h"
+#include "lua/regex.h"
 #include "lua/retry.h"
 #include "lua/review.h"
 #include "lua/run.h"
@@ -39,6 +40,7 @@ int luaopen_confab_core(lua_State *L)
         { "progress", cf_lua_open_progress },
         { "raise", cf_lua_open_raise },
         { "random", cf_lua_open_random },
+        { "regex", cf_lua_open_regex },
         { "retry", cf_lua_open_retry },
         { "review", cf_lua_open_review },
         { "run", cf_lua_open_run },

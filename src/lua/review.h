@@ -4,9 +4,10 @@
 
 #include <lua.h>
 
-/* Pushes { set_status, tag }. Each waits for its commit, in the engine's database if it is open, else in
+/* Pushes { set_status, tag, rescore }. Each waits for its commit, in the engine's database if it is open, else in
  * the one at the path.
  *  set_status(path, row, status, note)
- *  tag(path, row, { name, text, number }, remove) */
+ *  tag(path, row, { name, text, number }, remove)
+ *  rescore(path, list)  of { row, score, status, breakdown (JSON) }: one group; what a person has set stays */
 int cf_lua_open_review(lua_State *L);
 #endif

@@ -8,74 +8,10 @@
 #include <lauxlib.h>
 
 #include "base/json.h"
+#include "base/words.h"
 #include "confab/cost.h"
 #include "confab/money.h"
-
-/* The code point at text and its length in bytes; an invalid byte stands for itself. */
-static uint32_t read_code(const char *text, size_t len, size_t *out_size)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    size_t size = cf_utf8_sequence(text, len);
-
-    *out_size = size > 0 ? size : 1;
-    switch (size) {
-    case 2: return (uint32_t)(p[0] & 0x1F) << 6 | (p[1] & 0x3F);
-    case 3: return (uint32_t)(p[0] & 0x0F) << 12 | (uint32_t)(p[1] & 0x3F) << 6 | (p[2] & 0x3F);
-    case 4:
-        return (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3F) << 12 |
-               (uint32_t)(p[2] & 0x3F) << 6 | (p[3] & 0x3F);
-    default: return p[0];
-    }
-}
-
-static bool is_space(uint32_t code)
-{
-    return code == ' ' || (code >= '\t' && code <= '\r') || code == 0x85 || code == 0xA0 ||
-           code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 ||
-           code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
-}
-
-/* Scripts written without spaces between words, in which each character counts as one. */
-static bool is_word_alone(uint32_t code)
-{
-    static const struct { uint32_t first, last; } ranges[] = {
-        { 0x0E01, 0x0EDF },  { 0x1000, 0x109F },  { 0x1780, 0x17FF },  { 0x2E80, 0x2FDF },
-        { 0x3005, 0x3007 },  { 0x3040, 0x312F },  { 0x31A0, 0x31FF },  { 0x3400, 0x4DBF },
-        { 0x4E00, 0x9FFF },  { 0xF900, 0xFAFF },  { 0xFF66, 0xFF9F },  { 0x20000, 0x3FFFF },
-    };
-    if (code < ranges[0].first)
-        return false;
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        if (code >= ranges[i].first && code <= ranges[i].last)
-            return true;
-    }
-    return false;
-}
-
-/* Skips up to `most` words from `at`; returns where the last of them ends and counts them. */
-static size_t skip_words(const char *text, size_t len, size_t at, size_t most, size_t *out_words)
-{
-    size_t words = 0, end = at, size;
-
-    while (words < most) {
-        uint32_t code = 0;
-        while (at < len && is_space(code = read_code(text + at, len - at, &size)))
-            at += size;
-        if (at >= len)
-            break;
-        at += size;
-        while (!is_word_alone(code) && at < len) {
-            code = read_code(text + at, len - at, &size);
-            if (is_space(code) || is_word_alone(code))
-                break;
-            at += size;
-        }
-        words++;
-        end = at;
-    }
-    *out_words = words;
-    return end;
-}
+#include "conversation/prose.h"
 
 /* valid_prefix(text): bytes of the longest valid UTF-8 prefix. */
 static int text_valid_prefix(lua_State *L)
@@ -134,7 +70,7 @@ static int text_words(lua_State *L)
 {
     size_t len, words;
     const char *text = luaL_checklstring(L, 1, &len);
-    skip_words(text, len, 0, SIZE_MAX, &words);
+    cf_words_skip(text, len, 0, SIZE_MAX, &words);
     lua_pushinteger(L, (lua_Integer)words);
     return 1;
 }
@@ -149,10 +85,64 @@ static int text_skip_words(lua_State *L)
     luaL_argcheck(L, from >= 1 && (lua_Unsigned)from - 1 <= len, 2, "position outside the text");
     luaL_argcheck(L, most >= 0, 3, "must not be negative");
 
-    size_t end = skip_words(text, len, (size_t)from - 1, (size_t)most, &words);
+    size_t end = cf_words_skip(text, len, (size_t)from - 1, (size_t)most, &words);
     lua_pushinteger(L, (lua_Integer)end + 1);
     lua_pushinteger(L, (lua_Integer)words);
     return 2;
+}
+
+/* sentences(text): a list of them, without the white space between. */
+static int text_sentences(lua_State *L)
+{
+    size_t len, start, end = 0;
+    const char *text = luaL_checklstring(L, 1, &len);
+    lua_newtable(L);
+    for (lua_Integer i = 1; cf_sentence_next(text, len, end, &start, &end); i++) {
+        lua_pushlstring(L, text + start, end - start);
+        lua_rawseti(L, -2, i);
+    }
+    return 1;
+}
+
+static size_t check_words(lua_State *L, int idx, lua_Integer otherwise)
+{
+    lua_Integer n = luaL_optinteger(L, idx, otherwise);
+    luaL_argcheck(L, n >= 1 && n <= 1000000, idx, "must be from 1 to 1000000 words");
+    return (size_t)n;
+}
+
+/* repeated(text, n): the share of runs of n words (3) that came before; and, if one did, the most
+ * frequent one and how often it stands there. */
+static int text_repeated(lua_State *L)
+{
+    size_t len;
+    struct cf_repetition found;
+    const char *text = luaL_checklstring(L, 1, &len);
+    cf_prose_repetition(text, len, check_words(L, 2, 3), &found);
+    lua_pushnumber(L, found.share);
+    if (found.count == 0)
+        return 1;
+    lua_pushlstring(L, text + found.at, found.len);
+    lua_pushinteger(L, (lua_Integer)found.count);
+    return 3;
+}
+
+/* diversity(text, window): the share of different words among so many (50) neighbouring ones. */
+static int text_diversity(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    lua_pushnumber(L, cf_prose_diversity(text, len, check_words(L, 2, CF_PROSE_WINDOW)));
+    return 1;
+}
+
+/* similarity(a, b): 0 to 1. */
+static int text_similarity(lua_State *L)
+{
+    size_t a_len, b_len;
+    const char *a = luaL_checklstring(L, 1, &a_len), *b = luaL_checklstring(L, 2, &b_len);
+    lua_pushnumber(L, cf_prose_similarity(a, a_len, b, b_len));
+    return 1;
 }
 
 /* newlines(text): ends of lines: LF, CR LF, and CR alone. */
@@ -223,6 +213,8 @@ int cf_lua_open_text(lua_State *L)
         { "valid_prefix", text_valid_prefix }, { "invalid_at", text_invalid_at },
         { "from_latin1", text_from_latin1 },   { "length", text_length },
         { "words", text_words },               { "skip_words", text_skip_words },
+        { "sentences", text_sentences },       { "repeated", text_repeated },
+        { "diversity", text_diversity },       { "similarity", text_similarity },
         { "newlines", text_newlines },         { "tokens", text_tokens },
         { "money", text_money },               { "number", text_number },
         { "dollars", text_dollars },

@@ -243,3 +243,68 @@ describe("a scoring", function()
     assert.equal(100, n)
   end)
 end)
+
+describe("a scoring by tier", function()
+  local strict = scoring.rule { name = "strict", points = 1, check = function() return false end }
+  local by = scoring.by_tier { edge_case = strict, default = scoring.default }
+
+  local function names(conv, scores)
+    local _, breakdown = scoring.score(conv, scores)
+    local list = {}
+    for i, part in ipairs(breakdown) do list[i] = part.name end
+    return table.concat(list, ", ")
+  end
+
+  it("goes by the conversation's tier, else by the default", function()
+    local conv = conversation(8, 200)
+    assert.equal("turn count, turn length, structure", names(conv, by))
+    conv.tier = "edge_case"
+    assert.equal("strict", names(conv, by))
+    assert.equal("turn count, turn length, structure", names({ turns = conv.turns }, scoring.by_tier { a = strict }))
+  end)
+
+  it("can be added to", function()
+    local extra = scoring.rule { name = "extra", points = 1, check = function() return true end }
+    local conv = conversation(8, 200)
+    assert.equal("turn count, turn length, structure, extra", names(conv, by + extra))
+    conv.tier = "edge_case"
+    assert.equal("extra, strict", names(conv, extra + by))
+    assert.equal("strict, extra", names(conv, scoring { by, extra }))
+  end)
+
+  it("says what is wrong", function()
+    assert.truthy(raised(scoring.by_tier, 5).message:find "a table of scorings by tier")
+    assert.truthy(raised(scoring.by_tier, { strict }).message:find "needs the name of a tier")
+    assert.truthy(raised(scoring.by_tier, { a = 1 }).message:find "what a has is no scoring")
+    assert.truthy(raised(scoring.by_tier, { a = by }).message:find "goes by tier itself")
+    assert.truthy(raised(function() return by + strict end).message:find 'two rules are called "strict"')
+  end)
+end)
+
+describe("troubles of rules", function()
+  before_each(function() scoring.take_troubles() end)
+
+  it("are counted by rule, with the first error", function()
+    local n = 0
+    local bad = scoring.rule { name = "bad", points = 1, check = function() n = n + 1 error("oops " .. n, 0) end }
+    local nothing = scoring.rule { name = "a", points = 1, check = function() end }
+    for _ = 1, 3 do scoring.score(conversation(8, 200), bad + nothing) end
+    local list = scoring.take_troubles()
+    assert.same({ name = "a", errors = 3, first = "check returned nothing, not points", slow = 0, worst_ms = 0 }, list[1])
+    assert.same({ name = "bad", errors = 3, first = "oops 1", slow = 0, worst_ms = 0 }, list[2])
+    assert.same({}, scoring.take_troubles())
+  end)
+
+  it("count what takes 20 ms", function()
+    local clock = core.scheduler.now
+    local slow = scoring.rule { name = "slow", points = 1, check = function()
+      local started = clock()
+      while clock() - started < 20 do end
+      return true
+    end }
+    scoring.score(conversation(8, 200), slow)
+    local list = scoring.take_troubles()
+    assert.equal(1, list[1].slow)
+    assert.is_true(list[1].worst_ms >= 20)
+  end)
+end)

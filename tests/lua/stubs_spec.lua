@@ -85,22 +85,24 @@ describe("the names of confab", function()
     end
   end)
 
-  it("are those of the stub in json, scoring and store, too", function()
+  it("are those of the stub in json, scoring, store and text, too", function()
     local scoring = { default = true }
     for name in pairs(stub.scoring) do scoring[name] = true end
     assert.same(sorted(confab.json), sorted(stub.json))
+    assert.same(sorted(confab.text), sorted(stub.text))
     assert.same(sorted(confab.scoring), sorted(scoring))
     local methods = {}
     for name in pairs(confab.store) do methods[name] = true end
     assert.same(sorted(methods), sorted(stub.store))
     check_mentioned(sorted(stub.store), "confab.store")
     check_mentioned(sorted(stub.json), "confab.json")
+    check_mentioned(sorted(stub.text), "confab.text")
   end)
 end)
 
 describe("the module", function()
   it("hides its internals", function()
-    local open = { json = true, scoring = true, store = true }    -- compared above
+    local open = { json = true, scoring = true, store = true, text = true }    -- compared above
     for name, value in pairs(confab) do
       assert.is_true(open[name] or type(value) ~= "table", "confab." .. name .. " is a table")
     end
@@ -124,6 +126,7 @@ describe("the methods of", function()
     { "a conversation", "Conversation", sorted(core.conversation.methods) },
     { "a template", "Template", defined(read "lua/confab/template.lua", "methods") },
     { "a run", "Run", defined(read "lua/confab/results.lua", "Run") },
+    { "a regex", "Regex", sorted(getmetatable(confab.regex "a").__index) },
     { "a limiter", nil, defined(read "lua/meta/limiter.lua", "limiter") },
     { "a retry", nil, defined(read "lua/meta/retry.lua", "retry") },
   }
