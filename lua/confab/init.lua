@@ -11,6 +11,7 @@ local limiter = require "confab.limiter"
 local options = require "confab.options"
 local retry = require "confab.retry"
 local run = require "confab.run"
+local schema = require "confab.schema"
 local scoring = require "confab.scoring"
 local settings = require "confab.settings"
 local store = require "confab.store"
@@ -30,6 +31,7 @@ local confab = {
   cost = cost.cost, estimate_tokens = cost.estimate_tokens, estimate = estimate.estimate,
   rate_limit_status = settings.rate_limit_status, reset_rate_limiter = settings.reset_rate_limiter,
   store = store,
+  schema = { check = schema.check },
   json = { encode = core.json.encode, decode = core.json.decode, array = core.json.array }, null = core.json.null,
 }
 

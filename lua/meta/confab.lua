@@ -792,6 +792,23 @@ function confab.json.array(list) end
 ---@type userdata
 confab.null = nil
 
+-- JSON Schema
+
+---@class confab.schema.Fault
+---@field path string  JSON pointer to what does not fit, such as "/turns/3/role"; "" is the whole value.
+---@field reason string
+
+---@class confab.Schema
+confab.schema = {}
+
+--- Whether a value fits a JSON Schema: true, or false and what does not fit; tostring of that is a line. Raises a
+--- config_error for a keyword that is not supported.
+---@param value any
+---@param schema table|string|boolean  A table, or JSON text.
+---@return boolean ok
+---@return confab.schema.Fault[]? faults
+function confab.schema.check(value, schema) end
+
 -- Errors
 
 ---@alias confab.ErrorKind

@@ -89,6 +89,7 @@ describe("the names of confab", function()
     local scoring = { default = true }
     for name in pairs(stub.scoring) do scoring[name] = true end
     assert.same(sorted(confab.json), sorted(stub.json))
+    assert.same(sorted(confab.schema), sorted(stub.schema))
     assert.same(sorted(confab.text), sorted(stub.text))
     assert.same(sorted(confab.scoring), sorted(scoring))
     local methods = {}
@@ -96,13 +97,14 @@ describe("the names of confab", function()
     assert.same(sorted(methods), sorted(stub.store))
     check_mentioned(sorted(stub.store), "confab.store")
     check_mentioned(sorted(stub.json), "confab.json")
+    check_mentioned(sorted(stub.schema), "confab.schema")
     check_mentioned(sorted(stub.text), "confab.text")
   end)
 end)
 
 describe("the module", function()
   it("hides its internals", function()
-    local open = { json = true, scoring = true, store = true, text = true }    -- compared above
+    local open = { json = true, schema = true, scoring = true, store = true, text = true }    -- compared above
     for name, value in pairs(confab) do
       assert.is_true(open[name] or type(value) ~= "table", "confab." .. name .. " is a table")
     end
