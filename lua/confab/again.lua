@@ -200,10 +200,11 @@ function Again:text(is_exact)
     plural(self.to_send, "call", "calls"), is_exact and "" or "the first of each item ", cost)
 end
 
---- Says what is to be done; a config_error if it is more than --max-new allows.
+--- Says what is to be done.
 ---@param run table
 ---@param since confab.Since
 ---@param is_exact boolean  An item has one call.
+---@return confab.Error? refusal  It is more than --max-new allows.
 function Again:tell(run, since, is_exact)
   local changes = table.concat(since.changes, ", ")
   local because = changes ~= "" and (" (changed: %s)"):format(changes) or ""
@@ -214,7 +215,7 @@ function Again:tell(run, since, is_exact)
   if self.to_send > allowed then
     local message = ("--max-new %d: run %q has %s to send; nothing of it was sent")
       :format(flags.max_new, run.name, plural(self.to_send, "call", "calls"))
-    error(errors.new("config_error", message, { traceback = "" }), 0)
+    return errors.new("config_error", message, { traceback = "" })
   end
 end
 

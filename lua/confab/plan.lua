@@ -264,6 +264,15 @@ local function length_of(items)
   return ok and length or nil
 end
 
+--- Says what is to be done. If that is refused, the run is left as it was.
+local function tell(state)
+  local refusal = state.again:tell(state.core, state.since, state.opts.template ~= nil)
+  if not refusal then return end
+  state.core:take_back()
+  state.counts.planned = nil
+  error(refusal, 0)
+end
+
 --- The planner: draws all items and hands them out, unfinished and new ones first.
 ---@param state confab.RunState
 function plan.run(state)
@@ -276,7 +285,7 @@ function plan.run(state)
     if not flags.offline then again.tell_counts(state.core, length_of(state.items)) end
   end
   if not first_pass(state) then return end
-  if state.again then state.again:tell(state.core, state.since, state.opts.template ~= nil) end
+  if state.again then tell(state) end
   if later_pass(state, state.unfinished) then later_pass(state, state.finished) end
 end
 

@@ -22,6 +22,7 @@
 #include "store/write_call.h"
 #include "store/write_item.h"
 #include "store/write_run.h"
+#include "store/write_take_back.h"
 
 #define RUN_MT    "confab.run.core"
 #define DRAW_MAX  256
@@ -297,7 +298,8 @@ static int run_first_unfinished(lua_State *L)
 static int run_set_aside(lua_State *L)
 {
     struct cf_run *run = check_run(L, 1);
-    struct cf_write_call_set_aside aside = { .write.apply = cf_write_call_set_aside, .run = run->id };
+    struct cf_write_call_set_aside aside = { .write.apply = cf_write_call_set_aside, .run = run->id,
+                                             .drawing = run->drawing };
     struct cf_error err;
     if (!cf_store_write(check_store(L, run->engine), &aside.write, &err))
         return cf_lua_raise(L, &err);
@@ -336,6 +338,20 @@ static int run_orphans(lua_State *L)
     if (!cf_store_write(check_store(L, run->engine), &orphans.write, &err))
         return cf_lua_raise(L, &err);
     lua_pushinteger(L, orphans.orphans);
+    return 1;
+}
+
+/* take_back() -> how many items left: see cf_write_take_back */
+static int run_take_back(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    struct cf_write_take_back back = {
+        .write.apply = cf_write_take_back, .run = run->id, .drawing = run->drawing,
+    };
+    struct cf_error err;
+    if (!cf_store_write(check_store(L, run->engine), &back.write, &err))
+        return cf_lua_raise(L, &err);
+    lua_pushinteger(L, back.dropped);
     return 1;
 }
 
@@ -473,7 +489,7 @@ int cf_lua_open_run(lua_State *L)
         { "params", run_params },       { "find", run_find },
         { "failure", run_failure },     { "set_aside", run_set_aside },
         { "keep", run_keep },           { "first_unfinished", run_first_unfinished },
-        { "accept", run_accept },
+        { "accept", run_accept },       { "take_back", run_take_back },
         { NULL, NULL },
     };
     cf_lua_open_item(L);

@@ -19,6 +19,7 @@
  *      run:failure(key)   kind and message of an item's failure, or nil
  *      run:first_unfinished(any_failed)  its place in the plan; the one after the last if there is none
  *      run:set_aside()    sets aside the last replies of items that failed on content; -> how many
+ *      run:take_back()    undoes that, and items never begun leave the database; -> how many of these
  *      run:finish(item, outcome)   state, error_kind, error_message, surplus, conversations: list of
  *                         { conversation, part, template, persona, emotion, topic, tier, document_id, chunk_id,
  *                         parameters, status, score, breakdown, cost_pico, model, truncated, calls, tags };

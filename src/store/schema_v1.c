@@ -108,7 +108,7 @@ const char cf_schema_v1[] =
     "  request_hash BLOB NOT NULL,"
     "  ordinal INTEGER NOT NULL,"
     "  state TEXT NOT NULL,"                        /* sent, waiting, done, failed, unknown */
-    "  set_aside INTEGER NOT NULL DEFAULT 0,"       /* its reply is not to serve again */
+    "  set_aside INTEGER NOT NULL DEFAULT 0,"       /* the pass from which on its reply does not serve */
     "  attempts INTEGER NOT NULL,"
     "  template INTEGER REFERENCES templates(id),"
     "  model TEXT,"

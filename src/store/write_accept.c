@@ -2,6 +2,7 @@
 
 #include "store/tx.h"
 #include "store/write_item.h"
+#include "store/write_take_back.h"
 
 #define OF_THE_PLAN " run = ?1 AND ordinal IS NOT NULL AND NOT orphan"
 
@@ -32,34 +33,15 @@ static bool mark_surplus(struct cf_write_accept *accept, struct cf_store_tx *tx,
     return next == 0;
 }
 
-static bool drop_rest(struct cf_write_accept *accept, struct cf_store_tx *tx, struct cf_error *err)
-{
-    struct cf_query query = cf_db_query(
-        &tx->db, "DELETE FROM items WHERE" OF_THE_PLAN " AND state = 'pending'"
-                 " AND NOT EXISTS (SELECT 1 FROM calls WHERE item = items.id)"
-                 " AND NOT EXISTS (SELECT 1 FROM conversations WHERE item = items.id)"
-                 " RETURNING surplus");
-    cf_query_int(&query, accept->run);
-
-    int next;
-    while ((next = cf_query_next(&query, err)) > 0) {
-        struct cf_item_standing standing = {
-            .run = accept->run, .planned = true, .state = CF_ITEM_PENDING,
-            .surplus = cf_column_int(&query, 0) != 0,
-        };
-        cf_tx_count_item(tx, &standing, -1);
-        accept->dropped++;
-    }
-    return next == 0;
-}
-
 bool cf_write_accept(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_accept *accept = (struct cf_write_accept *)write;
     CF_TX_KIND(tx, "accept");
 
     accept->dropped = 0;
-    if (!mark_surplus(accept, tx, err) || (accept->drops_rest && !drop_rest(accept, tx, err)))
+    if (!mark_surplus(accept, tx, err))
+        return false;
+    if (accept->drops_rest && !cf_items_drop_unbegun(tx, accept->run, &accept->dropped, err))
         return false;
 
     struct cf_query query = cf_db_query(

@@ -12,8 +12,7 @@ struct cf_write_accept {
     struct cf_write write;
     int64_t run;
     int64_t accept;                  /* INT64_MAX: all count */
-    bool    drops_rest;              /* items drawn and never begun leave the database: nothing is
-                                      * lost with them, a later pass draws them again */
+    bool    drops_rest;              /* items drawn and never begun leave the database */
 
     /* results */
     int64_t surplus;                 /* in all */

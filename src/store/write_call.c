@@ -317,12 +317,13 @@ bool cf_write_call_set_aside(struct cf_write *write, struct cf_store_tx *tx, str
 
     struct cf_query query = cf_db_query(
         &tx->db,
-        "UPDATE calls SET set_aside = 1 WHERE id IN ("
+        "UPDATE calls SET set_aside = ?2 WHERE id IN ("
         " SELECT (SELECT max(c.id) FROM calls c INDEXED BY calls_item"
         "  WHERE c.item = i.id AND c.state = 'done' AND NOT c.set_aside)"
-        " FROM items i INDEXED BY items_failed WHERE i.run = ? AND i.state = 'failed' AND NOT i.orphan"
+        " FROM items i INDEXED BY items_failed WHERE i.run = ?1 AND i.state = 'failed' AND NOT i.orphan"
         " AND i.error_kind IN " CF_KINDS_ON_CONTENT ")");
     cf_query_int(&query, aside->run);
+    cf_query_int(&query, aside->drawing);
     if (!cf_query_run(&query, err))
         return false;
     aside->calls = sqlite3_changes(tx->db.handle);

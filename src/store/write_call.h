@@ -90,6 +90,7 @@ bool cf_write_call_rejected(struct cf_write *write, struct cf_store_tx *tx, stru
 struct cf_write_call_set_aside {
     struct cf_write write;
     int64_t run;
+    int64_t drawing;                 /* the pass, from 1: it may take that back */
 
     /* results */
     int64_t calls;                   /* set aside just now */

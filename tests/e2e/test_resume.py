@@ -375,6 +375,37 @@ def test_max_new_lets_so_many_through_and_holds_for_the_first_time(mock, run_con
     assert sent(server) == 6
 
 
+def test_what_max_new_refused_leaves_nothing_behind(mock, run_confab, pipeline, query):
+    server = mock()
+    assert run_confab("run", pipeline(), "--max-new", 5, server=server).code == 2
+    assert query("select planned, pending, state from run_view") == [
+        {"planned": 0, "pending": 0, "state": "failed"}]
+    assert query("select count(*) as n from items where ordinal is not null") == [{"n": 0}]
+
+    assert run_confab("run", pipeline(), server=server).code == 0
+    more = pipeline(RUN, ('{ "tea", "cats", "dogs" }', '{ "tea", "cats", "dogs", "birds" }'))
+    result = run_confab("run", more, "--max-new", 1, server=server)
+    assert result.code == 2 and "6 replayed, 2 new; 2 calls to send" in result.err, result
+    assert query("select planned, accepted, pending from run_view") == [
+        {"planned": 6, "accepted": 6, "pending": 0}]
+    assert sent(server) == 6
+    result = run_confab("run", pipeline(), server=server)
+    assert result.code == 0 and "6 were there already, nothing was sent" in result.out, result
+
+
+def test_what_failed_stays_failed_if_max_new_refuses_to_ask_anew(mock, run_confab, pipeline, query):
+    bad = mock("faults=empty")
+    assert run_confab("run", pipeline(), server=bad).code == 1
+    server = mock()
+    result = run_confab("resume", "--failed", "--max-new", 5, server=server)
+    assert result.code == 2 and "6 asked anew" in result.err, result
+    assert query("select count(*) as n from calls where set_aside") == [{"n": 0}]
+    result = run_confab("run", "pipeline.lua", server=server)
+    assert result.code == 1 and sent(server) == 0, result
+    assert query("select failed, pending from run_view") == [{"failed": 6, "pending": 0}]
+    assert run_confab("resume", "--failed", "--max-new", 6, server=server).code == 0
+
+
 def test_max_new_holds_for_what_could_not_be_seen_before(mock, run_confab, pipeline, query):
     server = mock()
     lua = """

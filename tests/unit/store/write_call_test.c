@@ -334,7 +334,7 @@ static void the_last_reply_of_what_failed_on_content_is_set_aside(void **state)
     fixture_fail(f, fixture_item(f, "no reply", 20), "script_error", "before the first call");
 
     struct cf_write_call_set_aside aside = { .write.apply = cf_write_call_set_aside,
-                                             .run = f->run.run };
+                                             .run = f->run.run, .drawing = 1 };
     must(f, &aside.write);
     assert_int_equal(aside.calls, on_content);
 
