@@ -6,7 +6,9 @@
  *      ^                                                      |                              |
  *      +------------------- a success ------------------------+------------------------------+
  *
- * A success is any reply that the service made by itself, a 429 or a 400 too. While the breaker is not
+ * A success is any reply that the service made by itself, a 429 or a 400 too. It ends a streak only if
+ * its request was sent after the streak's first failure: replies of before arrive for minutes. They
+ * show that the service is not silent, so they put off that the breaker opens. While it is not
  * closed a failure says nothing about the call that met it, so it does not count against it. While
  * it is open one call at a time goes out to probe, on the back-off schedule. */
 #ifndef CONFAB_BREAKER_H
@@ -54,8 +56,9 @@ void cf_breaker_init(struct cf_breaker *breaker, const struct cf_breaker_policy 
  * Returns whether the failure counts against the call: not while an outage is suspected or seen. */
 bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_ms, struct cf_rng *rng);
 
-/* The service answered. Returns true if that ended an outage that was seen. */
-bool cf_breaker_success(struct cf_breaker *breaker, int64_t now_ms);
+/* The service answered a request that was sent at sent_ms. Returns true if that ended an outage that was
+ * seen. */
+bool cf_breaker_success(struct cf_breaker *breaker, int64_t sent_ms, int64_t now_ms);
 
 /* Whether a call may be sent now; if so while it is open, that call is the probe. Else *out_wait_until_ms
  * is when to ask again; -1: when the probe that is out has come back. */

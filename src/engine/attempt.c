@@ -77,6 +77,8 @@ void cf_attempt_return_waiting(struct cf_sender *sender, const struct cf_account
             continue; /* its commit will find out */
         if (call->waiter.state == CF_WAITER_QUEUED) {
             cancel_waiting(sender, call);
+        } else if (call->parked == CF_PARKED_VERDICT) {
+            cf_verdict_end(call, true); /* by the next session */
         } else if (call->parked != CF_PARKED_NOT) {
             cf_attempt_unpark(sender, call);
             cf_attempt_give_back_unsent(sender, call);

@@ -40,12 +40,13 @@ struct cf_sender_message {
     void (*handle)(struct cf_sender *sender, struct cf_sender_message *message);
 };
 
-/* Why a call is put aside, before its lane. */
+/* Why a call is put aside, before its lane or behind it. */
 enum cf_parked {
     CF_PARKED_NOT,
     CF_PARKED_HELD,          /* somebody holds the sending, or the disk is low */
     CF_PARKED_SERVICE,       /* the service is away */
     CF_PARKED_BUDGET,        /* until others have settled */
+    CF_PARKED_VERDICT,       /* after its last attempt: see verdict.c */
 };
 
 struct cf_call {
@@ -108,6 +109,7 @@ struct cf_call {
     bool     is_write_refused;            /* the last write failed; error says why */
     bool     is_granted;                  /* the grant that waits */
     bool     was_named;                   /* for taking too long */
+    bool     may_be_billed;               /* the attempt whose verdict is open */
     bool     will_retry;
     int64_t  due_ms;                      /* when the retry is due */
     int64_t  begun_ms;                    /* of the current attempt */

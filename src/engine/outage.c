@@ -209,6 +209,7 @@ static void note_open(struct cf_sender_lane *lane)
     char span[32];
     sender->open_lanes++;
     give_counts_back(lane);
+    cf_verdict_end_all(lane, true);
     format_span(sender->breaker_policy.max_outage_ms, span);
     if (sender->has_answered)
         cf_log(CF_LOG_WARN,
@@ -278,7 +279,10 @@ void cf_outage_answered(struct cf_sender *sender, struct cf_call *call, bool is_
     else if (now - lane->refused_ms > sender->breaker_policy.max_outage_ms && !sender->has_stopped)
         give_up(lane, "has sent nothing but 429s", lane->refused_ms);
 
-    if (!cf_breaker_success(&lane->breaker, now))
+    bool has_ended = cf_breaker_success(&lane->breaker, call->begun_ms, now);
+    if (lane->breaker.state == CF_BREAKER_CLOSED && lane->breaker.failures == 0)
+        cf_verdict_end_all(lane, false);
+    if (!has_ended)
         return;
     char span[32];
     format_span(away_ms, span);

@@ -93,6 +93,28 @@ void cf_outcome_unsent(struct cf_sender *sender, struct cf_call *call)
     store_failure(sender, call, false);
 }
 
+/* Tells the script and the account of an attempt that is followed by another one. */
+static void tell_retry(struct cf_sender *sender, struct cf_call *call,
+                       const struct cf_retry_step *step, bool was_refused)
+{
+    cf_account_count_retry(call->account, was_refused);
+    cf_log(CF_LOG_DEBUG, "call %" PRId64 ", attempt %d: %s; again in %" PRId64 " ms", call->call_id,
+           call->attempts, call->error.message, call->due_ms - cf_loop_now(sender->loop));
+    if (call->on_retry != NULL)
+        call->on_retry(call, step, &call->error);
+}
+
+void cf_outcome_decided(struct cf_sender *sender, struct cf_call *call, bool again)
+{
+    call->will_retry = again;
+    call->due_ms = cf_loop_now(sender->loop);
+    if (again) {
+        struct cf_retry_step step = { .verdict = CF_VERDICT_RETRY, .attempt = call->retry.attempts + 1 };
+        tell_retry(sender, call, &step, false);
+    }
+    store_failure(sender, call, call->may_be_billed);
+}
+
 /* --- failures --- */
 
 static enum cf_transport transport_of(const struct cf_http_result *result)
@@ -189,15 +211,13 @@ static void fail_attempt(struct cf_sender *sender, struct cf_call *call,
     call->stops_run =
         !again && (step.verdict == CF_VERDICT_KEY_OUT || step.verdict == CF_VERDICT_STOP_RUN);
     call->due_ms = cf_loop_now(sender->loop) + step.delay_ms;
-    if (again) {
-        cf_account_count_retry(call->account, is_refused);
-        cf_log(CF_LOG_DEBUG, "call %" PRId64 ", attempt %d: %s; again in %" PRId64 " ms",
-               call->call_id, call->attempts, call->error.message, step.delay_ms);
-        if (call->on_retry != NULL)
-            call->on_retry(call, &step, &call->error);
-    }
+    if (again)
+        tell_retry(sender, call, &step, is_refused);
     book_failure(sender, call, &step, is_refused);
-    store_failure(sender, call, may_be_billed);
+    if (!again && counts && cf_verdict_is_open(call, &step))
+        cf_verdict_wait(call, may_be_billed);
+    else
+        store_failure(sender, call, may_be_billed);
     if (sender->has_stopped)
         cf_attempt_return_waiting(sender, NULL);
 }

@@ -184,6 +184,7 @@ static void publish_status(struct cf_sender *sender)
         .is_disk_low = sender->is_disk_low,
         .waiting_for_budget = sender->waiting_for_budget,
         .waiting_for_service = sender->waiting_for_service,
+        .undecided = sender->undecided,
         .away_ms = away_ms, .next_probe_ms = probe_ms,
     };
     pthread_mutex_unlock(&sender->status_lock);

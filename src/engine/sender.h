@@ -61,6 +61,7 @@ struct cf_sender_status {
     bool    is_disk_low;        /* nothing new is sent until it has room */
     int64_t waiting_for_budget; /* until others have settled */
     int64_t waiting_for_service;
+    int64_t undecided;          /* failed their last attempt, while it is open whether they are to blame */
     int64_t away_ms;            /* how long the service has been away; 0: it is not */
     int64_t next_probe_ms;      /* when it is asked again, on the clock given; 0: at this moment */
     int64_t at_stake_pico;      /* the bounds of what is in flight */

@@ -5,6 +5,7 @@
  *   outcome.c  what came back, and its way into the database
  *   budget.c   the money gate, and calls that wait for others to settle
  *   outage.c   the lanes' breakers, and calls that wait for the service to come back
+ *   verdict.c  calls whose last failure may have been the service's
  *   learning.c what replies teach: limits, organisations, lengths
  *   health.c   what is looked at every few seconds: room on the disk, requests that hang
  *
@@ -74,6 +75,7 @@ struct cf_sender {
     struct cf_sender_lane *lanes;     /* a hash */
     struct cf_sender_lane *last_lane; /* used last; borrowed */
     int64_t open_lanes;               /* whose service is away */
+    int64_t undecided;                /* calls: see verdict.c */
     uint64_t failures_to_connect;
     bool has_answered; /* the service did, at least once */
     bool has_told_unreachable;
@@ -163,6 +165,9 @@ void cf_outcome_take(struct cf_http_request *request, struct cf_http_result *res
 /* Records an attempt that nothing was sent of after all; the call waits for the next session. */
 void cf_outcome_unsent(struct cf_sender *sender, struct cf_call *call);
 
+/* Stores a failure whose verdict was open: what follows from it is known now. */
+void cf_outcome_decided(struct cf_sender *sender, struct cf_call *call, bool again);
+
 /* --- budget.c --- */
 
 /* Reserves the call's bound, unless that was done. If there is no room now it is not reserved, and
@@ -192,6 +197,8 @@ struct cf_sender_lane {
     struct cf_breaker breaker;
     struct cf_timer timer;  /* when to probe, or to give up */
     struct cf_call *parked; /* wait for the service; first come, first served */
+    struct cf_call *undecided;
+    struct cf_timer verdict_timer;
     int64_t refused_ms;     /* since when there are only 429s; 0: there are not */
     char limit_class[CF_LIMIT_CLASS_MAX];
     bool is_merged;         /* into that of its organisation */
@@ -226,6 +233,18 @@ void cf_outage_answered(struct cf_sender *sender, struct cf_call *call, bool is_
 
 /* How long the service has been away, and when it is probed next (0: at this moment). */
 void cf_outage_status(const struct cf_sender *sender, int64_t *out_away_ms, int64_t *out_probe_ms);
+
+/* --- verdict.c --- */
+
+/* Whether a failure that ends a call, as far as its attempts go, may be the service's. */
+bool cf_verdict_is_open(const struct cf_call *call, const struct cf_retry_step *step);
+
+/* Puts the call aside until that is known. Its attempt is booked, but not stored. */
+void cf_verdict_wait(struct cf_call *call, bool may_be_billed);
+
+/* It is known, or nobody can wait for it any more: the call is tried again, or has failed. */
+void cf_verdict_end(struct cf_call *call, bool again);
+void cf_verdict_end_all(struct cf_sender_lane *lane, bool again);
 
 /* --- health.c --- */
 

@@ -235,6 +235,7 @@ static int engine_status(lua_State *L)
     set_int(L, "waiting", status.waiting);
     set_int(L, "in_flight", status.in_flight);
     set_int(L, "backing_off", status.backing_off);
+    set_int(L, "undecided", status.undecided);
     set_int(L, "at_stake", status.at_stake_pico);
     set_int(L, "pause_ms", status.paused_until_ms > 0 && pause_ms > 0 ? pause_ms : 0);
     set_int(L, "limit", status.limit_requests);

@@ -63,15 +63,17 @@ bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_m
     return false;
 }
 
-bool cf_breaker_success(struct cf_breaker *breaker, int64_t now_ms)
+bool cf_breaker_success(struct cf_breaker *breaker, int64_t sent_ms, int64_t now_ms)
 {
     bool ended = breaker->state == CF_BREAKER_OPEN;
+    breaker->success_ms = now_ms;
+    if (breaker->failures > 0 && sent_ms < breaker->failing_ms)
+        return false;
     breaker->state = CF_BREAKER_CLOSED;
     breaker->failures = 0;
     breaker->call_count = 0;
     breaker->is_probing = false;
     breaker->streak++;
-    breaker->success_ms = now_ms;
     return ended;
 }
 

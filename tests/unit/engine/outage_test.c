@@ -62,6 +62,57 @@ static void half_an_hour_of_outage_costs_no_call(void **state)
     fixture_close(f);
 }
 
+/* As with one item at a time: the next call comes when one is over, or is put aside after its attempts. */
+static void an_outage_costs_no_call_where_one_goes_at_a_time(void **state)
+{
+    (void)state;
+    enum { CALLS = 8 };
+    struct fixture *f = &fixture;
+    fixture_open_by(f, "faults=500@60s-1860s", NULL, &fixture_clock);
+    f->options.retry.base_delay_ms = 1000;
+    fixture_start(f);
+    fixture_pass(f, 61000);
+    int replied = 0;
+    for (int submitted = 0; replied < CALLS;) {
+        struct cf_sender_status status = fixture_status(f);
+        bool is_free = submitted - replied == status.undecided;
+        if (is_free && submitted < CALLS && status.undecided < 3) {
+            fixture_submit(f);
+            submitted++;
+        }
+        if (f->popped == NULL && !cf_queue_wait(&f->completions, 2)) {
+            fixture_pass(f, 500);
+            continue;
+        }
+        struct cf_call *call = fixture_next(f);
+        if (!call->has_reply)
+            fail_msg("%s", call->error.message);
+        cf_call_free(call);
+        replied++;
+    }
+    assert_true(atomic_load(&fixture_now_ms) > 1860000);
+    assert_rows(f, CALLS, "calls WHERE state = 'done'");
+    fixture_check_rows(f);
+    fixture_close(f);
+}
+
+static void a_stop_gives_back_what_waits_for_a_verdict(void **state)
+{
+    (void)state;
+    struct fixture *f = open_with("faults=500");
+    f->options.retry.base_delay_ms = 0;
+    fixture_start(f);
+    fixture_submit(f);
+    fixture_until(f, undecided, 1);
+    cf_sender_drain(f->sender);
+    struct cf_call *call = fixture_next(f);
+    assert_int_equal(call->error.kind, CF_ERR_CANCELLED);
+    cf_call_free(call);
+    assert_rows(f, 1, "calls WHERE state = 'waiting'");
+    fixture_check_rows(f);
+    fixture_close(f);
+}
+
 static void one_call_at_a_time_goes_while_it_is_away(void **state)
 {
     (void)state;
@@ -188,16 +239,39 @@ static void a_lone_call_that_the_service_fails_is_no_outage(void **state)
     fixture_close(f);
 }
 
+static void a_call_fails_by_itself_once_another_gets_a_reply(void **state)
+{
+    (void)state;
+    struct fixture *f = open_with("faults=500@1-3");
+    f->options.retry.base_delay_ms = 0;
+    fixture_start(f);
+    struct cf_call *first = fixture_submit(f);
+    fixture_until(f, undecided, 1);
+    assert_null(f->popped);
+    fixture_submit(f);
+    for (int i = 0; i < 2; i++) {
+        struct cf_call *call = fixture_next(f);
+        assert_int_equal(call->has_reply, call != first);
+        assert_int_equal(call->attempts, call == first ? 3 : 1);
+        cf_call_free(call);
+    }
+    fixture_check_rows(f);
+    fixture_close(f);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_an_hour_of_outage_costs_no_call),
+        cmocka_unit_test(an_outage_costs_no_call_where_one_goes_at_a_time),
+        cmocka_unit_test(a_stop_gives_back_what_waits_for_a_verdict),
         cmocka_unit_test(one_call_at_a_time_goes_while_it_is_away),
         cmocka_unit_test(failures_of_the_streak_are_given_back),
         cmocka_unit_test(after_the_longest_outage_the_run_stops),
         cmocka_unit_test(nothing_but_429s_is_an_outage_too),
         cmocka_unit_test(a_single_call_waits_for_a_host_that_is_not_there),
         cmocka_unit_test(a_lone_call_that_the_service_fails_is_no_outage),
+        cmocka_unit_test(a_call_fails_by_itself_once_another_gets_a_reply),
     };
     return cmocka_run_group_tests_name("outage", tests, NULL, NULL);
 }

@@ -58,10 +58,28 @@ static void test_a_success_between_starts_the_count_anew(void **state)
 {
     (void)state;
     fail_times(4, 4, 8000);
-    assert_false(cf_breaker_success(&breaker, 8000));
+    assert_false(cf_breaker_success(&breaker, 8000, 8000));
     fail_times(4, 4, 20000);
     assert_int_equal(breaker.state, CF_BREAKER_CLOSED);
     assert_int_equal(cf_breaker_outage_ms(&breaker, 20000), 0);
+}
+
+static void test_a_reply_from_before_does_not_end_the_streak(void **state)
+{
+    (void)state;
+    fail_times(4, 4, 8000);
+    assert_false(cf_breaker_success(&breaker, 7999, 9000));     /* asked before the first failure */
+    assert_false(cf_breaker_failure(&breaker, 9, 9500, NULL));
+    assert_int_equal(breaker.state, CF_BREAKER_SUSPECTED);
+    assert_false(cf_breaker_success(&breaker, 7000, 12000));    /* but it is not silent yet */
+    assert_false(cf_breaker_failure(&breaker, 9, 14000, NULL));
+    assert_int_equal(breaker.state, CF_BREAKER_SUSPECTED);
+    assert_false(cf_breaker_failure(&breaker, 9, 17000, NULL));
+    assert_int_equal(breaker.state, CF_BREAKER_OPEN);
+    assert_false(cf_breaker_success(&breaker, 7500, 17500));    /* nor does it end the outage */
+    assert_int_equal(breaker.state, CF_BREAKER_OPEN);
+    assert_true(cf_breaker_success(&breaker, 8000, 18000));
+    assert_int_equal(cf_breaker_outage_ms(&breaker, 18000), 0);
 }
 
 static void test_one_probe_at_a_time_on_a_schedule_that_doubles(void **state)
@@ -109,7 +127,7 @@ static void test_the_probes_success_closes_it(void **state)
     assert_true(cf_breaker_may_send(&breaker, 7000, &wait));
     uint64_t streak = breaker.streak;
     assert_int_equal(cf_breaker_outage_ms(&breaker, 7100), 1100);    /* since the first failure */
-    assert_true(cf_breaker_success(&breaker, 7100));
+    assert_true(cf_breaker_success(&breaker, 7000, 7100));
     assert_int_equal(breaker.state, CF_BREAKER_CLOSED);
     assert_true(breaker.streak > streak);
     assert_true(cf_breaker_may_send(&breaker, 7100, &wait));
@@ -123,7 +141,7 @@ static void test_after_the_longest_outage_it_gives_up(void **state)
     fail_times(5, 3, 6000);
     assert_false(cf_breaker_has_given_up(&breaker, 6000 + 30 * 60000));
     assert_true(cf_breaker_has_given_up(&breaker, 6001 + 30 * 60000));
-    cf_breaker_success(&breaker, 6001 + 30 * 60000);
+    cf_breaker_success(&breaker, 6001 + 30 * 60000, 6001 + 30 * 60000);
     assert_false(cf_breaker_has_given_up(&breaker, 6001 + 30 * 60000));
 }
 
@@ -135,6 +153,7 @@ int main(void)
         ROW("many failures of two calls are their own", test_many_failures_of_two_calls_are_their_own),
         ROW("before five seconds of silence it is only suspected", test_before_five_seconds_of_silence_it_is_only_suspected),
         ROW("a success between starts the count anew", test_a_success_between_starts_the_count_anew),
+        ROW("a reply from before does not end the streak", test_a_reply_from_before_does_not_end_the_streak),
         ROW("one probe at a time, on a schedule that doubles", test_one_probe_at_a_time_on_a_schedule_that_doubles),
         ROW("stragglers do not put the probe off", test_stragglers_do_not_put_the_probe_off),
         ROW("a lost probe makes room for another", test_a_lost_probe_makes_room_for_another),
