@@ -1,9 +1,10 @@
 /* template.h - Mustache templates: compiled once, rendered many times.
  *
- * Variables, dotted names, sections, inverted sections, comments, partials, set delimiters;
- * white space around standalone tags as the Mustache specification has it. Values are data:
- * braces inside a value are never read as template text. A compiled template does not
- * change and may be rendered by several threads at once. */
+ * The whole Mustache specification: variables, dotted names, sections, inverted sections, comments,
+ * partials (their names from variables, too), parents and blocks, set delimiters, functions; white
+ * space around standalone tags as it has it. Values are data: braces inside a value are never read
+ * as template text; only what a function gives is. A compiled template does not change and may be
+ * rendered by several threads at once. */
 #ifndef CONFAB_TEMPLATE_H
 #define CONFAB_TEMPLATE_H
 
@@ -32,10 +33,12 @@ struct cf_template_options {
     bool escape_html;                             /* {{x}} escapes; {{{x}}} and {{&x}} never do */
     const struct cf_template_partial *partials;   /* borrowed for the call */
     size_t partial_count;
+    size_t first_line, first_column;    /* of the text in its file, for messages; 0 is 1 */
 };
 
-/* Compiles text; name (copied) stands in messages. options NULL: strict, no escaping, no
- * partials. CF_ERR_CONFIG with template name, line and column. */
+/* Compiles text and partials; name (copied) stands in messages. options NULL: strict, no escaping,
+ * no partials. CF_ERR_CONFIG with template name, line and column; if strict, also for a partial
+ * that is not there and for a block that is given to a parent and is nowhere to be filled. */
 bool cf_template_compile(const char *name, const char *text, size_t len,
                          const struct cf_template_options *options,
                          struct cf_template **out, struct cf_error *err);
@@ -45,7 +48,8 @@ const char *cf_template_name(const struct cf_template *tmpl);
 
 /* Every name used, each once, in order of first use (those of partials behind the others), dotted
  * ones whole, the implicit "." left out. Lent for the template's life. Names inside a section may
- * belong to the section's value. */
+ * belong to the section's value. A variable that names a partial may mean any of them: the names of
+ * all are listed. */
 const char *const *cf_template_variables(const struct cf_template *tmpl, size_t *out_count);
 
 /* --- data --- */
@@ -56,7 +60,12 @@ enum cf_value_kind {
     CF_VALUE_TEXT,     /* string, number, true; false in sections only if it is empty text */
     CF_VALUE_LIST,     /* a section goes through it; empty: false */
     CF_VALUE_MAP,      /* a section goes into it, empty or not */
+    CF_VALUE_FUNCTION, /* called for a variable or section; only from sources that have `call` */
+    CF_VALUE_OTHER,    /* there, but without a text; true in sections */
 };
+
+/* A tag that stands for a function of the data, while the function runs. */
+struct cf_template_call;
 
 /* A value of the data source; what is in it is the source's business. */
 struct cf_value {
@@ -70,6 +79,8 @@ struct cf_value {
 struct cf_template_data {
     void *self;
     struct cf_value root;
+    struct cf_value around;    /* if has_around: names that root lacks are looked up here */
+    bool has_around;
 
     enum cf_value_kind (*kind)(void *self, struct cf_value value);
 
@@ -93,6 +104,11 @@ struct cf_template_data {
     /* Optional, both or none: values got after mark are no longer used at release. They nest. */
     uint64_t (*mark)(void *self);
     void (*release)(void *self, uint64_t mark);
+
+    /* Calls a function; what it gives goes into the text with the cf_template_call functions below.
+     * False ends the rendering with *err. */
+    bool (*call)(void *self, struct cf_value function, struct cf_template_call *call,
+                 struct cf_error *err);
 };
 
 /* Appends the rendered text to out, whose bound is the bound of the text. CF_ERR_CONFIG, with
@@ -101,6 +117,40 @@ struct cf_template_data {
  * then stays in out. Sections may ask for names that are not there: they are false. */
 bool cf_template_render(const struct cf_template *tmpl, const struct cf_template_data *data,
                         struct cf_buf *out, struct cf_error *err);
+
+/* --- functions among the data --- */
+
+/* What a function gave, compiled. */
+struct cf_template_piece;
+
+/* The tag's name. */
+const char *cf_template_call_name(const struct cf_template_call *call, size_t *out_len);
+
+/* The body of the section as it is written, without the lines of tags that stand alone; NULL for a
+ * variable. */
+const char *cf_template_call_body(const struct cf_template_call *call, size_t *out_len);
+
+/* Whether the template is strict. */
+bool cf_template_call_is_strict(const struct cf_template_call *call);
+
+/* Fills *err with the tag's place, its name and the message; returns false. */
+bool cf_template_call_fail(const struct cf_template_call *call, struct cf_error *err,
+                           const char *message);
+
+/* Compiles text as a part of the template, for this call only: it may use the template's partials,
+ * and for a section the delimiters in force there. The piece is yours, so that a callback that
+ * leaves by longjmp can leave it to whoever collects it. */
+bool cf_template_call_compile(const struct cf_template_call *call, const char *text, size_t len,
+                              struct cf_template_piece **out, struct cf_error *err);
+void cf_template_piece_free(struct cf_template_piece *piece);
+
+/* Renders a piece with the values that the tag sees: to out, or, if that is NULL, in place of the
+ * tag, where nothing is escaped. */
+bool cf_template_call_render(struct cf_template_call *call, const struct cf_template_piece *piece,
+                             struct cf_buf *out, struct cf_error *err);
+
+/* Puts text in place of the tag: as it is, or escaped where the tag's values are. */
+void cf_template_call_add(struct cf_template_call *call, const char *text, size_t len);
 
 /* --- data in cJSON --- */
 

@@ -1,161 +1,35 @@
-/* Walks the nodes of a compiled template. All state is on the C stack (contexts and indents are
- * linked through the frames), so a callback of the data source may leave by longjmp. */
-#include "confab/template.h"
+/* Walks the nodes of a compiled template. All state is on the C stack (contexts, indents and given
+ * blocks are linked through the frames), so a callback of the data source may leave by longjmp. */
+#include "template/render.h"
 
 #include "confab/buf.h"
 #include "confab/error.h"
-#include "template/nearest.h"
-#include "template/program.h"
 
 #include <string.h>
 
-/* A value that names are looked up in; the root is the outermost. */
-struct context {
-    struct cf_value value;
-    const struct context *outer;
-};
-
-/* White space before each line of a partial that stood indented. */
-struct indent {
-    const char *text;
-    uint32_t len;
-    const struct indent *outer;
-};
-
-struct render {
-    const struct cf_template *tmpl;
-    const struct cf_template_data *data;
-    struct cf_buf *out;
-    struct cf_error *err;
-    unsigned depth;              /* of sections and partials */
-};
-
-/* Where the walk is. */
-struct place {
-    const struct cf_template_unit *unit;
-    const struct context *context;
-    const struct indent *indent;
-};
-
-static bool render_nodes(struct render *render, const struct place *place, uint32_t from,
-                         uint32_t to);
-
-static const char *kind_name(enum cf_value_kind kind)
-{
-    static const char *const names[] = {
-        [CF_VALUE_NULL] = "null", [CF_VALUE_FALSE] = "false", [CF_VALUE_TEXT] = "text",
-        [CF_VALUE_LIST] = "a list", [CF_VALUE_MAP] = "a map",
-    };
-    return names[kind];
-}
-
-static enum cf_value_kind kind_of(const struct render *render, struct cf_value value)
-{
-    return render->data->kind(render->data->self, value);
-}
-
-static uint64_t mark(const struct render *render)
+static uint64_t mark(const struct cf_render *render)
 {
     return render->data->mark != NULL ? render->data->mark(render->data->self) : 0;
 }
 
-static void release(const struct render *render, uint64_t to)
+static void release(const struct cf_render *render, uint64_t to)
 {
     if (render->data->release != NULL)
         render->data->release(render->data->self, to);
 }
 
-/* --- names --- */
-
-static size_t part_length(const char *name, size_t len)
+bool cf_render_enter(struct cf_render *render, const struct cf_render_place *place,
+                     const struct cf_template_node *node)
 {
-    const char *dot = memchr(name, '.', len);
-    return dot != NULL ? (size_t)(dot - name) : len;
-}
-
-static bool get_member(const struct render *render, struct cf_value parent, const char *name,
-                       size_t len, struct cf_value *out)
-{
-    return kind_of(render, parent) == CF_VALUE_MAP
-        && render->data->get(render->data->self, parent, name, len, out);
-}
-
-/* The value of a name: its first part is looked for from the innermost context outwards, each
- * further part only in what was found. On failure *out_found is the length of what was found, dots
- * included, and *out, if that is not 0, the value that lacks the rest. */
-static bool find_value(const struct render *render, const struct context *context,
-                       const char *name, size_t len, struct cf_value *out, size_t *out_found)
-{
-    size_t part = part_length(name, len);
-    size_t at = 0;
-
-    *out_found = 0;
-    if (len == 1 && *name == '.') {
-        *out = context->value;
-        return true;
-    }
-    while (context != NULL && !get_member(render, context->value, name, part, out))
-        context = context->outer;
-    if (context == NULL)
-        return false;
-
-    while (at + part < len) {
-        struct cf_value child;
-        at += part + 1;
-        part = part_length(name + at, len - at);
-        if (!get_member(render, *out, name + at, part, &child)) {
-            *out_found = at;
-            return false;
-        }
-        *out = child;
-    }
+    if (render->depth == CF_TEMPLATE_RENDER_DEPTH)
+        return cf_template_fail(render->tmpl, place->unit, node->tag, render->err,
+                                "sections and partials are nested more than %d deep",
+                                CF_TEMPLATE_RENDER_DEPTH);
+    render->depth++;
     return true;
 }
 
-static void offer_names(const struct render *render, struct cf_value map,
-                        struct cf_nearest *nearest)
-{
-    const struct cf_template_data *data = render->data;
-    const char *name;
-    size_t len;
-
-    if (data->name == NULL || kind_of(render, map) != CF_VALUE_MAP)
-        return;
-    for (size_t i = 0; (name = data->name(data->self, map, i, &len)) != NULL; i++)
-        cf_nearest_offer(nearest, name, len);
-}
-
-/* Says which name has no value, and what may have been meant. `found` and `parent` are what
- * find_value left. */
-static bool fail_missing(const struct render *render, const struct place *place,
-                         const struct cf_template_node *node, size_t found, struct cf_value parent)
-{
-    const char *name = place->unit->text + node->start;
-    int shown = cf_template_shown(name, node->len);
-    struct cf_nearest nearest;
-
-    if (found > 0 && kind_of(render, parent) != CF_VALUE_MAP)
-        return cf_template_fail(render->tmpl, place->unit, node->tag, render->err,
-                                "no value for \"%.*s\": \"%.*s\" is %s, not a map", shown, name,
-                                cf_template_shown(name, found - 1), name,
-                                kind_name(kind_of(render, parent)));
-
-    cf_nearest_init(&nearest, name + found, part_length(name + found, node->len - found));
-    if (found > 0) {
-        offer_names(render, parent, &nearest);
-    } else {
-        for (const struct context *c = place->context; c != NULL; c = c->outer)
-            offer_names(render, c->value, &nearest);
-    }
-    if (nearest.best[0] == '\0')
-        return cf_template_fail(render->tmpl, place->unit, node->tag, render->err,
-                                "no value for \"%.*s\"", shown, name);
-    return cf_template_fail(render->tmpl, place->unit, node->tag, render->err,
-                            "no value for \"%.*s\"; did you mean \"%.*s%s\"?", shown, name,
-                            cf_template_shown(name, found), name, nearest.best);
-}
-
-/* --- nodes --- */
+/* --- values --- */
 
 static void add_escaped(struct cf_buf *out, const char *text, size_t len)
 {
@@ -178,64 +52,55 @@ static void add_escaped(struct cf_buf *out, const char *text, size_t len)
     cf_buf_add(out, text + from, len - from);
 }
 
-static bool render_variable(struct render *render, const struct place *place,
+void cf_render_add(struct cf_render *render, const struct cf_template_node *node, const char *text,
+                   size_t len)
+{
+    if (render->tmpl->escape_html && node->type == CF_NODE_VARIABLE)
+        add_escaped(render->out, text, len);
+    else
+        cf_buf_add(render->out, text, len);
+}
+
+static bool render_variable(struct cf_render *render, const struct cf_render_place *place,
                             const struct cf_template_node *node)
 {
     const struct cf_template_data *data = render->data;
-    const char *name = place->unit->text + node->start;
-    int shown = cf_template_shown(name, node->len);
     struct cf_value value;
     size_t found;
     const char *text;
     size_t len;
 
-    if (!find_value(render, place->context, name, node->len, &value, &found))
-        return !render->tmpl->strict || fail_missing(render, place, node, found, value);
+    if (!cf_render_find(render, place->context, place->unit->text + node->start, node->len, &value,
+                        &found))
+        return !render->tmpl->strict || cf_render_fail_missing(render, place, node, found, value);
 
-    enum cf_value_kind kind = kind_of(render, value);
+    enum cf_value_kind kind = cf_render_kind(render, value);
     switch (kind) {
     case CF_VALUE_FALSE:
     case CF_VALUE_TEXT:
         text = data->text(data->self, value, &len);
-        if (render->tmpl->escape_html && node->type == CF_NODE_VARIABLE)
-            add_escaped(render->out, text, len);
-        else
-            cf_buf_add(render->out, text, len);
+        cf_render_add(render, node, text, len);
         return true;
-    case CF_VALUE_NULL:
-        return !render->tmpl->strict
-            || cf_template_fail(render->tmpl, place->unit, node->tag, render->err,
-                                "no value for \"%.*s\": it is null", shown, name);
+    case CF_VALUE_FUNCTION:
+        return cf_render_call(render, place, node, value);
     default:
-        return !render->tmpl->strict
-            || cf_template_fail(render->tmpl, place->unit, node->tag, render->err,
-                                "\"%.*s\" is %s, which has no text; name a member of it or use a "
-                                "section", shown, name, kind_name(kind));
+        return !render->tmpl->strict || cf_render_fail_kind(render, place, node, kind);
     }
 }
 
-static bool enter(struct render *render, const struct place *place,
-                  const struct cf_template_node *node)
-{
-    if (render->depth == CF_TEMPLATE_RENDER_DEPTH)
-        return cf_template_fail(render->tmpl, place->unit, node->tag, render->err,
-                                "sections and partials are nested more than %d deep",
-                                CF_TEMPLATE_RENDER_DEPTH);
-    render->depth++;
-    return true;
-}
+/* --- sections --- */
 
-static bool render_body(struct render *render, const struct place *place,
+static bool render_body(struct cf_render *render, const struct cf_render_place *place,
                         const struct cf_template_node *node, struct cf_value value)
 {
-    const struct context context = { value, place->context };
-    const struct place inside = { place->unit, &context, place->indent };
+    const struct cf_render_context context = { value, place->context };
+    const struct cf_render_place inside = { place->unit, &context, place->indent, place->given };
     uint32_t first = (uint32_t)(node - place->unit->nodes) + 1;
 
-    return render_nodes(render, &inside, first, node->end);
+    return cf_render_nodes(render, &inside, first, node->end);
 }
 
-static bool render_list(struct render *render, const struct place *place,
+static bool render_list(struct cf_render *render, const struct cf_render_place *place,
                         const struct cf_template_node *node, struct cf_value list)
 {
     const struct cf_template_data *data = render->data;
@@ -253,7 +118,7 @@ static bool render_list(struct render *render, const struct place *place,
     return true;
 }
 
-static bool is_true(const struct render *render, enum cf_value_kind kind, struct cf_value value)
+static bool is_true(const struct cf_render *render, enum cf_value_kind kind, struct cf_value value)
 {
     const struct cf_template_data *data = render->data;
     size_t len;
@@ -265,32 +130,36 @@ static bool is_true(const struct render *render, enum cf_value_kind kind, struct
     case CF_VALUE_LIST:
         return data->length(data->self, value) > 0;
     case CF_VALUE_MAP:
+    case CF_VALUE_FUNCTION:
+    case CF_VALUE_OTHER:
         return true;
     default:
         return false;
     }
 }
 
-static bool render_section(struct render *render, const struct place *place,
+static bool render_section(struct cf_render *render, const struct cf_render_place *place,
                            const struct cf_template_node *node)
 {
     struct cf_value value;
     size_t found;
     enum cf_value_kind kind = CF_VALUE_NULL;
 
-    if (find_value(render, place->context, place->unit->text + node->start, node->len, &value,
-                   &found))
-        kind = kind_of(render, value);
+    if (cf_render_find(render, place->context, place->unit->text + node->start, node->len, &value,
+                       &found))
+        kind = cf_render_kind(render, value);
 
     bool is_wanted = is_true(render, kind, value) == (node->type == CF_NODE_SECTION);
     if (!is_wanted)
         return true;
-    if (!enter(render, place, node))
+    if (kind == CF_VALUE_FUNCTION)
+        return cf_render_call(render, place, node, value);
+    if (!cf_render_enter(render, place, node))
         return false;
 
     bool ok;
     if (node->type == CF_NODE_INVERTED)
-        ok = render_nodes(render, place, (uint32_t)(node - place->unit->nodes) + 1, node->end);
+        ok = cf_render_nodes(render, place, (uint32_t)(node - place->unit->nodes) + 1, node->end);
     else if (kind == CF_VALUE_LIST)
         ok = render_list(render, place, node, value);
     else
@@ -299,23 +168,123 @@ static bool render_section(struct render *render, const struct place *place,
     return ok;
 }
 
-static bool render_partial(struct render *render, const struct place *place,
+/* --- partials --- */
+
+/* The unit whose name a variable holds. False: it failed; *out may be CF_UNIT_NONE. */
+static bool find_dynamic(struct cf_render *render, const struct cf_render_place *place,
+                         const struct cf_template_node *node, uint32_t *out)
+{
+    const struct cf_template_data *data = render->data;
+    bool is_strict = render->tmpl->strict;
+    struct cf_value value;
+    size_t found;
+    size_t len;
+
+    *out = CF_UNIT_NONE;
+    if (!cf_render_find(render, place->context, place->unit->text + node->start, node->len, &value,
+                        &found))
+        return !is_strict || cf_render_fail_missing(render, place, node, found, value);
+
+    enum cf_value_kind kind = cf_render_kind(render, value);
+    if (kind != CF_VALUE_TEXT && kind != CF_VALUE_FALSE)
+        return !is_strict || cf_render_fail_kind(render, place, node, kind);
+
+    const char *name = data->text(data->self, value, &len);
+    *out = cf_template_find_partial(render->tmpl, name, len);
+    return *out != CF_UNIT_NONE || !is_strict
+        || cf_template_fail_partial(render->tmpl, place->unit, node->tag, render->err, name, len);
+}
+
+static bool render_partial(struct cf_render *render, const struct cf_render_place *place,
                            const struct cf_template_node *node)
 {
-    const struct cf_template_unit *unit = &render->tmpl->units[node->end];
-    const struct indent indent = {
-        place->unit->text + node->tag - node->indent, node->indent, place->indent,
-    };
-    const struct place inside = { unit, place->context, &indent };
+    uint32_t number = node->unit;
 
-    if (!enter(render, place, node))
+    if (number == CF_UNIT_DYNAMIC && !find_dynamic(render, place, node, &number))
         return false;
-    bool ok = render_nodes(render, &inside, 0, unit->node_count);
+    if (number == CF_UNIT_NONE)
+        return true;
+
+    const struct cf_template_unit *unit = &render->tmpl->units[number];
+    const struct cf_render_indent indent = {
+        place->unit->text + node->indent, node->indent_len, place->indent,
+    };
+    const struct cf_render_given given = {
+        place->unit, (uint32_t)(node - place->unit->nodes) + 1, node->end, place->given,
+    };
+    const struct cf_render_place inside = {
+        unit, place->context, node->indent_len > 0 ? &indent : place->indent,
+        given.first < given.end ? &given : place->given,
+    };
+
+    if (!cf_render_enter(render, place, node))
+        return false;
+    bool ok = cf_render_nodes(render, &inside, 0, unit->node_count);
     render->depth--;
     return ok;
 }
 
-static void add_indent(struct cf_buf *out, const struct indent *indent)
+/* --- blocks --- */
+
+/* The content that was given to a block: by the outermost of the parents around it, which knows
+ * best what it wants. NULL if none did. */
+static const struct cf_template_node *find_given(const struct cf_render_place *place,
+                                                 const struct cf_template_node *block,
+                                                 const struct cf_render_given **out_by)
+{
+    const char *name = place->unit->text + block->start;
+    const struct cf_template_node *found = NULL;
+
+    for (const struct cf_render_given *given = place->given; given != NULL; given = given->outer) {
+        const struct cf_template_unit *unit = given->unit;
+        for (uint32_t i = given->first; i < given->end; i = unit->nodes[i].end) {
+            const struct cf_template_node *node = &unit->nodes[i];
+            if (node->len == block->len
+                && memcmp(unit->text + node->start, name, node->len) == 0) {
+                found = node;
+                *out_by = given;
+                break;
+            }
+        }
+    }
+    return found;
+}
+
+/* Content that was given sees the values where the block stands, and fills its own blocks from
+ * where it was given. */
+static bool render_block(struct cf_render *render, const struct cf_render_place *place,
+                         const struct cf_template_node *node)
+{
+    const struct cf_render_given *by = NULL;
+    const struct cf_template_node *content = find_given(place, node, &by);
+    const struct cf_render_indent indent = {
+        place->unit->text + node->indent, node->indent_len, place->indent,
+    };
+    struct cf_render_place inside = *place;
+
+    /* Its own content was written where it stands: only what was taken out of it goes back. */
+    if (node->indent_len > 0 && (content != NULL || node->is_alone))
+        inside.indent = &indent;
+    if (content != NULL) {
+        inside.unit = by->unit;
+        inside.given = by->outer;
+    } else {
+        content = node;
+    }
+    if (!node->is_alone)
+        render->begun = render->out->len;
+
+    if (!cf_render_enter(render, place, node))
+        return false;
+    bool ok = cf_render_nodes(render, &inside,
+                              (uint32_t)(content - inside.unit->nodes) + 1, content->end);
+    render->depth--;
+    return ok;
+}
+
+/* --- the walk --- */
+
+static void add_indent(struct cf_buf *out, const struct cf_render_indent *indent)
 {
     if (indent == NULL)
         return;
@@ -323,8 +292,8 @@ static void add_indent(struct cf_buf *out, const struct indent *indent)
     cf_buf_add(out, indent->text, indent->len);
 }
 
-static bool render_nodes(struct render *render, const struct place *place, uint32_t from,
-                         uint32_t to)
+bool cf_render_nodes(struct cf_render *render, const struct cf_render_place *place, uint32_t from,
+                     uint32_t to)
 {
     const struct cf_template_unit *unit = place->unit;
 
@@ -348,9 +317,15 @@ static bool render_nodes(struct render *render, const struct place *place, uint3
             break;
         case CF_NODE_PARTIAL:
             ok = render_partial(render, place, node);
+            i = node->end - 1;
+            break;
+        case CF_NODE_BLOCK:
+            ok = render_block(render, place, node);
+            i = node->end - 1;
             break;
         case CF_NODE_INDENT:
-            add_indent(render->out, place->indent);
+            if (place->indent != NULL && render->out->len != render->begun)
+                add_indent(render->out, place->indent);
             break;
         }
         if (!ok)
@@ -366,9 +341,12 @@ static bool render_nodes(struct render *render, const struct place *place, uint3
 bool cf_template_render(const struct cf_template *tmpl, const struct cf_template_data *data,
                         struct cf_buf *out, struct cf_error *err)
 {
-    const struct context root = { data->root, NULL };
-    const struct place place = { &tmpl->units[0], &root, NULL };
-    struct render render = { .tmpl = tmpl, .data = data, .out = out, .err = err };
+    const struct cf_render_context around = { data->around, NULL };
+    const struct cf_render_context root = { data->root, data->has_around ? &around : NULL };
+    const struct cf_render_place place = { .unit = &tmpl->units[0], .context = &root };
+    struct cf_render render = {
+        .tmpl = tmpl, .data = data, .out = out, .err = err, .begun = SIZE_MAX,
+    };
 
-    return render_nodes(&render, &place, 0, tmpl->units[0].node_count);
+    return cf_render_nodes(&render, &place, 0, tmpl->units[0].node_count);
 }

@@ -21,7 +21,7 @@
 #define FILE_MAX (1u << 20)
 
 static const char *const files[] = { "interpolation", "sections", "inverted", "comments",
-                                     "delimiters", "partials" };
+                                     "delimiters", "partials", "~inheritance", "~dynamic-names" };
 
 /* NULL if there is no such file. */
 static cJSON *read_spec(const char *name)

@@ -156,8 +156,6 @@ static struct error_row error_rows[] = {
       "template t, line 1, column 1: delimiters have no space and no = in them, and are two" },
     { "a delimiter is short", "{{=12345678901234567 b=}}", "{}",
       "template t, line 1, column 1: a delimiter has at most 16 bytes" },
-    { "an unknown kind of tag is refused", "{{$a}}", "{}",
-      "template t, line 1, column 1: $ is not known at the start of a tag" },
     { "a template is valid UTF-8", "ab\xFF", "{}",
       "template t, line 1, column 3: the text is not valid UTF-8" },
     { "a missing partial is named", "{{>p}}", "{}",
@@ -255,15 +253,16 @@ static void errors_in_a_partial_name_it(void **state)
     const struct cf_template_partial partials[] = {
         PARTIAL("p", "a\n{{x}}"), PARTIAL("q", "{{#x}}"),
     };
-    const struct cf_template_options options = { .strict = true, .partials = partials,
-                                                 .partial_count = 2 };
+    struct cf_template_options options = { .strict = true, .partials = partials,
+                                           .partial_count = 1 };
 
     expect_error("{{>p}}", "{}", &options,
                  "template t, partial p, line 2, column 1: no value for \"x\"");
-    expect_error("{{>q}}", "{}", &options,
-                 "template t, partial q, line 1, column 1: \"x\" is opened but not closed");
     expect_error("{{>pp}}", "{}", &options,
                  "template t, line 1, column 1: there is no partial \"pp\"; did you mean \"p\"?");
+    options.partial_count = 2;
+    expect_error("not used", "{}", &options,
+                 "template t, partial q, line 1, column 1: \"x\" is opened but not closed");
 }
 
 static void a_partial_may_use_itself_while_the_data_go_deeper(void **state)
@@ -278,6 +277,133 @@ static void a_partial_may_use_itself_while_the_data_go_deeper(void **state)
     expect_error("{{>n}}", "{\"v\":1,\"c\":true}", &options,
                  "template t, partial n, line 1, column 13: sections and partials are nested more "
                  "than 256 deep");
+}
+
+static void messages_count_from_the_place_in_the_file(void **state)
+{
+    (void)state;
+    const struct cf_template_partial partial = PARTIAL("p", "\n{{y}}");
+    const struct cf_template_options options = { .strict = true, .partials = &partial,
+                                                 .partial_count = 1, .first_line = 5,
+                                                 .first_column = 3 };
+
+    expect_error("a\nb {{x}}", "{}", &options,
+                 "template t, line 6, column 5: no value for \"x\"");
+    expect_error("a{{>p}}", "{}", &options,
+                 "template t, partial p, line 2, column 1: no value for \"y\"");
+}
+
+static void a_variable_may_name_a_partial(void **state)
+{
+    (void)state;
+    const struct cf_template_partial partials[] = {
+        PARTIAL("text", "T{{c}}"), PARTIAL("image", "I{{c}}"),
+    };
+    struct cf_template_options options = { .strict = true, .partials = partials,
+                                           .partial_count = 2 };
+
+    expect("{{#l}}{{>*kind}}{{> * k.i }};{{/l}}", "{\"l\":[{\"kind\":\"text\",\"c\":1},"
+           "{\"kind\":\"image\",\"c\":2}],\"k\":{\"i\":\"text\"}}", &options, "T1T1;I2T2;");
+    expect("{{<*k}}{{/*k}}{{<* k}}{{/* k}}", "{\"k\":\"text\",\"c\":1}", &options, "T1T1");
+    expect_error("a{{>*kind}}", "{\"kind\":\"txet\"}", &options,
+                 "template t, line 1, column 2: there is no partial \"txet\"; did you mean "
+                 "\"text\"?");
+    expect_error("{{>*knd}}", "{\"kind\":\"text\"}", &options,
+                 "template t, line 1, column 1: no value for \"knd\"; did you mean \"kind\"?");
+    expect_error("{{>*kind}}", "{\"kind\":[1]}", &options,
+                 "template t, line 1, column 1: \"kind\" is a list, which has no text; name a "
+                 "member of it or use a section");
+    expect_error("{{>*}}", "{}", &options, "template t, line 1, column 1: the tag has no name");
+    expect_error("{{<*k}}{{/k}}", "{}", &options,
+                 "template t, line 1, column 8: \"k\" is closed, but \"k\" was opened last");
+    options.strict = false;
+    expect("[{{>*knd}}{{>*l}}{{>*x}}]", "{\"l\":[1],\"x\":\"y\"}", &options, "[]");
+}
+
+/* --- parents and blocks --- */
+
+struct block_row { const char *name, *text, *base, *expected; };
+
+static struct block_row block_rows[] = {
+    { "a parent is rendered with the blocks that it is given",
+      "{{<base}}{{$a}}1{{/a}}{{$b}}2{{/b}}{{/base}}", "<{{$a}}x{{/a}}{{$b}}y{{/b}}{{$c}}z{{/c}}>",
+      "<12z>" },
+    { "a block given twice counts once, the first", "{{<base}}{{$a}}1{{/a}}{{$a}}2{{/a}}{{/base}}",
+      "{{$a}}{{/a}}", "1" },
+    { "a block has its own content in the template itself", "[{{$a}}{{x}}{{/a}}]", "", "[X]" },
+    { "what is in a parent but in no block is dropped",
+      "{{<base}}{{x}}{{#x}}{{$a}}1{{/a}}{{/x}}{{>base}}{{<base}}{{$a}}2{{/a}}{{/base}}{{/base}}",
+      "<{{$a}}{{/a}}>", "<>" },
+    { "blocks within a given block are filled from outside",
+      "{{<base}}{{$a}}[{{$a}}in{{/a}}]{{/a}}{{/base}}", "{{$a}}x{{/a}}", "[in]" },
+    { "parents reach through partials", "{{<base}}{{$a}}1{{/a}}{{/base}}", "{{>body}}", "<1>" },
+    { "a parent that ends its line is indented whole",
+      "  {{<base}}\n  {{$a}}\n    1\n    2\n  {{/a}}\n  {{/base}}\nend", "A\n{{$a}}\n{{/a}}\nB\n",
+      "  A\n  1\n  2\n  B\nend" },
+    { "a parent with text behind it is not", "  {{<base}}{{/base}} end", "A\nB", "  A\nB end" },
+    { "a parent with text before it is not", "x {{<base}}{{/base}}\nend", "A\nB", "x A\nB\nend" },
+    { "the indent of a block's own content is kept",
+      "{{<base}}{{/base}}", "A\n  {{$a}}\n    1\n\n      2\n  {{/a}}\nB",
+      "A\n    1\n\n      2\nB" },
+    { "a given block takes the indent of what it replaces",
+      "{{<base}}{{$a}}\n- 1\n\n  - 2\n{{/a}}{{/base}}", "A\n  {{$a}}\n    x\n  {{/a}}\nB",
+      "A\n    - 1\n\n      - 2\nB" },
+    { "a given line takes the indent too", "{{<base}}{{$a}}1{{/a}}{{/base}}",
+      "A\n{{$a}}\n  x\n{{/a}}\nB", "A\n  1B" },
+    { "tabs and spaces have no indent in common",
+      "{{<base}}{{$a}}\n\t1\n  2\n{{/a}}{{/base}}", "{{$a}}\n{{/a}}", "\t1\n  2\n" },
+    { "a block in a line leaves the line as it is", "{{<base}}{{$a}}\n1\n2{{/a}}{{/base}}",
+      "  x {{$a}}{{/a}} y", "  x 1\n2 y" },
+    { "sections in a block keep their place",
+      "{{<base}}{{$a}}\n  {{#l}}\n  - {{.}}\n  {{/l}}\n{{/a}}{{/base}}",
+      "A\n    {{$a}}\n    {{/a}}\nB", "A\n    - 1\n    - 2\nB" },
+    { "partials in a block are indented from there",
+      "{{<base}}{{$a}}\n    x\n      {{>lines}}\n{{/a}}{{/base}}", "{{$a}}\n  .\n{{/a}}\n",
+      "  x\n    1\n    2\n" },
+    { "lines may end in CR LF", "{{<base}}{{$a}}\r\n  1\r\n  \r\n  2\r\n{{/a}}{{/base}}\r\nend",
+      " {{$a}}\r\n {{/a}}\r\n", " 1\r\n \r\n 2\r\nend" },
+};
+
+static void check_block(void **state)
+{
+    const struct block_row *row = *state;
+    const struct cf_template_partial partials[] = {
+        { "base", row->base, strlen(row->base) }, PARTIAL("body", "<{{$a}}{{/a}}>"),
+        PARTIAL("lines", "1\n2\n"),
+    };
+    const struct cf_template_options options = { .strict = true, .partials = partials,
+                                                 .partial_count = 3 };
+
+    expect(row->text, "{\"x\":\"X\",\"l\":[1,2]}", &options, row->expected);
+}
+
+static void mistakes_with_parents_are_named(void **state)
+{
+    (void)state;
+    const struct cf_template_partial partials[] = {
+        PARTIAL("base", "{{$title}}{{/title}}"), PARTIAL("loop", "{{<loop}}{{/loop}}"),
+    };
+    struct cf_template_options options = { .strict = true, .partials = partials,
+                                           .partial_count = 2 };
+
+    expect_error("{{<bsae}}{{/bsae}}", "{}", &options,
+                 "template t, line 1, column 1: there is no partial \"bsae\"; did you mean "
+                 "\"base\"?");
+    expect_error("{{<base}}\n{{$titel}}x{{/titel}}{{/base}}", "{}", &options,
+                 "template t, line 2, column 1: there is no block \"titel\" to fill; did you mean "
+                 "\"title\"?");
+    expect_error("{{<base}}{{/bas}}", "{}", &options,
+                 "template t, line 1, column 10: \"bas\" is closed, but \"base\" was opened last");
+    expect_error("{{<base}}", "{}", &options,
+                 "template t, line 1, column 1: \"base\" is opened but not closed");
+    expect_error("{{>loop}}", "{}", &options,
+                 "template t, partial loop, line 1, column 1: sections and partials are nested more "
+                 "than 256 deep");
+    expect_error("{{<base}}{{$title}}{{nmae}}{{/title}}{{/base}}", "{\"name\":1}", &options,
+                 "template t, line 1, column 20: no value for \"nmae\"; did you mean \"name\"?");
+    options.strict = false;
+    expect("[{{<bsae}}{{$x}}1{{/x}}{{/bsae}}{{<base}}{{$titel}}x{{/titel}}{{/base}}]", "{}", &options,
+           "[]");
 }
 
 /* --- bounds --- */
@@ -403,10 +529,14 @@ static void large_templates_and_values_render_in_one_pass(void **state)
 static void the_variables_are_listed_once_in_order(void **state)
 {
     (void)state;
-    static const char *const expected[] = { "b", "a.c", "a", "z", "p" };
-    const char *text = "{{b}}{{a.c}}{{#a}}{{.}}{{b}}{{>part}}{{/a}}{{^z}}{{{a.c}}}{{/z}}";
-    const struct cf_template_partial partial = PARTIAL("part", "{{a}}{{&p}}");
-    const struct cf_template_options options = { .partials = &partial, .partial_count = 1 };
+    static const char *const expected[] = { "b", "a.c", "a", "z", "q", "p", "own" };
+    const char *text = "{{b}}{{a.c}}{{#a}}{{.}}{{b}}{{>part}}{{/a}}{{^z}}{{{a.c}}}{{/z}}"
+                       "{{<base}}{{not}}{{$x}}{{q}}{{/x}}{{/base}}";
+    const struct cf_template_partial partials[] = {
+        PARTIAL("base", "{{$x}}{{own}}{{/x}}"), PARTIAL("other", "{{not_used}}"),
+        PARTIAL("part", "{{a}}{{&p}}"),
+    };
+    const struct cf_template_options options = { .partials = partials, .partial_count = 3 };
     struct cf_template *tmpl = NULL;
     size_t count;
 
@@ -418,6 +548,23 @@ static void the_variables_are_listed_once_in_order(void **state)
     assert_string_equal(cf_template_name(tmpl), "names");
     cf_template_free(tmpl);
     cf_template_free(NULL);
+}
+
+static void a_variable_that_names_a_partial_may_need_all_names(void **state)
+{
+    (void)state;
+    static const char *const expected[] = { "k", "a", "b" };
+    const struct cf_template_partial partials[] = { PARTIAL("2", "{{b}}"), PARTIAL("1", "{{a}}") };
+    const struct cf_template_options options = { .partials = partials, .partial_count = 2 };
+    struct cf_template *tmpl = NULL;
+    size_t count;
+
+    assert_true(cf_template_compile("t", "{{>*k}}{{>*k}}", 14, &options, &tmpl, NULL));
+    const char *const *names = cf_template_variables(tmpl, &count);
+    assert_int_equal(count, COUNT(expected));
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(names[i], expected[i]);
+    cf_template_free(tmpl);
 }
 
 static void a_template_without_variables_lists_none(void **state)
@@ -495,15 +642,20 @@ static void values_are_released_when_they_are_done_with(void **state)
     cf_template_free(tmpl);
 }
 
+#define OTHERS 19    /* tests that are no rows */
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(text_rows) + COUNT(error_rows) + 15] = {
+    struct CMUnitTest tests[COUNT(text_rows) + COUNT(error_rows) + COUNT(block_rows) + OTHERS] = {
         cmocka_unit_test(what_is_missing_is_empty_when_not_strict),
         cmocka_unit_test(html_is_escaped_when_asked_for),
         cmocka_unit_test(partials_see_the_values_where_they_are_used),
         cmocka_unit_test(indents_of_nested_partials_add_up_and_spare_empty_lines),
         cmocka_unit_test(errors_in_a_partial_name_it),
         cmocka_unit_test(a_partial_may_use_itself_while_the_data_go_deeper),
+        cmocka_unit_test(a_variable_may_name_a_partial),
+        cmocka_unit_test(mistakes_with_parents_are_named),
+        cmocka_unit_test(messages_count_from_the_place_in_the_file),
         cmocka_unit_test(what_stands_side_by_side_is_not_nested),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(a_text_over_a_megabyte_is_refused),
@@ -511,10 +663,11 @@ int main(void)
         cmocka_unit_test(a_long_name_is_cut_in_messages),
         cmocka_unit_test(large_templates_and_values_render_in_one_pass),
         cmocka_unit_test(the_variables_are_listed_once_in_order),
+        cmocka_unit_test(a_variable_that_names_a_partial_may_need_all_names),
         cmocka_unit_test(a_template_without_variables_lists_none),
         cmocka_unit_test(values_are_released_when_they_are_done_with),
     };
-    struct CMUnitTest *test = tests + 15;
+    struct CMUnitTest *test = tests + OTHERS;
 
     for (size_t i = 0; i < COUNT(text_rows); i++)
         *test++ = (struct CMUnitTest){ .name = text_rows[i].name, .test_func = check_text,
@@ -522,5 +675,8 @@ int main(void)
     for (size_t i = 0; i < COUNT(error_rows); i++)
         *test++ = (struct CMUnitTest){ .name = error_rows[i].name, .test_func = check_error,
                                        .initial_state = &error_rows[i] };
+    for (size_t i = 0; i < COUNT(block_rows); i++)
+        *test++ = (struct CMUnitTest){ .name = block_rows[i].name, .test_func = check_block,
+                                       .initial_state = &block_rows[i] };
     return cmocka_run_group_tests_name("template", tests, NULL, NULL);
 }
