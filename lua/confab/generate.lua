@@ -66,7 +66,9 @@ end
 local template_rows = setmetatable({}, { __mode = "k" })
 
 --- The database's row of a template; written at its first use.
-local function template_row(tmpl)
+---@param tmpl confab.Template
+---@return integer?
+function generate.template_row(tmpl)
   if flags.plan then return nil end
   local row = template_rows[tmpl]
   if not row then
@@ -130,7 +132,7 @@ function generate.with_template(ctx, tmpl, params, overrides)
   for name, value in pairs(overrides) do call[name] = value end
   local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
   local tries = overrides.tries or tmpl.tries or ctx.tries or 1
-  call.template, call.template_name, call.tries = template_row(tmpl), tmpl.name, tries
+  call.template, call.template_name, call.tries = generate.template_row(tmpl), tmpl.name, tries
   local request = ask.request(ctx, call)
 
   local calls, cost = {}, 0
@@ -171,7 +173,9 @@ end
 function generate.row(conv, part)
   local fields = core.conversation.fields(conv)
   local calls = {}
-  for i, call in ipairs(fields.calls or {}) do calls[i] = { first = 0, last = math.max(#conv - 1, 0), call = call } end
+  for i, call in ipairs(fields.calls or {}) do
+    calls[i] = type(call) == "table" and call or { first = 0, last = math.max(#conv - 1, 0), call = call }
+  end
   local row = {
     conversation = conv, part = part, template = fields.template_row, status = fields.status,
     score = fields.score, breakdown = fields.breakdown and core.json.encode(fields.breakdown) or nil,
@@ -181,22 +185,58 @@ function generate.row(conv, part)
   for _, name in ipairs(COLUMNS) do
     if fields[name] ~= nil then row[name] = tostring(fields[name]) end
   end
+  if fields.branch then
+    row.branch_turn = fields.branch.turn
+    row.branch_of = core.conversation.fields(fields.branch.of).row
+  end
   return row
 end
 
+--- The rows of the conversations that an item made.
+---@param convs confab.Conversation[]
+---@return table[]
+function generate.rows(convs)
+  local rows, part_of = {}, {}
+  for i, conv in ipairs(convs) do
+    rows[i], part_of[conv] = generate.row(conv, i), i
+    local branch = core.conversation.fields(conv).branch
+    if branch and not rows[i].branch_of then rows[i].branch_part = part_of[branch.of] end
+  end
+  return rows
+end
+
 local text_or_number = { type = { "string", "number" } }
+
+--- The options that are columns of a conversation.
+generate.column_specs = {}
+for _, name in ipairs(COLUMNS) do generate.column_specs[name] = text_or_number end
+
+--- Fills in the columns that the options leave open from the item's parameters.
+---@param opts table
+---@param params table
+function generate.fill_columns(opts, params)
+  for _, name in ipairs(COLUMNS) do
+    local value = params[name]
+    if opts[name] == nil and (type(value) == "string" or type(value) == "number") then opts[name] = value end
+  end
+end
+
 local generate_specs = {
   template = { type = "table", required = true }, params = { type = "table", default = {} },
-  persona = text_or_number, emotion = text_or_number, topic = text_or_number, tier = text_or_number,
-  document_id = text_or_number, chunk_id = text_or_number,
   model = { type = "string" }, temperature = { type = "number", min = 0, max = 1 },
   max_tokens = { type = "integer", min = 1 }, tries = { type = "integer", min = 1 },
   on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },
 }
+for name, spec in next, generate.column_specs do generate_specs[name] = spec end
 
 --- Outside a run each conversation is an item of the script's own run, stored before it is returned.
-local function generate_alone(own, tmpl, params, overrides)
-  local base, n = keys.of { template = tmpl.name, params = params }, 0
+---@param own confab.Context
+---@param identity any  What the item is known by; JSON.
+---@param params any  Its parameters; JSON.
+---@param make fun(ctx: confab.Context): confab.Conversation
+---@return confab.Conversation
+function generate.alone(own, identity, params, make)
+  local base, n = keys.of(identity), 0
   local item
   repeat
     n = n + 1
@@ -204,9 +244,9 @@ local function generate_alone(own, tmpl, params, overrides)
   until item
   own.run:load(item)
   local ctx = setmetatable({ item = item }, { __index = own })
-  local ok, conv = pcall(generate.with_template, ctx, tmpl, params, overrides)
+  local ok, conv = pcall(make, ctx)
   if not ok then
-    if not flags.plan and not conv.stops_run and errors.is(conv) then
+    if not flags.plan and errors.is(conv) and not conv.stops_run then
       own.run:finish(item, { state = "failed", error_kind = conv.kind, error_message = conv.message })
     end
     error(conv, 0)
@@ -215,7 +255,7 @@ local function generate_alone(own, tmpl, params, overrides)
     for stored in core.store.conversations { item = item.id } do return stored end
   end
   if flags.plan then return conv end
-  own.run:finish(item, { state = "done", conversations = { generate.row(conv, 1) } })
+  own.run:finish(item, { state = "done", conversations = generate.rows { conv } })
   return conv
 end
 
@@ -233,11 +273,12 @@ function generate.generate(opts)
   for name, value in pairs(opts) do
     if name ~= "template" and name ~= "params" then overrides[name] = value end
   end
-  if ctx.params == nil then return generate_alone(ctx, opts.template, opts.params, overrides) end
-  for _, name in ipairs(COLUMNS) do
-    local value = ctx.params[name]
-    if overrides[name] == nil and (type(value) == "string" or type(value) == "number") then overrides[name] = value end
+  if ctx.params == nil then
+    return generate.alone(ctx, { template = opts.template.name, params = opts.params }, opts.params, function(own)
+      return generate.with_template(own, opts.template, opts.params, overrides)
+    end)
   end
+  generate.fill_columns(overrides, ctx.params)
   return generate.with_template(ctx, opts.template, opts.params, overrides)
 end
 

@@ -3,6 +3,7 @@ local ask = require "confab.ask"
 local conversation = require "confab.conversation"
 local core = require "confab.core"
 local cost = require "confab.cost"
+local dialogue = require "confab.dialogue"
 local estimate = require "confab.estimate"
 local generate = require "confab.generate"
 local errors = require "confab.errors"
@@ -24,7 +25,7 @@ local confab = {
   lines = inputs.lines, csv = inputs.csv, jsonl = inputs.jsonl, list = inputs.list, chunks = inputs.chunks,
   sweep = sweep.new,
   template = template.new, template_file = template.file,
-  run = run.run, generate = generate.generate, ask = ask.ask,
+  run = run.run, generate = generate.generate, ask = ask.ask, dialogue = dialogue.dialogue,
   conversation = conversation.new, parse = conversation.parse,
   rule = scoring.rule, scoring = scoring, score = scoring.score, text = text, regex = core.regex,
   limiter = limiter.new, retry = retry.new,

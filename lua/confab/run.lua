@@ -136,9 +136,8 @@ end
 
 --- The conversations of an item, and their rows for the database.
 local function work_on(state, ctx, params)
-  local convs, rows = do_step(state, ctx, params), {}
-  for i, conv in ipairs(convs) do rows[i] = generate.row(conv, i) end
-  return convs, rows
+  local convs = do_step(state, ctx, params)
+  return convs, generate.rows(convs)
 end
 
 --- Offline an item that failed on the way to a reply is left as it is: it is finished, too.

@@ -156,6 +156,9 @@ static void fill_conversation(lua_State *L, int row, struct finish *finish, stru
     };
     cf_lua_read_int(L, row, "part", &out->part);
     cf_lua_read_int(L, row, "template", &out->template);
+    cf_lua_read_int(L, row, "branch_of", &out->branch_of);
+    cf_lua_read_int(L, row, "branch_part", &out->branch_part);
+    cf_lua_read_int(L, row, "branch_turn", &out->branch_turn);
     cf_lua_read_number(L, row, "score", &out->quality_score);
     cf_lua_read_int(L, row, "cost_pico", &out->cost_pico);
     cf_lua_read_bool(L, row, "truncated", &out->truncated);

@@ -206,6 +206,9 @@ bool cf_write_item_finish(struct cf_write *write, struct cf_store_tx *tx, struct
 
     for (size_t i = 0; i < finish->count; i++) {
         struct cf_conversation_new *conversation = &finish->conversations[i];
+        int64_t parent = conversation->branch_part;
+        if (parent > 0 && parent <= (int64_t)i)
+            conversation->branch_of = finish->conversations[parent - 1].conversation;
         if (!cf_conversation_insert(tx, &place, conversation, err))
             return false;
         if (!cf_status_is_accepted(conversation->status))

@@ -93,8 +93,9 @@ struct cf_conversation_new {
     int64_t cost_pico;               /* CF_COST_UNKNOWN is stored as NULL */
     const char *model;               /* that answered */
     bool truncated;                  /* salvaged from a reply that was cut off */
-    int64_t branch_of,
-        branch_turn; /* the conversation it continues, and the first turn that differs */
+    int64_t branch_of;               /* the conversation that its first turns are from; or */
+    int64_t branch_part;             /* the part of it, among those before it in the same message */
+    int64_t branch_turn;             /* the first turn that differs, from 0 */
     const struct cf_turn_row *turns;
     size_t turn_count;
     const struct cf_turn_call *calls;
