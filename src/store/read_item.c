@@ -115,36 +115,37 @@ bool cf_reader_first_unfinished(struct cf_reader *reader, int64_t run, bool any_
 
 /* --- journal --- */
 
-static bool fill_call(struct cf_journal_call *call, const struct cf_query *query,
-                      struct cf_error *err)
+bool cf_journal_call_fill(struct cf_journal_call *call, const struct cf_query *query, int first,
+                          struct cf_error *err)
 {
-    call->call = cf_column_int(query, 0);
-    cf_column_copy(query, 1, call->branch, sizeof call->branch);
-    if (sqlite3_column_bytes(query->stmt, 2) != CF_SHA256_SIZE)
+    memset(call, 0, sizeof *call);
+    call->call = cf_column_int(query, first);
+    cf_column_copy(query, first + 1, call->branch, sizeof call->branch);
+    if (sqlite3_column_bytes(query->stmt, first + 2) != CF_SHA256_SIZE)
         return cf_fail(err, CF_ERR_STORAGE, "%s: call %lld has a damaged request hash",
                        query->db->path, (long long)call->call);
-    memcpy(call->request_hash, sqlite3_column_blob(query->stmt, 2), CF_SHA256_SIZE);
-    call->ordinal = cf_column_int(query, 3);
-    cf_column_copy(query, 4, call->state, sizeof call->state);
-    call->set_aside = cf_column_int(query, 5) != 0;
-    call->attempts = cf_column_int(query, 6);
-    call->template = cf_column_int(query, 7);
-    call->max_tokens = cf_column_int(query, 8);
-    call->bound_pico = cf_column_count(query, 9);
-    call->at_risk_pico = cf_column_int(query, 10);
-    cf_column_copy(query, 11, call->model_answered, sizeof call->model_answered);
-    cf_column_copy(query, 12, call->stop_reason, sizeof call->stop_reason);
+    memcpy(call->request_hash, sqlite3_column_blob(query->stmt, first + 2), CF_SHA256_SIZE);
+    call->ordinal = cf_column_int(query, first + 3);
+    cf_column_copy(query, first + 4, call->state, sizeof call->state);
+    call->set_aside = cf_column_int(query, first + 5) != 0;
+    call->attempts = cf_column_int(query, first + 6);
+    call->template = cf_column_int(query, first + 7);
+    call->max_tokens = cf_column_int(query, first + 8);
+    call->bound_pico = cf_column_count(query, first + 9);
+    call->at_risk_pico = cf_column_int(query, first + 10);
+    cf_column_copy(query, first + 11, call->model_answered, sizeof call->model_answered);
+    cf_column_copy(query, first + 12, call->stop_reason, sizeof call->stop_reason);
     call->usage = (struct cf_token_usage){
-        .input = cf_column_count(query, 13),
-        .output = cf_column_count(query, 14),
-        .cache_write_5m = cf_column_count(query, 15),
-        .cache_write_1h = cf_column_count(query, 16),
-        .cache_read = cf_column_count(query, 17),
-        .thinking = cf_column_count(query, 18),
+        .input = cf_column_count(query, first + 13),
+        .output = cf_column_count(query, first + 14),
+        .cache_write_5m = cf_column_count(query, first + 15),
+        .cache_write_1h = cf_column_count(query, first + 16),
+        .cache_read = cf_column_count(query, first + 17),
+        .thinking = cf_column_count(query, first + 18),
     };
-    call->cost_pico = cf_column_count(query, 19);
-    call->latency_ms = cf_column_count(query, 20);
-    cf_column_copy(query, 21, call->request_id, sizeof call->request_id);
+    call->cost_pico = cf_column_count(query, first + 19);
+    call->latency_ms = cf_column_count(query, first + 20);
+    cf_column_copy(query, first + 21, call->request_id, sizeof call->request_id);
     return true;
 }
 
@@ -157,19 +158,15 @@ bool cf_reader_journal(struct cf_reader *reader, int64_t item, struct cf_journal
 
     struct cf_query query = cf_db_query(
         &reader->db,
-        "SELECT id, branch, request_hash, ordinal, state, set_aside, attempts, template,"
-        " max_tokens, bound_pico, at_risk_pico, model_answered, stop_reason, input_tokens,"
-        " output_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens,"
-        " thinking_tokens, cost_pico, latency_ms, request_id FROM calls INDEXED BY calls_item"
-        " WHERE item = ? ORDER BY id");
+        "SELECT " CF_JOURNAL_COLUMNS " FROM calls c INDEXED BY calls_item WHERE item = ?"
+        " ORDER BY c.id");
     cf_query_int(&query, item);
     while ((next = cf_query_next(&query, err)) > 0) {
         if (count == cap) {
             cap = cap == 0 ? 4 : cap * 2;
             calls = cf_realloc(calls, cap * sizeof *calls);
         }
-        memset(&calls[count], 0, sizeof calls[count]);
-        if (!fill_call(&calls[count], &query, err)) {
+        if (!cf_journal_call_fill(&calls[count], &query, 0, err)) {
             cf_query_end(&query);
             next = -1;
             break;

@@ -33,4 +33,15 @@ void cf_cursor_close(struct cf_query *query);
 const char *cf_keep_str(const struct cf_query *query, int column, struct cf_kept *kept);
 struct cf_text cf_keep_text(const struct cf_query *query, int column, struct cf_kept *kept);
 void cf_kept_clear(struct cf_kept *kept);
+
+/* What of `calls c` makes a cf_journal_call. */
+#define CF_JOURNAL_COLUMNS                                                                         \
+    "c.id, c.branch, c.request_hash, c.ordinal, c.state, c.set_aside, c.attempts, c.template,"     \
+    " c.max_tokens, c.bound_pico, c.at_risk_pico, c.model_answered, c.stop_reason,"                \
+    " c.input_tokens, c.output_tokens, c.cache_write_5m_tokens, c.cache_write_1h_tokens,"          \
+    " c.cache_read_tokens, c.thinking_tokens, c.cost_pico, c.latency_ms, c.request_id"
+
+/* Fills a call from these columns, of which the first has this number. */
+bool cf_journal_call_fill(struct cf_journal_call *call, const struct cf_query *query, int first,
+                          struct cf_error *err);
 #endif

@@ -20,7 +20,8 @@ enum cf_item_state cf_item_state_parse(const char *name);
     INT64_C(-1) /* not part of the plan: the item "" of calls outside a run */
 
 struct cf_item_draw {
-    struct cf_text key;              /* equal keys were numbered by the caller ("key#2") */
+    struct cf_text key;
+    bool is_numbered;                /* equal ones are told apart as "key", "key#2", "key#3" ... */
     int64_t ordinal;                 /* place in the plan, from 0, or CF_ITEM_NO_ORDINAL */
     struct cf_text params;           /* JSON */
 
@@ -31,6 +32,7 @@ struct cf_item_draw {
     bool    existed;
     bool    accepted;                /* was done, and all its conversations accepted */
     bool drawn_before; /* in this same drawing: the key is taken, nothing was changed */
+    int64_t number;                  /* 1, or that of "key#2" */
     char    error_kind[24];          /* of a failed one, "" otherwise */
 };
 
@@ -44,6 +46,15 @@ struct cf_write_item_draw {
     size_t count;
 };
 bool cf_write_item_draw(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
+
+/* The items at these places of the plan, first to last, are what the inputs have there: this drawing
+ * has drawn them, and nothing of them changes. */
+struct cf_write_item_stay {
+    struct cf_write write;
+    int64_t run, drawing;
+    int64_t first, last;             /* ordinals */
+};
+bool cf_write_item_stay(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 
 /* After the last draw of a pass over the whole input: what it did not draw becomes an orphan. */
 struct cf_write_item_orphans {
