@@ -150,7 +150,7 @@ const struct cf_command cf_command_mock = {
         "a limit that long after the start, itpm and otpm likewise.\n\n"
         "Kinds of faults, by chance (500:5%), number of arrival (reset@3-9) or time (529@10s-40s):\n"
         "  400 401 402 403 404 408 413 429 500 502 503 504 529 spend_cap    error replies\n"
-        "  reset reset_body cut trickle silent                              the connection\n"
+        "  reset reset_body cut trickle stall silent                        the connection\n"
         "  bad_envelope stream_error empty refusal max_tokens               odd replies with a 200\n"
         "  malformed malformed:WAY                                          text a model gets wrong\n\n"
         "The address is printed on one line. SIGINT or SIGTERM ends it and prints the counters; GET\n"

@@ -143,8 +143,8 @@ void cf_sim_answer_end(struct cf_sim_conn *conn, bool delivered_whole)
     }
     if (!sim->log.is_open)
         return;
-    bool has_status = conn->state != CF_SIM_SILENT
-                      && (conn->fault == NULL || conn->fault->kind != CF_SIM_FAULT_RESET);
+    bool has_status = conn->fault == NULL || (conn->fault->kind != CF_SIM_FAULT_SILENT
+                                              && conn->fault->kind != CF_SIM_FAULT_RESET);
     cf_buf_addf(&sim->log.lines, "{\"event\":\"end\",\"n\":%llu,\"t_ms\":%lld,\"status\":%d,\"fault\":",
                 (unsigned long long)conn->number, (long long)(now_of(sim) - sim->start_ms),
                 has_status ? reply->status : 0);

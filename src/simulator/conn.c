@@ -190,6 +190,11 @@ static bool deliver(struct cf_sim_conn *conn)
         cf_sim_conn_free(conn);
         return false;
     }
+    if (kind == CF_SIM_FAULT_STALL) {        /* half of it, and the connection stays */
+        write_reply(conn, body_len / 2, &is_whole);
+        conn->state = CF_SIM_SILENT;
+        return true;
+    }
     if (!write_reply(conn, body_len, &is_whole)) {
         cf_sim_conn_free(conn);
         return false;

@@ -29,6 +29,7 @@ static const struct {
     [CF_SIM_FAULT_RESET_BODY] = { "reset_body", 0 },
     [CF_SIM_FAULT_CUT] = { "cut", 0 },
     [CF_SIM_FAULT_TRICKLE] = { "trickle", 0 },
+    [CF_SIM_FAULT_STALL] = { "stall", 0 },
     [CF_SIM_FAULT_SILENT] = { "silent", 0 },
     [CF_SIM_FAULT_BAD_ENVELOPE] = { "bad_envelope", 0 },
     [CF_SIM_FAULT_STREAM_ERROR] = { "stream_error", 0 },

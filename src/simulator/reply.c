@@ -211,19 +211,21 @@ static void add_plain_event(const char *name, const char *data, struct cf_buf *o
     cf_buf_done(&text);
 }
 
-static void add_deltas(const struct message *message, int index, struct cf_rng *rng, struct cf_buf *out)
+/* The first text_len bytes of the text. */
+static void add_deltas(const struct message *message, int index, size_t text_len, struct cf_rng *rng,
+                       struct cf_buf *out)
 {
     bool is_tool = message->request->tool != NULL;
     struct cf_buf data;
     cf_buf_init(&data, CF_SIM_REPLY_MAX);
 
-    for (size_t at = 0; at < message->text.len;) {
+    for (size_t at = 0; at < text_len;) {
         size_t len = 1 + cf_rng_next(rng) % DELTA_MAX;
-        if (len >= message->text.len - at) {
-            len = message->text.len - at;
+        if (len >= text_len - at) {
+            len = text_len - at;
         } else {
             size_t whole = cf_utf8_valid_prefix(message->text.data + at, len);
-            while (whole == 0 && len < message->text.len - at)     /* longer than one character */
+            while (whole == 0 && len < text_len - at)     /* longer than one character */
                 whole = cf_utf8_valid_prefix(message->text.data + at, ++len);
             len = whole > 0 ? whole : len;
         }
@@ -238,9 +240,14 @@ static void add_deltas(const struct message *message, int index, struct cf_rng *
     cf_buf_done(&data);
 }
 
-static void add_block(const struct message *message, int index, struct cf_rng *rng, struct cf_buf *out)
+/* With is_half it breaks off in mid-text. */
+static void add_block(const struct message *message, int index, bool is_half, struct cf_rng *rng,
+                      struct cf_buf *out)
 {
     struct cf_buf data;
+    size_t text_len = message->text.len;
+    if (is_half)
+        text_len = cf_utf8_valid_prefix(cf_buf_str(&message->text), text_len / 2);
     cf_buf_init(&data, CF_SIM_REPLY_MAX);
     cf_buf_addf(&data, "{\"type\":\"content_block_start\",\"index\":%d,\"content_block\":", index);
     if (message->request->tool != NULL) {
@@ -252,10 +259,12 @@ static void add_block(const struct message *message, int index, struct cf_rng *r
     }
     add_event("content_block_start", &data, out);
     add_plain_event("ping", "{\"type\":\"ping\"}", out);
-    add_deltas(message, index, rng, out);
-    cf_buf_clear(&data);
-    cf_buf_addf(&data, "{\"type\":\"content_block_stop\",\"index\":%d}", index);
-    add_event("content_block_stop", &data, out);
+    add_deltas(message, index, text_len, rng, out);
+    if (!is_half) {
+        cf_buf_clear(&data);
+        cf_buf_addf(&data, "{\"type\":\"content_block_stop\",\"index\":%d}", index);
+        add_event("content_block_stop", &data, out);
+    }
     cf_buf_done(&data);
 }
 
@@ -280,7 +289,7 @@ static void add_stream(const struct message *message, bool has_error, struct cf_
         add_plain_event("content_block_stop", "{\"type\":\"content_block_stop\",\"index\":0}", out);
     }
     if (message->has_content)
-        add_block(message, index, rng, out);
+        add_block(message, index, has_error, rng, out);
     if (has_error) {
         add_plain_event("error", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
                         "\"message\":\"Overloaded\"}}", out);

@@ -19,8 +19,8 @@
  *   faults=F;F;...        F is KIND:SHARE% (by chance), KIND@N or KIND@N-M (by number of arrival,
  *                         from 1), KIND@TIME-TIME (by time since the start), or KIND (always).
  *                         Kinds: 400 401 402 403 404 408 413 429 500 502 503 504 529 spend_cap
- *                         reset reset_body cut trickle silent bad_envelope stream_error empty
- *                         refusal max_tokens malformed malformed:WAY (WAY: the names of
+ *                         reset reset_body cut trickle stall silent bad_envelope stream_error
+ *                         empty refusal max_tokens malformed malformed:WAY (WAY: the names of
  *                         tests/data/model_replies; without one, any of them)
  *   usage=plain|varied    varied: cache reads and writes, thinking, null and absent fields
  *   reply_bytes=N         the length to aim at for a conversation's JSON (default: by its turns)
