@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "confab/clock.h"
 #include "engine/models.h"
+#include "engine/stream.h"
 #include "store/store.h"
 
 struct cf_call *cf_attempt_call_of(struct cf_sender_message *message)
@@ -180,6 +181,22 @@ static void on_request_sent(struct cf_http_request *request, void *self)
     cf_limiter_sent(sender->limiter, &call->waiter, cf_now_ms(sender->clock));
 }
 
+static enum cf_http_piece on_request_piece(struct cf_http_request *request, const struct cf_http_result *so_far,
+                                           const char *bytes, size_t len, void *self)
+{
+    (void)self;
+    struct cf_call *call = (struct cf_call *)((char *)request - offsetof(struct cf_call, http));
+    return cf_stream_read(call->stream, so_far, bytes, len);
+}
+
+static void begin_stream(struct cf_call *call)
+{
+    cf_stream_begin(call->stream, call->attempts);
+    call->http.on_piece = on_request_piece;
+    if (call->http.timeouts.total_ms == 0)
+        call->http.timeouts.total_ms = cf_stream_total_ms(call->output_bound);
+}
+
 void cf_attempt_count_back(struct cf_sender *sender, struct cf_call *call)
 {
     sender->in_flight--;
@@ -238,6 +255,8 @@ static void handle_sent_stored(struct cf_sender *sender, struct cf_sender_messag
     call->http.on_sent = on_request_sent;
     call->http.on_done = cf_outcome_take;
     call->http.self = sender;
+    if (call->stream != NULL)
+        begin_stream(call);
     cf_outage_sending(sender);
     cf_http_send(sender->http, &call->http);
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "confab/money.h"
+#include "engine/stream.h"
 
 struct cf_call *cf_call_new(void)
 {
@@ -19,5 +20,6 @@ void cf_call_free(struct cf_call *call)
     cf_reply_done(&call->reply);
     free(call->body);
     free(call->raw);
+    cf_stream_free(call->stream);
     free(call);
 }

@@ -30,6 +30,7 @@ struct cf_key;
 struct cf_model;
 struct cf_sender;
 struct cf_sender_lane;
+struct cf_stream;
 
 #define CF_BRANCH_MAX 64    /* bytes with the NUL; "1.3.2" nests far enough */
 #define CF_ITEM_NAME_MAX 64
@@ -71,6 +72,7 @@ struct cf_call {
     struct cf_amounts amounts;            /* estimate for the limiter */
     void   (*on_retry)(struct cf_call *call, const struct cf_retry_step *step,
                        const struct cf_error *err);   /* net thread; may be NULL */
+    struct cf_stream *stream;             /* reads the reply while it arrives; NULL: the body asks for no stream */
 
     /* What came of it. Set when the completion is delivered. */
     bool     has_reply;                   /* else error says why not */

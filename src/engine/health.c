@@ -44,10 +44,11 @@ static void check_disk(struct cf_sender *sender)
 static void name_hanging(struct cf_sender *sender)
 {
     int64_t now = cf_loop_now(sender->loop);
-    int64_t total_ms = sender->timeouts.total_ms > 0 ? sender->timeouts.total_ms : CF_HTTP_TOTAL_MS;
     struct cf_call *call;
     DL_FOREACH (sender->calls, call) {
         bool is_under_way = call->http.transfer != NULL;
+        int64_t asked_ms = call->http.timeouts.total_ms;
+        int64_t total_ms = asked_ms > 0 ? asked_ms : CF_HTTP_TOTAL_MS;
         if (!is_under_way || call->was_named || now - call->begun_ms < total_ms + HANGING_GRACE_MS)
             continue;
         call->was_named = true;

@@ -173,8 +173,12 @@ static bool failed_to_connect(const struct cf_failure *failure)
 /* Whether it may be the service's, or the network's. */
 static bool is_of_service(const struct cf_failure *failure)
 {
+    struct cf_judgement judgement;
     switch (failure->transport) {
     case CF_TRANSPORT_OK: return failure->http_status >= 500;
+    case CF_TRANSPORT_STREAM_ERROR: /* with a status of 200: its type tells */
+        cf_retry_classify(failure, &judgement);
+        return judgement.verdict == CF_VERDICT_RETRY;
     case CF_TRANSPORT_TOO_LARGE:
     case CF_TRANSPORT_BAD_URL:
     case CF_TRANSPORT_CANCELLED: return false;

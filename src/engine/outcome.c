@@ -12,6 +12,7 @@
 #include "confab/money.h"
 #include "confab/retry_after.h"
 #include "engine/models.h"
+#include "engine/stream.h"
 #include "provider/anthropic.h"
 #include "provider/limits.h"
 #include "store/store.h"
@@ -245,6 +246,14 @@ static void fail_with_status(struct cf_sender *sender, struct cf_call *call,
     fail_attempt(sender, call, &failure);
 }
 
+/* A stream that began well and came to nothing. */
+static void fail_stream(struct cf_sender *sender, struct cf_call *call, struct cf_failure *failure,
+                        const struct cf_limit_headers *limits)
+{
+    failure->should_retry = should_retry_of(limits);
+    fail_attempt(sender, call, failure);
+}
+
 static void fail_without_reply(struct cf_sender *sender, struct cf_call *call,
                                const struct cf_http_result *result)
 {
@@ -381,7 +390,14 @@ void cf_outcome_take(struct cf_http_request *request, struct cf_http_result *res
     cf_limit_headers_read(&result->headers, &limits);
     snprintf(call->request_id, sizeof call->request_id, "%s", limits.request_id);
 
-    if (result->failure != CF_HTTP_OK)
+    struct cf_failure failure;
+    enum cf_stream_end end = CF_STREAM_ENDED_NOT;
+    if (call->stream != NULL)
+        end = cf_stream_conclude(call->stream, result, &failure);
+
+    if (end == CF_STREAM_ENDED_FAILED)
+        fail_stream(sender, call, &failure, &limits);
+    else if (result->failure != CF_HTTP_OK)
         fail_without_reply(sender, call, result);
     else if (result->status == 200)
         take_reply(sender, call, result, &limits);
