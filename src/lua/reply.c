@@ -29,13 +29,19 @@ void cf_lua_push_reply(lua_State *L, struct cf_reply *reply, const struct cf_lua
     memset(reply, 0, sizeof *reply);
 }
 
+/* The answer: what the model gave to a tool that it had to use, else its text. */
+static const char *answer_of(const struct cf_reply *reply, size_t *out_len)
+{
+    bool is_tool = reply->tool_input != NULL;
+    const char *text = is_tool ? reply->tool_input : reply->text;
+    *out_len = is_tool ? reply->tool_input_len : reply->text_len;
+    return text != NULL ? text : "";
+}
+
 const char *cf_lua_reply_text(lua_State *L, int idx, size_t *out_len)
 {
     const struct lua_reply *self = luaL_testudata(L, idx, REPLY_MT);
-    if (self == NULL)
-        return NULL;
-    *out_len = self->reply.text_len;
-    return self->reply.text != NULL ? self->reply.text : "";
+    return self != NULL ? answer_of(&self->reply, out_len) : NULL;
 }
 
 static int reply_gc(lua_State *L)
@@ -74,9 +80,9 @@ static void push_json(lua_State *L, struct lua_reply *self)
         return;
     }
     struct cf_error err;
-    const char *text = self->reply.tool_input != NULL ? self->reply.tool_input : self->reply.text;
-    size_t len = self->reply.tool_input != NULL ? self->reply.tool_input_len : self->reply.text_len;
-    if (text == NULL || !cf_lua_json_decode(L, text, len, &err)) {
+    size_t len;
+    const char *text = answer_of(&self->reply, &len);
+    if (!cf_lua_json_decode(L, text, len, &err)) {
         lua_pushboolean(L, false);
         lua_setiuservalue(L, 1, UV_JSON);
         lua_pushnil(L);
@@ -115,12 +121,12 @@ static int reply_index(lua_State *L)
     const char *name = luaL_checkstring(L, 2);
     const struct cf_reply *reply = &self->reply;
 
+    size_t len;
+    const char *text = answer_of(reply, &len);
     if (strcmp(name, "text") == 0)
-        lua_pushlstring(L, reply->text != NULL ? reply->text : "", reply->text_len);
+        lua_pushlstring(L, text, len);
     else if (strcmp(name, "json") == 0)
         push_json(L, self);
-    else if (strcmp(name, "tool_input") == 0)
-        lua_pushlstring(L, reply->tool_input != NULL ? reply->tool_input : "", reply->tool_input_len);
     else if (strcmp(name, "usage") == 0)
         push_usage(L, &reply->usage);
     else if (strcmp(name, "cost_pico") == 0)
@@ -152,8 +158,10 @@ static int reply_index(lua_State *L)
 
 static int reply_tostring(lua_State *L)
 {
+    size_t len;
     struct lua_reply *self = luaL_checkudata(L, 1, REPLY_MT);
-    lua_pushlstring(L, self->reply.text != NULL ? self->reply.text : "", self->reply.text_len);
+    const char *text = answer_of(&self->reply, &len);
+    lua_pushlstring(L, text, len);
     return 1;
 }
 

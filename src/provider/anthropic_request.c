@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "confab/buf.h"
 #include "confab/error.h"
+#include "provider/reply_schema.h"
 
 #define OWN_HOST "api.anthropic.com"
 
@@ -53,7 +54,7 @@ void cf_dropped_format(const struct cf_dropped *dropped, char out[CF_DROPPED_TEX
     const struct { bool is_dropped; const char *name; } each[] = {
         { dropped->temperature, "temperature" }, { dropped->top_p, "top_p" },
         { dropped->top_k, "top_k" }, { dropped->tool_choice, "tool_choice" },
-        { dropped->schema, "schema" }, { dropped->effort, "effort" },
+        { dropped->effort, "effort" },
     };
     size_t n = 0;
     out[0] = '\0';
@@ -66,11 +67,25 @@ void cf_dropped_format(const struct cf_dropped *dropped, char out[CF_DROPPED_TEX
 
 /* --- what is sent --- */
 
+/* How a reply is held to a schema. */
+enum form {
+    FORM_NONE,          /* there is no schema */
+    FORM_OUTPUT,        /* by the API, in the part of the schema that it takes */
+    FORM_TOOL,          /* as the input of a tool that the model must use */
+    FORM_PROMPT,        /* by words in the system prompt */
+};
+
+#define TOOL_BEFORE "[{\"name\":\"" CF_SCHEMA_TOOL "\",\"description\":\"Takes your answer.\",\"input_schema\":"
+#define TOOL_CHOICE "{\"type\":\"tool\",\"name\":\"" CF_SCHEMA_TOOL "\"}"
+
 /* The decisions between what was asked for and what the model takes. */
 struct plan {
     enum cf_thinking thinking;      /* CF_THINKING_LEAST: no field */
     const char *effort;             /* NULL: not sent */
-    bool temperature, top_p, top_k, tool_choice, schema;
+    bool temperature, top_p, top_k, tool_choice;
+    enum form form;
+    struct cf_buf schema;           /* of FORM_OUTPUT: what is sent */
+    struct cf_buf system;           /* of FORM_PROMPT: the system prompt with the schema */
     int64_t max_tokens;
 };
 
@@ -104,10 +119,32 @@ static void plan_sampling(const struct cf_chat_request *request, const struct cf
                   (features->sampling == CF_SAMPLING_BOTH || !request->has_temperature);
 }
 
+static void plan_schema(const struct cf_chat_request *request, const struct cf_features *features,
+                        struct plan *plan)
+{
+    struct cf_text schema = request->schema;
+    if (schema.data == NULL)
+        return;
+    if (features->structured_outputs && cf_reply_schema_narrow(schema, &plan->schema)) {
+        plan->form = FORM_OUTPUT;
+    } else if (features->forced_tools && plan->thinking != CF_THINKING_ENABLED &&
+               request->tools.data == NULL && cf_reply_schema_is_object(schema)) {
+        plan->form = FORM_TOOL;
+    } else {
+        plan->form = FORM_PROMPT;
+        cf_buf_add(&plan->system, request->system.data, request->system.len);
+        cf_buf_adds(&plan->system, request->system.len > 0 ? "\n\n" : "");
+        cf_buf_adds(&plan->system, CF_SCHEMA_PROMPT);
+        cf_buf_add(&plan->system, schema.data, schema.len);
+    }
+}
+
 static void make_plan(const struct cf_chat_request *request, const struct cf_features *features,
                       struct plan *plan)
 {
     *plan = (struct plan){ .thinking = cf_chat_request_thinking(request, features) };
+    cf_buf_init(&plan->schema, CF_REQUEST_BYTES_MAX);
+    cf_buf_init(&plan->system, CF_REQUEST_BYTES_MAX);
     plan->max_tokens = cf_chat_request_output_bound(request, features);
 
     if (request->effort != NULL && features->effort)
@@ -116,7 +153,7 @@ static void make_plan(const struct cf_chat_request *request, const struct cf_fea
         plan->effort = "low";
 
     plan_sampling(request, features, plan);
-    plan->schema = request->schema.data != NULL && features->structured_outputs;
+    plan_schema(request, features, plan);
     plan->tool_choice = request->tool_choice.data != NULL;
     if (is_forced(request->tool_choice) &&
         (!features->forced_tools || plan->thinking == CF_THINKING_ENABLED))
@@ -165,10 +202,10 @@ static bool check_prefill(const struct cf_chat_request *request, const struct cf
                        "messages[%zu].role is \"assistant\": the last must be user, as %.100s does "
                        "not continue an answer that was begun",
                        n, request->model);
-    if (plan->schema || is_thinking(plan, features))
+    if (plan->form != FORM_NONE || is_thinking(plan, features))
         return cf_fail(err, CF_ERR_CONFIG,
                        "messages[%zu].role is \"assistant\": the last must be user with %s", n,
-                       plan->schema ? "a schema" : "thinking");
+                       plan->form != FORM_NONE ? "a schema" : "thinking");
     char end = last->content.data[last->content.len - 1];
     if (end == ' ' || (end >= '\t' && end <= '\r'))
         return cf_fail(err, CF_ERR_CONFIG,
@@ -193,16 +230,20 @@ static void add_raw_field(struct cf_buf *body, const char *key, struct cf_text j
     cf_buf_add(body, json.data, json.len);
 }
 
-static void add_system(struct cf_buf *body, const struct cf_chat_request *request)
+static void add_system(struct cf_buf *body, const struct cf_chat_request *request,
+                       const struct plan *plan)
 {
-    if (request->system.len == 0)
+    struct cf_text system = request->system;
+    if (plan->form == FORM_PROMPT)
+        system = (struct cf_text){ cf_buf_str(&plan->system), plan->system.len };
+    if (system.len == 0)
         return;
     if (request->cache == CF_CACHE_NONE) {
-        add_text_field(body, "system", request->system);
+        add_text_field(body, "system", system);
         return;
     }
     cf_buf_adds(body, ",\"system\":[{\"type\":\"text\"");
-    add_text_field(body, "text", request->system);
+    add_text_field(body, "text", system);
     cf_buf_addf(body, ",\"cache_control\":{\"type\":\"ephemeral\"%s}}]",
                 request->cache == CF_CACHE_1H ? ",\"ttl\":\"1h\"" : "");
 }
@@ -250,20 +291,35 @@ static void add_thinking(struct cf_buf *body, const struct cf_chat_request *requ
     cf_buf_addc(body, '}');
 }
 
-static void add_output_config(struct cf_buf *body, const struct cf_chat_request *request,
-                              const struct plan *plan)
+static void add_output_config(struct cf_buf *body, const struct plan *plan)
 {
-    if (plan->effort == NULL && !plan->schema)
+    bool has_schema = plan->form == FORM_OUTPUT;
+    if (plan->effort == NULL && !has_schema)
         return;
     cf_buf_adds(body, ",\"output_config\":{");
     if (plan->effort != NULL)
-        cf_buf_addf(body, "\"effort\":\"%s\"%s", plan->effort, plan->schema ? "," : "");
-    if (plan->schema) {
-        cf_buf_adds(body, "\"format\":{\"type\":\"json_schema\"");
-        add_raw_field(body, "schema", request->schema);
+        cf_buf_addf(body, "\"effort\":\"%s\"%s", plan->effort, has_schema ? "," : "");
+    if (has_schema) {
+        cf_buf_adds(body, "\"format\":{\"type\":\"json_schema\",\"schema\":");
+        cf_buf_add(body, cf_buf_str(&plan->schema), plan->schema.len);
         cf_buf_addc(body, '}');
     }
     cf_buf_addc(body, '}');
+}
+
+static void add_tools(struct cf_buf *body, const struct cf_chat_request *request,
+                      const struct plan *plan)
+{
+    if (plan->form == FORM_TOOL) {
+        cf_buf_adds(body, ",\"tools\":" TOOL_BEFORE);
+        cf_buf_add(body, request->schema.data, request->schema.len);
+        cf_buf_adds(body, "}],\"tool_choice\":" TOOL_CHOICE);
+        return;
+    }
+    if (request->tools.data != NULL)
+        add_raw_field(body, "tools", request->tools);
+    if (plan->tool_choice)
+        add_raw_field(body, "tool_choice", request->tool_choice);
 }
 
 static void add_body(struct cf_buf *body, const struct cf_chat_request *request,
@@ -272,15 +328,12 @@ static void add_body(struct cf_buf *body, const struct cf_chat_request *request,
     cf_buf_adds(body, "{\"model\":");
     cf_json_add_string(body, request->model, strlen(request->model));
     cf_buf_addf(body, ",\"max_tokens\":%" PRId64, plan->max_tokens);
-    add_system(body, request);
+    add_system(body, request, plan);
     add_messages(body, request);
     add_sampling(body, request, plan);
     add_thinking(body, request, plan);
-    add_output_config(body, request, plan);
-    if (request->tools.data != NULL)
-        add_raw_field(body, "tools", request->tools);
-    if (plan->tool_choice)
-        add_raw_field(body, "tool_choice", request->tool_choice);
+    add_output_config(body, plan);
+    add_tools(body, request, plan);
     if (request->user_id.len > 0) {
         cf_buf_adds(body, ",\"metadata\":{\"user_id\":");
         cf_json_add_string(body, request->user_id.data, request->user_id.len);
@@ -302,19 +355,21 @@ bool cf_anthropic_build(const struct cf_chat_request *request, const struct cf_f
                        request->max_tokens, request->model, features->max_output);
 
     struct plan plan;
+    size_t before = body->len;
+    bool ok = false;
     make_plan(request, features, &plan);
     if (!check_thinking(request, features, &plan, err) ||
         !check_prefill(request, features, &plan, err))
-        return false;
+        goto done;
 
-    size_t before = body->len;
     add_body(body, request, &plan);
     if (!cf_buf_ok(body)) {
         body->len = before;
         body->failed = false;
         if (body->data != NULL)
             body->data[before] = '\0';
-        return cf_fail(err, CF_ERR_CONFIG, "the request is over %zu bytes", body->max);
+        cf_fail(err, CF_ERR_CONFIG, "the request is over %zu bytes", body->max);
+        goto done;
     }
 
     *dropped = (struct cf_dropped){
@@ -322,8 +377,11 @@ bool cf_anthropic_build(const struct cf_chat_request *request, const struct cf_f
         .top_p = request->has_top_p && !plan.top_p,
         .top_k = request->has_top_k && !plan.top_k,
         .tool_choice = request->tool_choice.data != NULL && !plan.tool_choice,
-        .schema = request->schema.data != NULL && !plan.schema,
         .effort = request->effort != NULL && !features->effort,
     };
-    return true;
+    ok = true;
+done:
+    cf_buf_done(&plan.schema);
+    cf_buf_done(&plan.system);
+    return ok;
 }

@@ -14,6 +14,7 @@
 #define THINKING_BUDGET_MIN 1024
 #define USER_ID_MAX         512     /* characters */
 #define BOUND_A_MESSAGE     16      /* tokens around each message, generously */
+#define BOUND_AN_OBJECT     64      /* bytes that are added to each object of a schema, generously */
 #define BOUND_TOOLS         1000    /* tokens that the provider adds for tools or a schema */
 
 /* --- checking --- */
@@ -279,6 +280,8 @@ int64_t cf_chat_request_input_bound(const struct cf_chat_request *request)
         bytes += request->messages[i].content.len;
 
     int64_t bound = (int64_t)bytes + BOUND_A_MESSAGE * (int64_t)request->message_count;
+    for (size_t i = 0; i < request->schema.len; i++)
+        bound += request->schema.data[i] == '{' ? BOUND_AN_OBJECT : 0;
     if (request->tools.data != NULL || request->schema.data != NULL)
         bound += BOUND_TOOLS;
     return bound;

@@ -69,7 +69,8 @@ bool cf_chat_request_hash(const struct cf_chat_request *request, uint8_t out[CF_
                           struct cf_error *err);
 
 /* The most input tokens the call can be billed for: a token is at least a byte of the text
- * sent, plus 16 a message, plus 1,000 with tools or a schema. */
+ * sent, plus 16 a message, plus 1,000 with tools or a schema, plus 64 for each object of a schema,
+ * which is closed and described before it is sent. */
 int64_t cf_chat_request_input_bound(const struct cf_chat_request *request);
 
 /* The most output tokens: max_tokens plus the room for thinking where it is not off, within the

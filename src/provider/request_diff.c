@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/json.h"
+#include "provider/reply_schema.h"
 
 static const cJSON *field(const cJSON *object, const char *name)
 {
@@ -19,6 +20,41 @@ static const char *system_text(const cJSON *body)
     if (cJSON_IsArray(system))
         system = field(cJSON_GetArrayItem(system, 0), "text");
     return cJSON_GetStringValue(system);
+}
+
+/* Where a schema stands in a system prompt that has one; NULL if it has none. */
+static const char *find_schema(const char *system)
+{
+    return system != NULL ? strstr(system, CF_SCHEMA_PROMPT) : NULL;
+}
+
+/* Whether the system prompts are the same but for a schema in them. */
+static bool same_system(const char *a, const char *b)
+{
+    const char *end_a = find_schema(a), *end_b = find_schema(b);
+    size_t len_a = a == NULL ? 0 : end_a != NULL ? (size_t)(end_a - a) : strlen(a);
+    size_t len_b = b == NULL ? 0 : end_b != NULL ? (size_t)(end_b - b) : strlen(b);
+    while (end_a != NULL && len_a > 0 && a[len_a - 1] == '\n')
+        len_a--;
+    while (end_b != NULL && len_b > 0 && b[len_b - 1] == '\n')
+        len_b--;
+    return len_a == len_b && (len_a == 0 || memcmp(a, b, len_a) == 0);
+}
+
+/* The tools of the script: not the one that stands for a schema. */
+static const cJSON *own_tools(const cJSON *body, const char *name)
+{
+    const char *forced = cJSON_GetStringValue(field(field(body, "tool_choice"), "name"));
+    return forced != NULL && strcmp(forced, CF_SCHEMA_TOOL) == 0 ? NULL : field(body, name);
+}
+
+/* The schema, in whichever form it was sent but as words of the system prompt. */
+static const cJSON *sent_schema(const cJSON *body)
+{
+    const cJSON *format = field(field(body, "output_config"), "format");
+    if (format == NULL && own_tools(body, "tools") == NULL)
+        return field(body, "tools");
+    return format;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -51,12 +87,12 @@ static void compare(const cJSON *before, const cJSON *after, char out[CF_REQUEST
         { "temperature", "temperature" },
         { "top_p", "top_p" },
         { "top_k", "top_k" },
-        { "tool_choice", "tool_choice" },
     };
     bool same_model = same_value(field(before, "model"), field(after, "model"));
     if (!same_model)
         add_name(out, "model");
-    if (!same_text(system_text(before), system_text(after)))
+    const char *old_system = system_text(before), *new_system = system_text(after);
+    if (!same_system(old_system, new_system))
         add_name(out, "system");
 
     const cJSON *old_messages = field(before, "messages"), *new_messages = field(after, "messages");
@@ -71,12 +107,15 @@ static void compare(const cJSON *before, const cJSON *after, char out[CF_REQUEST
             add_name(out, parameters[i].name);
     if (!same_value(field(before, "stop_sequences"), field(after, "stop_sequences")))
         add_name(out, "stop");
-    if (!same_value(field(before, "tools"), field(after, "tools")))
+    if (!same_parameter(own_tools(before, "tool_choice"), own_tools(after, "tool_choice"), same_model))
+        add_name(out, "tool_choice");
+    if (!same_value(own_tools(before, "tools"), own_tools(after, "tools")))
         add_name(out, "tools");
 
     const cJSON *old_output = field(before, "output_config"),
                 *new_output = field(after, "output_config");
-    if (!same_parameter(field(old_output, "format"), field(new_output, "format"), same_model))
+    if (!same_parameter(sent_schema(before), sent_schema(after), same_model) ||
+        (same_model && !same_text(find_schema(old_system), find_schema(new_system))))
         add_name(out, "schema");
     if (!same_parameter(field(old_output, "effort"), field(new_output, "effort"), same_model))
         add_name(out, "effort");

@@ -46,6 +46,11 @@ static const struct cf_features sonnet_3_5 = {
     .sampling = CF_SAMPLING_BOTH, .forced_tools = true, .prefill = true, .max_output = 8192,
 };
 
+static const struct cf_features sonnet_3_5_thinking = {
+    .sampling = CF_SAMPLING_BOTH, .forced_tools = true, .thinking = CF_THINKING_ENABLED,
+    .max_output = 8192,
+};
+
 static const struct cf_chat_message hello[] = { { "user", TEXT("Hello \"you\"") } };
 static const struct cf_chat_message prefilled[] = { { "user", TEXT("Go") },
                                                     { "assistant", TEXT("{") } };
@@ -105,16 +110,42 @@ static struct row rows[] = {
       ",\"thinking\":{\"type\":\"adaptive\"},\"output_config\":{\"effort\":\"high\"}}", "" },
     { "an effort that the model does not know is not", &haiku_4_5, { HELLO, .effort = "high" },
       BEGIN("100") "}", "effort" },
-    { "a schema goes out as it was written", &sonnet_5_5,
-      { HELLO, .schema = TEXT("{\"type\": \"object\", \"b\": 1, \"a\": 9007199254740993}") },
+    { "a schema goes out in the part that the API takes", &sonnet_5_5,
+      { HELLO, .schema = TEXT("{\"type\": \"integer\", \"enum\": [9007199254740993], \"minimum\": 1}") },
       BEGIN("2148") ",\"thinking\":{\"type\":\"between_tools\"},\"output_config\":{\"format\":"
-      "{\"type\":\"json_schema\",\"schema\":{\"type\": \"object\", \"b\": 1, "
-      "\"a\": 9007199254740993}}}}", "" },
-    { "effort and schema share a place", &opus_5_5, { HELLO, .schema = TEXT("{}") },
+      "{\"type\":\"json_schema\",\"schema\":{\"type\":\"integer\",\"enum\":[9007199254740993],"
+      "\"description\":\"{minimum: 1}\"}}}}", "" },
+    { "effort and schema share a place", &opus_5_5, { HELLO, .schema = TEXT("{\"type\":\"null\"}") },
       BEGIN("2148") ",\"thinking\":{\"type\":\"adaptive\"},\"output_config\":{\"effort\":\"low\","
-      "\"format\":{\"type\":\"json_schema\",\"schema\":{}}}}", "" },
-    { "3.5 has no structured output", &sonnet_3_5, { HELLO, .schema = TEXT("{}") },
-      BEGIN("100") "}", "schema" },
+      "\"format\":{\"type\":\"json_schema\",\"schema\":{\"type\":\"null\"}}}}", "" },
+    { "3.5 has no structured output: a tool is forced", &sonnet_3_5,
+      { HELLO, .schema = TEXT("{\"type\":\"object\"}") },
+      BEGIN("100") ",\"tools\":[{\"name\":\"reply\",\"description\":\"Takes your answer.\","
+      "\"input_schema\":{\"type\":\"object\"}}],"
+      "\"tool_choice\":{\"type\":\"tool\",\"name\":\"reply\"}}", "" },
+    { "so it is where structured output cannot say the schema", &opus_4_8,
+      { HELLO, .schema = TEXT("{\"type\":\"object\"}") },
+      BEGIN("100") ",\"tools\":[{\"name\":\"reply\",\"description\":\"Takes your answer.\","
+      "\"input_schema\":{\"type\":\"object\"}}],"
+      "\"tool_choice\":{\"type\":\"tool\",\"name\":\"reply\"}}", "" },
+    { "where no tool can be forced the prompt has the schema", &opus_5_5,
+      { HELLO, .system = TEXT("Be brief."), .schema = TEXT("{\"type\":\"object\"}") },
+      "{\"model\":\"m\",\"max_tokens\":2148,\"system\":\"Be brief.\\n\\nAnswer with JSON that fits "
+      "this JSON Schema, and with nothing else:\\n{\\\"type\\\":\\\"object\\\"}\","
+      "\"messages\":[{\"role\":\"user\",\"content\":\"Hello \\\"you\\\"\"}],"
+      "\"thinking\":{\"type\":\"adaptive\"},\"output_config\":{\"effort\":\"low\"}}", "" },
+    { "the input of a tool is an object: another schema is told", &sonnet_3_5,
+      { HELLO, .schema = TEXT("{\"type\":\"array\"}") },
+      "{\"model\":\"m\",\"max_tokens\":100,\"system\":\"Answer with JSON that fits this JSON Schema, "
+      "and with nothing else:\\n{\\\"type\\\":\\\"array\\\"}\","
+      "\"messages\":[{\"role\":\"user\",\"content\":\"Hello \\\"you\\\"\"}]}", "" },
+    { "no tool is forced for a schema while thinking by budget", &sonnet_3_5_thinking,
+      { HELLO, .schema = TEXT("{\"type\":\"object\"}"), .thinking = CF_THINKING_ENABLED,
+        .thinking_budget = 1024 },
+      "{\"model\":\"m\",\"max_tokens\":1124,\"system\":\"Answer with JSON that fits this JSON Schema, "
+      "and with nothing else:\\n{\\\"type\\\":\\\"object\\\"}\","
+      "\"messages\":[{\"role\":\"user\",\"content\":\"Hello \\\"you\\\"\"}],"
+      "\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1024}}", "" },
     { "a forced tool", &haiku_4_5,
       { HELLO, TOOLS, .tool_choice = TEXT("{\"type\":\"tool\",\"name\":\"f\"}") },
       BEGIN("100") ",\"tools\":[{\"name\":\"f\",\"input_schema\":{}}],"
@@ -198,7 +229,7 @@ static struct bad_row bad_rows[] = {
     { "a prefill where none is continued", &opus_4_8, { CALL(prefilled, 2) },
       "messages[2].role is \"assistant\": the last must be user, as m does not continue an answer "
       "that was begun" },
-    { "a prefill with a schema", &haiku_4_5, { CALL(prefilled, 2), .schema = TEXT("{}") },
+    { "a prefill with a schema", &haiku_4_5, { CALL(prefilled, 2), .schema = TEXT("{\"type\":\"null\"}") },
       "messages[2].role is \"assistant\": the last must be user with a schema" },
     { "a prefill with thinking", &haiku_4_5,
       { CALL(prefilled, 2), .thinking = CF_THINKING_ENABLED, .thinking_budget = 1024 },
@@ -211,7 +242,7 @@ static void refuses(void **state)
 {
     const struct bad_row *row = *state;
     struct cf_buf body;
-    struct cf_dropped dropped = { .schema = true };
+    struct cf_dropped dropped = { .effort = true };
     struct cf_error err;
 
     cf_buf_init(&body, CF_REQUEST_BYTES_MAX);
@@ -220,7 +251,7 @@ static void refuses(void **state)
     assert_int_equal(err.kind, CF_ERR_CONFIG);
     assert_string_equal(err.message, row->message);
     assert_string_equal(cf_buf_str(&body), "before");
-    assert_true(dropped.schema);
+    assert_true(dropped.effort);
     cf_buf_done(&body);
 }
 
@@ -287,10 +318,10 @@ static void the_header_fields_carry_key_and_version(void **state)
 static void everything_dropped_can_be_said(void **state)
 {
     (void)state;
-    struct cf_dropped all = { true, true, true, true, true, true };
+    struct cf_dropped all = { true, true, true, true, true };
     char text[CF_DROPPED_TEXT_MAX];
     cf_dropped_format(&all, text);
-    assert_string_equal(text, "temperature, top_p, top_k, tool_choice, schema, effort");
+    assert_string_equal(text, "temperature, top_p, top_k, tool_choice, effort");
 }
 
 int main(void)

@@ -15,6 +15,10 @@ struct row {
 
 #define ASK(text) "\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
 
+#define PROMPT "Answer with JSON that fits this JSON Schema, and with nothing else:\\n"
+#define TOOL(schema) "{\"tools\":[{\"name\":\"reply\",\"input_schema\":" schema "}]," \
+                     "\"tool_choice\":{\"type\":\"tool\",\"name\":\"reply\"}}"
+
 static struct row rows[] = {
     { "equal bodies do not differ", "{" ASK("a") "}", "{" ASK("a") "}", "" },
     { "one message is a prompt", "{" ASK("a") "}", "{" ASK("b") "}", "prompt" },
@@ -39,6 +43,14 @@ static struct row rows[] = {
     { "schema and effort are told apart",
       "{\"output_config\":{\"effort\":\"low\",\"format\":{\"a\":1}}}",
       "{\"output_config\":{\"effort\":\"low\",\"format\":{\"a\":2}}}", "schema" },
+    { "a schema that goes out as a tool is a schema", TOOL("1"), TOOL("2"), "schema" },
+    { "one that stands in the system prompt, too", "{\"system\":\"s\\n\\n" PROMPT "1\"}",
+      "{\"system\":\"s\\n\\n" PROMPT "2\"}", "schema" },
+    { "beside it the system prompt is compared", "{\"system\":\"s\\n\\n" PROMPT "1\"}",
+      "{\"system\":\"t\\n\\n" PROMPT "1\"}", "system" },
+    { "a schema that is new is one, too", "{}", "{\"system\":\"" PROMPT "1\"}", "schema" },
+    { "the form that follows from the model is not told", "{\"model\":\"x\",\"output_config\":{\"format\":1}}",
+      "{\"model\":\"y\",\"system\":\"" PROMPT "1\"}", "model" },
     { "effort alone", "{\"output_config\":{\"effort\":\"low\"}}",
       "{\"output_config\":{\"effort\":\"high\"}}", "effort" },
     { "streaming is no difference", "{\"stream\":true}", "{}", "" },

@@ -238,12 +238,12 @@ static void the_input_bound_counts_bytes_messages_and_tools(void **state)
     request.system = (struct cf_text)TEXT("\xc3\xa9");
     assert_int_equal(cf_chat_request_input_bound(&request), 5 + 16 + 2);
     request.schema = (struct cf_text)TEXT("{}");
-    assert_int_equal(cf_chat_request_input_bound(&request), 5 + 16 + 2 + 2 + 1000);
+    assert_int_equal(cf_chat_request_input_bound(&request), 5 + 16 + 2 + 2 + 64 + 1000);
     request.tools = (struct cf_text)TEXT("[{}]");
-    assert_int_equal(cf_chat_request_input_bound(&request), 5 + 16 + 2 + 2 + 4 + 1000);
+    assert_int_equal(cf_chat_request_input_bound(&request), 5 + 16 + 2 + 2 + 64 + 4 + 1000);
     request.messages = full.messages;
     request.message_count = 2;
-    assert_int_equal(cf_chat_request_input_bound(&request), 3 + 32 + 2 + 2 + 4 + 1000);
+    assert_int_equal(cf_chat_request_input_bound(&request), 3 + 32 + 2 + 2 + 64 + 4 + 1000);
 }
 
 struct bound_row {
