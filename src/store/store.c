@@ -245,6 +245,7 @@ static bool prepare(struct cf_db *db, struct cf_error *err)
     return cf_schema_upgrade(db, &cf_schema_current, err) && set_wal(db, err) &&
            cf_db_exec(db,
                       "PRAGMA synchronous = FULL;"
+                      "PRAGMA secure_delete = OFF;"    /* Debian's SQLite has it on */
                       "PRAGMA foreign_keys = ON;"
                       "PRAGMA temp_store = MEMORY;"
                       "PRAGMA journal_size_limit = 67108864;",
