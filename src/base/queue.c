@@ -6,6 +6,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define HELD_MAX 4    /* a thread pushes to two or three */
+
+/* The queues that this thread pushed to while it holds the wake-ups. */
+static _Thread_local struct {
+    bool is_on;
+    size_t count;
+    struct cf_queue *queues[HELD_MAX];
+} held;
+
 bool cf_queue_init(struct cf_queue *queue)
 {
     queue->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -20,6 +29,9 @@ bool cf_queue_init(struct cf_queue *queue)
 
 void cf_queue_done(struct cf_queue *queue)
 {
+    for (size_t i = 0; i < held.count; i++)
+        if (held.queues[i] == queue)
+            held.queues[i--] = held.queues[--held.count];
     close(queue->event_fd);
     pthread_mutex_destroy(&queue->lock);
 }
@@ -33,17 +45,58 @@ void cf_queue_poke(struct cf_queue *queue)
     errno = saved;
 }
 
+/* Whether the wake-up of a push waits until it is let go. */
+static bool is_held(struct cf_queue *queue)
+{
+    if (!held.is_on)
+        return false;
+    for (size_t i = 0; i < held.count; i++)
+        if (held.queues[i] == queue)
+            return true;
+    if (held.count == HELD_MAX)
+        return false;
+    held.queues[held.count++] = queue;
+    return true;
+}
+
 void cf_queue_push(struct cf_queue *queue, struct cf_queue_link *link)
 {
+    bool wake = !is_held(queue);
     link->next = NULL;
     pthread_mutex_lock(&queue->lock);
     *queue->tail = link;
     queue->tail = &link->next;
-    bool wake = !queue->signalled;
-    queue->signalled = true;
+    if (wake) {
+        wake = !queue->signalled;
+        queue->signalled = true;
+    }
     pthread_mutex_unlock(&queue->lock);
     if (wake)
         cf_queue_poke(queue);
+}
+
+void cf_queue_hold_wakes(void)
+{
+    held.is_on = true;
+}
+
+void cf_queue_flush_wakes(void)
+{
+    while (held.count > 0) {
+        struct cf_queue *queue = held.queues[--held.count];
+        pthread_mutex_lock(&queue->lock);
+        bool wake = queue->head != NULL && !queue->signalled;
+        queue->signalled = queue->signalled || wake;
+        pthread_mutex_unlock(&queue->lock);
+        if (wake)
+            cf_queue_poke(queue);
+    }
+}
+
+void cf_queue_let_wakes_go(void)
+{
+    cf_queue_flush_wakes();
+    held.is_on = false;
 }
 
 struct cf_queue_link *cf_queue_take_all(struct cf_queue *queue)

@@ -2,7 +2,10 @@
  *
  * Pushing never blocks, allocates or fails: the number of messages is bounded by
  * the tickets admitted, not here. One reader; any number of writers. The reader
- * either waits in cf_queue_wait or has cf_queue_fd in its epoll loop. */
+ * either waits in cf_queue_wait or has cf_queue_fd in its epoll loop.
+ *
+ * A push wakes the reader at once. A thread that has many to push holds the wake-ups of its
+ * pushes meanwhile, so that the reader finds them together, and not one after the other. */
 #ifndef CONFAB_BASE_QUEUE_H
 #define CONFAB_BASE_QUEUE_H
 
@@ -37,4 +40,15 @@ int cf_queue_fd(const struct cf_queue *queue);
 
 /* Wakes a reader that waits, without a message. Async-signal-safe. */
 void cf_queue_poke(struct cf_queue *queue);
+
+/* From now on pushes of the calling thread wake nobody, until it lets them go: readers that are
+ * awake find the messages all the same. Not nested. To be let go before the thread waits for
+ * anything, since it may be for an answer to what it pushed. */
+void cf_queue_hold_wakes(void);
+
+/* Wakes the readers of what was pushed since, and holds no more. Fine if nothing is held. */
+void cf_queue_let_wakes_go(void);
+
+/* Wakes the readers of what was pushed so far, and goes on as it was. */
+void cf_queue_flush_wakes(void);
 #endif

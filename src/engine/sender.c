@@ -200,6 +200,7 @@ static void on_turn(void *self)
     publish_status(sender);
     if (sender->is_ending && sender->calls == NULL)
         cf_loop_stop(sender->loop);
+    cf_queue_flush_wakes();
 }
 
 /* --- life --- */
@@ -208,7 +209,9 @@ static void *run_thread(void *self)
 {
     struct cf_sender *sender = self;
     pthread_setname_np(pthread_self(), "confab net");
+    cf_queue_hold_wakes();    /* until the end of each turn */
     cf_loop_run(sender->loop);
+    cf_queue_let_wakes_go();
     return NULL;
 }
 
@@ -351,6 +354,7 @@ static bool ask(struct cf_sender *sender, struct control *control)
 {
     sem_init(&control->done, 0, 0);
     cf_queue_push(&sender->queue, &control->message.link);
+    cf_queue_flush_wakes();
     while (sem_wait(&control->done) != 0)
         ;
     sem_destroy(&control->done);

@@ -173,10 +173,20 @@ void cf_scheduler_forget_random(lua_State *L, lua_State *co)
     lua_rawsetp(L, LUA_REGISTRYINDEX, co);
 }
 
+/* What the coroutines of a turn push goes out together, but does not wait for one that takes its time. */
+static void flush_wakes(struct cf_scheduler *sched)
+{
+    int64_t now_ms = cf_now_ms(sched->clock);
+    if (now_ms != sched->flushed_ms)
+        cf_queue_flush_wakes();
+    sched->flushed_ms = now_ms;
+}
+
 /* Resumes co, whose arguments are on its stack. co is anchored by the caller. */
 static void resume(lua_State *L, struct cf_scheduler *sched, lua_State *co, int nargs)
 {
     int results = 0;
+    flush_wakes(sched);
     lua_State *outer = sched->current;
     struct cf_rng *random = cf_lua_random(L), outer_random = *random;
     if (*cf_scheduler_own_random(co) != NULL)
@@ -310,11 +320,14 @@ void cf_scheduler_turn(lua_State *L, struct cf_scheduler *sched)
     int64_t until_abandon = cf_scheduler_ms_until_abandon(sched);
     if (until_abandon >= 0 && (timeout < 0 || until_abandon < timeout))
         timeout = (int)(until_abandon < INT32_MAX ? until_abandon : INT32_MAX);
+    cf_queue_let_wakes_go();    /* an error may have ended the last turn */
     cf_queue_wait(&sched->completions, timeout);
     cf_scheduler_act_on_signals(L, sched);
+    cf_queue_hold_wakes();
     deliver_all(L, sched);
     run_ready(L, sched);
     tick(sched);
+    cf_queue_let_wakes_go();
 }
 
 /* --- the whole --- */

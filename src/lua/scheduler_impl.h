@@ -17,6 +17,7 @@ enum { CF_SCHEDULER_WAITING = 1, CF_SCHEDULER_VALUES, CF_SCHEDULER_TABLES = CF_S
 struct cf_scheduler {
     lua_State *L;                  /* the main state */
     const struct cf_clock *clock;
+    int64_t flushed_ms;            /* when held wake-ups were let go last */
     bool is_program;
     struct cf_queue completions;
     uint64_t next_ticket;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "store/tx.h"
 
 #define ROOM_RETRY_MS 200    /* a full disk is tried again so often */
+#define GATHER_TURNS  8      /* others get so many turns before a group begins */
 
 struct cf_store {
     struct cf_store_tx tx;           /* the store thread's once it runs */
@@ -71,8 +73,11 @@ static void finish(struct cf_write *write, const struct cf_error *err)
 
 static void finish_all(struct cf_write *const *group, size_t count, const struct cf_error *err)
 {
+    /* Who waits for them is to find them together: then it answers with a group as large. */
+    cf_queue_hold_wakes();
     for (size_t i = 0; i < count; i++)
         finish(group[i], err);
+    cf_queue_let_wakes_go();
 }
 
 enum outcome { COMMITTED, FAILED, FAILED_FOR_ALL };
@@ -175,6 +180,20 @@ static void write_group(struct cf_store *store, struct cf_write *const *group, s
     }
 }
 
+/* Appends what threads push that are at work on this core at the moment: without a wait, a group would
+ * begin with the first message, and the others would need a sync of their own. */
+static void gather(struct cf_store *store, struct cf_queue_link *list)
+{
+    for (int turn = 0; turn < GATHER_TURNS; turn++) {
+        sched_yield();
+        while (list->next != NULL)
+            list = list->next;
+        list->next = cf_queue_take_all(&store->queue);
+        if (list->next == NULL && turn > 0)
+            return;
+    }
+}
+
 static void *run_writer(void *self)
 {
     struct cf_store *store = self;
@@ -195,6 +214,7 @@ static void *run_writer(void *self)
                 cf_queue_wait(&store->queue, -1);
             continue;
         }
+        gather(store, link);
         while (link != NULL) {
             size_t count = 0;
             for (; link != NULL && count < CF_STORE_GROUP_MAX; link = link->next)
@@ -369,6 +389,7 @@ bool cf_store_write(struct cf_store *store, struct cf_write *write, struct cf_er
     write->on_done = wake_waiter;
     write->owner = &waiter;
     cf_store_submit(store, write);
+    cf_queue_flush_wakes();
 
     pthread_mutex_lock(&waiter.lock);
     while (!waiter.done)

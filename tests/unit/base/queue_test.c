@@ -1,5 +1,6 @@
 #include "base/queue.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,12 +88,89 @@ static void test_nothing_is_lost_between_threads(void **state)
     cf_queue_done(&queue);
 }
 
+static bool has_signal(struct cf_queue *queue)
+{
+    struct pollfd ready = { .fd = cf_queue_fd(queue), .events = POLLIN };
+    return poll(&ready, 1, 0) == 1;
+}
+
+static void test_held_wakes_wait_until_they_are_let_go(void **state)
+{
+    (void)state;
+    struct cf_queue first, second;
+    struct message messages[3];
+    assert_true(cf_queue_init(&first) && cf_queue_init(&second));
+    cf_queue_hold_wakes();
+    cf_queue_push(&first, &messages[0].link);
+    cf_queue_push(&first, &messages[1].link);
+    cf_queue_push(&second, &messages[2].link);
+    assert_false(has_signal(&first));
+    assert_ptr_equal(cf_queue_take_all(&second), &messages[2].link);    /* it is there all the same */
+
+    cf_queue_flush_wakes();
+    assert_true(has_signal(&first));
+    assert_false(has_signal(&second));          /* taken meanwhile */
+    assert_ptr_equal(cf_queue_take_all(&first), &messages[0].link);
+
+    cf_queue_push(&first, &messages[0].link);
+    assert_false(has_signal(&first));
+    cf_queue_let_wakes_go();
+    assert_true(has_signal(&first));
+    cf_queue_take_all(&first);
+    cf_queue_push(&first, &messages[0].link);
+    assert_true(has_signal(&first));
+    cf_queue_take_all(&first);
+    cf_queue_done(&first);
+    cf_queue_done(&second);
+}
+
+static void test_another_thread_wakes_though_one_holds(void **state)
+{
+    (void)state;
+    struct cf_queue queue;
+    struct message message;
+    static struct writer writer;
+    pthread_t thread;
+    assert_true(cf_queue_init(&queue));
+    writer.queue = &queue;
+    cf_queue_hold_wakes();
+    cf_queue_push(&queue, &message.link);
+    assert_int_equal(pthread_create(&thread, NULL, write_all, &writer), 0);
+    pthread_join(thread, NULL);
+    assert_true(has_signal(&queue));
+    cf_queue_take_all(&queue);
+    cf_queue_let_wakes_go();
+    assert_false(has_signal(&queue));
+    cf_queue_done(&queue);
+}
+
+static void test_a_queue_that_is_gone_is_not_woken(void **state)
+{
+    (void)state;
+    struct cf_queue gone, stays;
+    struct message messages[2];
+    assert_true(cf_queue_init(&gone) && cf_queue_init(&stays));
+    cf_queue_hold_wakes();
+    cf_queue_push(&gone, &messages[0].link);
+    cf_queue_push(&stays, &messages[1].link);
+    cf_queue_take_all(&gone);
+    cf_queue_done(&gone);
+    memset(&gone, 0xff, sizeof gone);
+    cf_queue_let_wakes_go();
+    assert_true(has_signal(&stays));
+    cf_queue_take_all(&stays);
+    cf_queue_done(&stays);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         { "messages come in the order pushed", test_messages_come_in_the_order_pushed, NULL, NULL, NULL },
         { "waiting ends without a message when poked", test_waiting_ends_without_a_message_when_poked, NULL, NULL, NULL },
         { "nothing is lost between threads", test_nothing_is_lost_between_threads, NULL, NULL, NULL },
+        { "held wakes wait until they are let go", test_held_wakes_wait_until_they_are_let_go, NULL, NULL, NULL },
+        { "another thread wakes though one holds", test_another_thread_wakes_though_one_holds, NULL, NULL, NULL },
+        { "a queue that is gone is not woken", test_a_queue_that_is_gone_is_not_woken, NULL, NULL, NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
