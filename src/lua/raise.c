@@ -54,6 +54,16 @@ int cf_lua_raise(lua_State *L, const struct cf_error *err)
     return lua_error(L);
 }
 
+bool cf_lua_is_error(lua_State *L, int idx)
+{
+    if (!lua_istable(L, idx) || !lua_getmetatable(L, idx))
+        return false;
+    luaL_getmetatable(L, ERROR_MT);                   /* mt mt */
+    bool is_error = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return is_error;
+}
+
 void cf_lua_read_error(lua_State *L, int idx, struct cf_error *out)
 {
     idx = lua_absindex(L, idx);

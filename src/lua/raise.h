@@ -6,6 +6,8 @@
 #ifndef CONFAB_LUA_RAISE_H
 #define CONFAB_LUA_RAISE_H
 
+#include <stdbool.h>
+
 #include <lua.h>
 
 struct cf_error;
@@ -16,6 +18,9 @@ void cf_lua_push_error(lua_State *L, const struct cf_error *err);
 
 /* Raises it; `return cf_lua_raise(L, &err);`. Never returns. */
 int cf_lua_raise(lua_State *L, const struct cf_error *err);
+
+/* Whether the value at idx is one of confab's error tables. */
+bool cf_lua_is_error(lua_State *L, int idx);
 
 /* The error value at idx as C has it: confab's own tables with their kind, anything else as
  * a script_error with its text. Does not raise. */

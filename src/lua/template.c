@@ -1,33 +1,22 @@
 #include "lua/template.h"
 
-#include <math.h>
-#include <string.h>
-
 #include <lauxlib.h>
 
-#include "base/json.h"
-#include "confab/buf.h"
 #include "confab/error.h"
-#include "confab/template.h"
-#include "lua/json.h"
 #include "lua/raise.h"
+#include "lua/template_data.h"
 
 #define TEMPLATE_MT "confab.compiled_template"
-#define BOX_MT      "confab.template_output"
 
-#define TEXT_MAX_BYTES (32u << 20)  /* of a rendered text: the provider takes no larger request */
 #define KEEP_MAX_BYTES (64u << 10)  /* a larger output buffer is not kept for the next rendering */
-#define NUMBER_MAX     64           /* bytes of a number's text */
 
-enum { UV_BOX = 1 };                /* the output buffer between renderings */
+enum {
+    UV_BOX = 1,                     /* the output buffer between renderings */
+    UV_FUNCTIONS,                   /* the table of the template's functions, or nil */
+    UV_COUNT = UV_FUNCTIONS,
+};
 
 struct lua_template { struct cf_template *tmpl; };    /* owned; NULL before compilation */
-
-/* What a rendering appends to. In a userdata, for a callback may raise. */
-struct box {
-    struct cf_buf text;                               /* owned */
-    struct cf_buf number;                             /* owned; the text of the last number */
-};
 
 static struct lua_template *check_template(lua_State *L, int arg)
 {
@@ -36,215 +25,11 @@ static struct lua_template *check_template(lua_State *L, int arg)
     return self;
 }
 
-/* --- Lua values as a template's data --- */
-
-/* A value's number is its index on the Lua stack, where everything that was got lies until it is
- * released. Only `root` is a map whatever it holds. */
-struct source {
-    lua_State *L;
-    const char *name;        /* borrowed: of the template */
-    struct box *box;         /* borrowed */
-    int root;
-    const char *last_name;   /* lent by the map whose names are being listed */
-};
-
-static int index_of(struct cf_value value)
-{
-    return (int)value.number;
-}
-
-/* Whether the value at idx has the metamethod; luaL_getmetafield pushes it, this does not. */
-static bool has_metafield(lua_State *L, int idx, const char *event)
-{
-    if (luaL_getmetafield(L, idx, event) == LUA_TNIL)
-        return false;
-    lua_pop(L, 1);
-    return true;
-}
-
-/* An empty table without metamethods is an empty list: that is what scripts mean by it. */
-static enum cf_value_kind kind_of_table(lua_State *L, int idx)
-{
-    if (lua_rawlen(L, idx) > 0)
-        return CF_VALUE_LIST;
-    if (lua_getmetatable(L, idx)) {
-        lua_pop(L, 1);
-        if (cf_lua_json_is_array(L, idx))
-            return CF_VALUE_LIST;
-        if (has_metafield(L, idx, "__len") && luaL_len(L, idx) > 0)
-            return CF_VALUE_LIST;
-        if (has_metafield(L, idx, "__index"))
-            return CF_VALUE_MAP;
-    }
-    lua_pushnil(L);
-    if (lua_next(L, idx) == 0)
-        return CF_VALUE_LIST;
-    lua_pop(L, 2);
-    return CF_VALUE_MAP;
-}
-
-static enum cf_value_kind source_kind(void *self, struct cf_value value)
-{
-    const struct source *source = self;
-    lua_State *L = source->L;
-    int idx = index_of(value);
-
-    if (idx == source->root)
-        return CF_VALUE_MAP;
-    switch (lua_type(L, idx)) {
-    case LUA_TBOOLEAN: return lua_toboolean(L, idx) ? CF_VALUE_TEXT : CF_VALUE_FALSE;
-    case LUA_TNUMBER:
-    case LUA_TSTRING:  return CF_VALUE_TEXT;
-    case LUA_TTABLE:   return kind_of_table(L, idx);
-    case LUA_TUSERDATA: return cf_lua_is_null(L, idx) ? CF_VALUE_NULL : CF_VALUE_MAP;
-    default:           return CF_VALUE_NULL;
-    }
-}
-
-/* The value on top of the stack, if it is something a template can show. */
-static bool take_value(const struct source *source, const char *name, size_t len,
-                       struct cf_value *out)
-{
-    lua_State *L = source->L;
-    int idx = lua_gettop(L);
-    int type = lua_type(L, idx);
-
-    if (type == LUA_TNIL)
-        return false;
-    if (type == LUA_TFUNCTION || type == LUA_TTHREAD || type == LUA_TLIGHTUSERDATA ||
-        (type == LUA_TUSERDATA && !cf_lua_is_null(L, idx) && !has_metafield(L, idx, "__index"))) {
-        struct cf_error err;
-        cf_fail(&err, CF_ERR_CONFIG, "template %s: \"%.*s\" is a %s, which has no text",
-                source->name, len > 80 ? 80 : (int)len, name, lua_typename(L, type));
-        cf_lua_raise(L, &err);
-    }
-    out->number = (uint64_t)idx;
-    return true;
-}
-
-static bool source_get(void *self, struct cf_value map, const char *name, size_t len,
-                       struct cf_value *out)
-{
-    const struct source *source = self;
-    lua_State *L = source->L;
-
-    luaL_checkstack(L, LUA_MINSTACK, "the template's data are nested too deep");
-    lua_pushlstring(L, name, len);
-    lua_gettable(L, index_of(map));                   /* ... value */
-    if (take_value(source, name, len, out))
-        return true;
-    lua_pop(L, 1);
-    return false;
-}
-
-/* JSON's shortest form, so that 12.0, which comes of arithmetic, is 12. */
-static const char *text_of_number(const struct source *source, int idx, size_t *out_len)
-{
-    lua_State *L = source->L;
-    struct cf_buf *buf = &source->box->number;
-    lua_Number number = lua_tonumber(L, idx);
-
-    cf_buf_clear(buf);
-    if (lua_isinteger(L, idx))
-        cf_buf_addf(buf, "%lld", (long long)lua_tointeger(L, idx));
-    else if (isfinite(number))
-        cf_json_add_number(buf, number);
-    else
-        cf_buf_adds(buf, isnan(number) ? "nan" : number > 0 ? "inf" : "-inf");
-    *out_len = buf->len;
-    return cf_buf_str(buf);
-}
-
-static const char *source_text(void *self, struct cf_value value, size_t *out_len)
-{
-    const struct source *source = self;
-    lua_State *L = source->L;
-    int idx = index_of(value);
-
-    switch (lua_type(L, idx)) {
-    case LUA_TSTRING: return lua_tolstring(L, idx, out_len);
-    case LUA_TNUMBER: return text_of_number(source, idx, out_len);
-    default: {
-        const char *text = lua_toboolean(L, idx) ? "true" : "false";
-        *out_len = strlen(text);
-        return text;
-    }
-    }
-}
-
-static size_t source_length(void *self, struct cf_value list)
-{
-    const struct source *source = self;
-    lua_Integer len = luaL_len(source->L, index_of(list));
-    return len > 0 ? (size_t)len : 0;
-}
-
-static struct cf_value source_at(void *self, struct cf_value list, size_t index,
-                                 struct cf_value previous)
-{
-    const struct source *source = self;
-    lua_State *L = source->L;
-    struct cf_value value = { 0 };
-    (void)previous;
-
-    luaL_checkstack(L, LUA_MINSTACK, "the template's data are nested too deep");
-    lua_geti(L, index_of(list), (lua_Integer)index + 1);    /* ... value */
-    if (!take_value(source, "a list's item", 13, &value))
-        value.number = (uint64_t)lua_gettop(L);             /* a hole: null */
-    return value;
-}
-
-/* The smallest name above the last one, so that the order is the same in every process. */
-static const char *source_name(void *self, struct cf_value map, size_t index, size_t *out_len)
-{
-    struct source *source = self;
-    lua_State *L = source->L;
-    const char *best = NULL;
-
-    if (!lua_istable(L, index_of(map)))
-        return NULL;
-    luaL_checkstack(L, LUA_MINSTACK, "the template's data are nested too deep");
-    lua_pushnil(L);
-    while (lua_next(L, index_of(map)) != 0) {         /* key value */
-        lua_pop(L, 1);                                /* key */
-        if (lua_type(L, -1) != LUA_TSTRING)
-            continue;
-        const char *name = lua_tostring(L, -1);
-        if ((index == 0 || strcmp(name, source->last_name) > 0) &&
-            (best == NULL || strcmp(name, best) < 0)) {
-            best = name;
-            *out_len = lua_rawlen(L, -1);
-        }
-    }
-    source->last_name = best;
-    return best;
-}
-
-static uint64_t source_mark(void *self)
-{
-    const struct source *source = self;
-    return (uint64_t)lua_gettop(source->L);
-}
-
-static void source_release(void *self, uint64_t mark)
-{
-    const struct source *source = self;
-    lua_settop(source->L, (int)mark);
-}
-
 /* --- the object --- */
-
-static int box_gc(lua_State *L)
-{
-    struct box *box = lua_touserdata(L, 1);
-    cf_buf_done(&box->text);
-    cf_buf_done(&box->number);
-    return 0;
-}
 
 /* Pushes a box for one rendering: the one that the template keeps, or, the first time, in a
  * rendering inside a rendering, and after one that raised, a new one. */
-static struct box *take_box(lua_State *L, int template)
+static struct cf_lua_template_box *take_box(lua_State *L, int template)
 {
     if (lua_getiuservalue(L, template, UV_BOX) == LUA_TUSERDATA) {    /* box */
         lua_pushnil(L);
@@ -252,12 +37,7 @@ static struct box *take_box(lua_State *L, int template)
         return lua_touserdata(L, -1);
     }
     lua_pop(L, 1);
-
-    struct box *box = lua_newuserdatauv(L, sizeof *box, 0);           /* box */
-    cf_buf_init(&box->text, TEXT_MAX_BYTES);
-    cf_buf_init(&box->number, NUMBER_MAX);
-    luaL_setmetatable(L, BOX_MT);
-    return box;
+    return cf_lua_push_template_box(L);               /* box */
 }
 
 static int template_render(lua_State *L)
@@ -268,18 +48,19 @@ static int template_render(lua_State *L)
         lua_newtable(L);
         lua_replace(L, 2);
     }
-    luaL_argcheck(L, lua_istable(L, 2) || has_metafield(L, 2, "__index"), 2,
-                  "the parameters must be a table");
+    if (!lua_istable(L, 2) && !lua_isstring(L, 2)) {
+        luaL_argcheck(L, luaL_getmetafield(L, 2, "__index") != LUA_TNIL, 2,
+                      "the parameters must be a table");
+        lua_settop(L, 2);
+    }
 
-    struct box *box = take_box(L, 1);                 /* self params box */
-    struct source source = {
-        .L = L, .name = cf_template_name(self->tmpl), .box = box, .root = 2,
-    };
-    const struct cf_template_data data = {
-        .self = &source, .root = { .number = 2 },
-        .kind = source_kind, .get = source_get, .text = source_text, .length = source_length,
-        .at = source_at, .name = source_name, .mark = source_mark, .release = source_release,
-    };
+    struct cf_lua_template_box *box = take_box(L, 1); /* self params box */
+    struct cf_lua_template_source source = { .L = L, .box = box, .root = 2 };
+    if (lua_getiuservalue(L, 1, UV_FUNCTIONS) == LUA_TTABLE)          /* self params box functions */
+        source.around = 4;
+    struct cf_template_data data;
+    cf_lua_template_data(&source, &data);
+
     struct cf_error err;
     if (!cf_template_render(self->tmpl, &data, &box->text, &err)) {
         cf_buf_done(&box->text);
@@ -363,6 +144,10 @@ static void read_options(lua_State *L, struct cf_template_options *options)
         luaL_argcheck(L, lua_istable(L, -1), 3, "partials must be texts by name");
         options->partials = push_partials(L, lua_gettop(L), &options->partial_count);
     }
+    if (lua_getfield(L, 3, "line") != LUA_TNIL)
+        options->first_line = (size_t)luaL_checkinteger(L, -1);
+    if (lua_getfield(L, 3, "column") != LUA_TNIL)
+        options->first_column = (size_t)luaL_checkinteger(L, -1);
 }
 
 static int template_compile(lua_State *L)
@@ -374,9 +159,15 @@ static int template_compile(lua_State *L)
     struct cf_template_options options;
     read_options(L, &options);
 
-    struct lua_template *self = lua_newuserdatauv(L, sizeof *self, UV_BOX);   /* ... self */
+    struct lua_template *self = lua_newuserdatauv(L, sizeof *self, UV_COUNT);   /* ... self */
     self->tmpl = NULL;
     luaL_setmetatable(L, TEMPLATE_MT);
+    if (lua_istable(L, 3)) {
+        int type = lua_getfield(L, 3, "lambdas");     /* ... self functions */
+        luaL_argcheck(L, type == LUA_TNIL || type == LUA_TTABLE, 3,
+                      "lambdas must be functions by name");
+        lua_setiuservalue(L, -2, UV_FUNCTIONS);       /* ... self */
+    }
 
     struct cf_error err;
     if (!cf_template_compile(name, text, len, &options, &self->tmpl, &err))
@@ -396,15 +187,12 @@ int cf_lua_open_template(lua_State *L)
         { NULL, NULL },
     };
 
-    luaL_newmetatable(L, BOX_MT);                     /* mt */
-    lua_pushcfunction(L, box_gc);
-    lua_setfield(L, -2, "__gc");
-    luaL_newmetatable(L, TEMPLATE_MT);                /* mt mt */
+    luaL_newmetatable(L, TEMPLATE_MT);                /* mt */
     lua_pushcfunction(L, template_gc);
     lua_setfield(L, -2, "__gc");
-    luaL_newlib(L, methods);                          /* mt mt methods */
+    luaL_newlib(L, methods);                          /* mt methods */
     lua_setfield(L, -2, "__index");
-    lua_pop(L, 2);
+    lua_pop(L, 1);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -9,7 +9,7 @@ const char *cf_render_kind_name(enum cf_value_kind kind)
     static const char *const names[] = {
         [CF_VALUE_NULL] = "null", [CF_VALUE_FALSE] = "false", [CF_VALUE_TEXT] = "text",
         [CF_VALUE_LIST] = "a list", [CF_VALUE_MAP] = "a map", [CF_VALUE_FUNCTION] = "a function",
-        [CF_VALUE_OTHER] = "something",
+        [CF_VALUE_OTHER] = "an object",
     };
     return names[kind];
 }

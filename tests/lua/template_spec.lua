@@ -40,6 +40,10 @@ describe("a compiled template", function()
     { "{{#z}}zero is there{{/z}}", { z = 0 }, "zero is there" },
     { "a{{! not this }}b", {}, "ab" },
     { "no variables", nil, "no variables" },
+    { "{{#.}}<{{.}}>{{/.}}", { 1, 2 }, "<1><2>" },
+    { "{{#.}}{{a}}{{/.}}", { 1, 2, a = 3 }, "3" },
+    { "{{.}}", "a text", "a text" },
+    { "{{#x}}there{{/x}}", { x = coroutine.create(print) }, "there" },
   }
   for _, row in ipairs(rows) do
     it(("renders %s of %s"):format(row[1], errors.show(row[2])), function()
@@ -99,9 +103,10 @@ describe("a compiled template", function()
     { "a\n  {{x}}", { x = null }, 'line 2, column 3: no value for "x": it is null' },
     { "{{x}}", { x = { 1 } }, '"x" is a list, which has no text' },
     { "{{x}}", { x = { k = 1 } }, '"x" is a map, which has no text' },
-    { "{{x}}", { x = print }, '"x" is a function, which has no text' },
-    { "{{#l}}{{.}}{{/l}}", { l = { print } }, '"a list\'s item" is a function, which has no text' },
-    { "{{x}}", { x = io.stdout.close }, '"x" is a function, which has no text' },
+    { "{{x}}", { x = coroutine.create(print) }, 'line 1, column 1: "x" is an object, which has no text' },
+    { "{{#l}}{{.}}{{/l}}", { l = { coroutine.create(print) } }, '"." is an object, which has no text' },
+    { "{{x.y}}", { x = print }, 'no value for "x.y": "x" is a function, not a map' },
+    { "{{>*x}}", { x = print }, '"x" is a function, which has no text' },
   }
   for _, row in ipairs(refused) do
     it(("refuses %s of %s"):format(row[1]:gsub("\n", " "), errors.show(row[2])), function()
