@@ -185,6 +185,11 @@ void cf_limiter_restore(struct cf_limiter *limiter, const char *key,
  * The spread of these widens the lane's guard: 20 ms up to 1 % of the window. */
 void cf_limiter_note_delay(struct cf_limiter *limiter, const char *key, int64_t delay_ms);
 
+/* The limits in force (0: none) and the rest of a lane's config, max_requests and so on being those
+ * limits. False, nothing set, if the lane is not in memory. */
+bool cf_limiter_in_force(struct cf_limiter *limiter, const char *key,
+                         struct cf_limit_config *out_config);
+
 /* True also for a lane nobody used: then nothing is used. False only for a NULL key. */
 bool cf_limiter_status(struct cf_limiter *limiter, const char *key, int64_t now_ms,
                        struct cf_limit_status *out_status);

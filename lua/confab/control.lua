@@ -10,6 +10,7 @@ local MINUTE_MS = 60000
 
 local runs = {}      -- the core's runs, by row
 local tuners = {}    -- what sets the items in work of a run, by row
+local lookers = {}   -- what is to look at how it is doing as often
 
 --- Who has paused the sending; nil: nobody.
 ---@type string?
@@ -71,6 +72,7 @@ local function poll()
     if not ok then core.progress.warn(("%s: %s"):format(row.command, tostring(why))) end
     core.run.controlled(row.id)    -- which is news, so that the next is looked for
   end
+  for _, look in next, lookers do look() end
 end
 
 --- Looks for what is asked of a run of this process from now on.
@@ -83,8 +85,9 @@ end
 --- Sets what changes the number of items in work of a run; nil: nothing does.
 ---@param run table
 ---@param tune? fun(concurrency: integer)
-function control.set_tuner(run, tune)
-  tuners[run.id] = tune
+---@param look? fun()  Called each time it was looked for what is asked.
+function control.set_tuner(run, tune, look)
+  tuners[run.id], lookers[run.id] = tune, look
 end
 
 return control

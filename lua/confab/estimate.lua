@@ -5,6 +5,7 @@
 --- journal for each of its items: its step goes as far as stored replies carry it, and the first call
 --- that would be sent is measured instead. Of many items a sample is taken.
 local ask = require "confab.ask"
+local at_once = require "confab.concurrency"
 local context = require "confab.context"
 local core = require "confab.core"
 local errors = require "confab.errors"
@@ -26,7 +27,7 @@ local SAMPLE = 1000            -- items that are measured; of more a sample of s
 local BATCH = 64
 local ACCEPTED_GUESS = 0.8     -- share of accepted items, while nothing is known
 local BYTES_PER_TOKEN = 4      -- of a request that was not measured
-local AUTO_CONCURRENCY = 32    -- items in work at once, where the script gives no number
+local AUTO_CONCURRENCY = at_once.most    -- items in work, where the script gives no number
 
 estimate.done = {}             -- the estimates of this script's runs, in their order
 

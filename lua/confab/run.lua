@@ -5,6 +5,7 @@
 local acceptance = require "confab.acceptance"
 local again = require "confab.again"
 local budget = require "confab.budget"
+local concurrency = require "confab.concurrency"
 local context = require "confab.context"
 local control = require "confab.control"
 local core = require "confab.core"
@@ -30,7 +31,6 @@ local run = {}
 
 local halt = plan.halt
 
-local AUTO_CONCURRENCY = 32    -- items in work at once; the limiter decides what is sent
 local COMMITTING = 32          -- workers beyond those, that wait for commits while others use the slots
 
 ---@class confab.RunOptions
@@ -89,6 +89,7 @@ local run_specs = {
 ---@field since confab.Since
 ---@field again? confab.Again  Set if all items are looked at before anything is sent.
 ---@field concurrency integer  Items in work at once; `free` of them are not in use.
+---@field at_once confab.Concurrency
 ---@field counts table<string, integer>
 ---@field acceptance confab.Acceptance
 ---@field plain table<confab.Template, table>  Requests of plain templates, see generate.stands.
@@ -291,10 +292,10 @@ local function spawn(state, fn)
 end
 
 --- So many items are in work at once, from now on.
-local function set_concurrency(state, concurrency)
-  state.free = state.free + concurrency - state.concurrency
-  state.concurrency = concurrency
-  local wanted = concurrency + math.min(concurrency, COMMITTING)
+local function set_concurrency(state, items)
+  state.free = state.free + items - state.concurrency
+  state.concurrency = items
+  local wanted = items + math.min(items, COMMITTING)
   while state.workers < wanted do
     state.workers = state.workers + 1
     spawn(state, work)
@@ -302,13 +303,19 @@ local function set_concurrency(state, concurrency)
   waiters.wake_all(state.slots)
 end
 
-local function work_through(state, concurrency)
+local function work_through(state)
   state.done = scheduler.ticket()
   spawn(state, plan.run)
-  set_concurrency(state, concurrency)
+  set_concurrency(state, state.at_once.items)
+  local function look()
+    local items = state.at_once:look(scheduler.now(), core.engine.status(), state.free)
+    local has_more = not state.planned or state.first <= state.last or #state.slots > 0
+    if items ~= state.concurrency and has_more then set_concurrency(state, items) end
+  end
   control.set_tuner(state.core, function(wanted)
-    if not state.planned or state.first <= state.last then set_concurrency(state, wanted) end
-  end)
+    state.at_once:set(wanted)
+    look()
+  end, look)
   scheduler.wait(state.done)
   control.set_tuner(state.core, nil)
 end
@@ -413,9 +420,9 @@ function run.run(opts)
 
   unfinished[#unfinished + 1] = state
   local display <close> = progress.start(state)
-  local concurrency = type(wanted) == "number" and wanted or AUTO_CONCURRENCY
-  state.rehearsal = rehearsal.new(state.core, display.total, concurrency)
-  work_through(state, concurrency)
+  state.at_once = concurrency.new(wanted)
+  state.rehearsal = rehearsal.new(state.core, display.total, state.at_once.items)
+  work_through(state)
   display:stop()
   if state.is_cut then scheduler.wait(scheduler.ticket()) end    -- a stop before the plan was whole: nothing comes
   return run.conclude(state)

@@ -7,7 +7,6 @@
 
 #include "confab/output_estimate.h"
 #include "engine/models.h"
-#include "engine/models.h"
 #include "provider/limits.h"
 
 struct cf_template_output {
@@ -37,17 +36,53 @@ static void merge_lane(struct cf_sender *sender, struct cf_call *call, const cha
     lane->is_merged = true;
 }
 
-void cf_learning_hear(struct cf_sender *sender, struct cf_call *call, const struct cf_limit_headers *limits,
-                      bool is_refusal)
+static void hear_limits(struct cf_sender *sender, struct cf_call *call,
+                        const struct cf_limit_headers *limits, bool is_refusal)
 {
-    merge_lane(sender, call, limits->organization);
-    if (!cf_limit_headers_has_any(limits))
-        return;
     struct cf_limit_feedback feedback = {
         .requests = news_of(&limits->requests), .input = news_of(&limits->input),
         .output = news_of(&limits->output), .is_refusal = is_refusal,
     };
     cf_limiter_feedback(sender->limiter, &call->waiter, &feedback, cf_loop_now(sender->loop));
+}
+
+/* How many lanes of the class go through one in the limiter. */
+static int64_t sharing(const struct cf_sender *sender, const struct cf_sender_lane *lane)
+{
+    int64_t count = 0;
+    const struct cf_sender_lane *other, *next;
+    HASH_ITER(hh, sender->lanes, other, next)
+        count += other->is_merged && strcmp(other->limit_class, lane->limit_class) == 0;
+    return lane->is_merged ? count : 1;
+}
+
+/* How many calls must be in flight to use the limits, at the latency seen. */
+static void learn_concurrency(struct cf_sender *sender, const struct cf_call *call)
+{
+    struct cf_sender_lane *lane = call->lane;
+    struct cf_limit_config config;
+    cf_concurrency_add(&lane->concurrency, cf_loop_now(sender->loop) - call->begun_ms, &call->waiter.amounts);
+    sender->replies++;
+    sender->latency_ms = (int64_t)lane->concurrency.latency_ms;
+    if (!cf_limiter_in_force(sender->limiter, lane->key, &config))
+        return;
+    struct cf_amounts limits = { config.max_requests, config.max_input_tokens, config.max_output_tokens };
+    int64_t wanted =
+        cf_concurrency_wanted(&lane->concurrency, &limits, config.window_ms, config.concurrency);
+    int64_t lanes = sharing(sender, lane);
+    wanted = (wanted + lanes - 1) / lanes;
+    sender->calls_wanted += wanted - lane->calls_wanted;
+    lane->calls_wanted = wanted;
+}
+
+void cf_learning_hear(struct cf_sender *sender, struct cf_call *call, const struct cf_limit_headers *limits,
+                      bool is_refusal)
+{
+    merge_lane(sender, call, limits->organization);
+    if (cf_limit_headers_has_any(limits))
+        hear_limits(sender, call, limits, is_refusal);
+    if (call->raw != NULL)
+        learn_concurrency(sender, call);
 }
 
 void cf_learning_restore(struct cf_sender *sender, const struct cf_lane_learnt *lanes, size_t count)

@@ -184,7 +184,8 @@ static void publish_status(struct cf_sender *sender)
         .is_disk_low = sender->is_disk_low,
         .waiting_for_budget = sender->waiting_for_budget,
         .waiting_for_service = sender->waiting_for_service,
-        .undecided = sender->undecided,
+        .undecided = sender->undecided, .calls_wanted = sender->calls_wanted,
+        .replies = sender->replies, .latency_ms = sender->latency_ms,
         .away_ms = away_ms, .next_probe_ms = probe_ms,
     };
     pthread_mutex_unlock(&sender->status_lock);

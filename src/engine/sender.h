@@ -52,6 +52,9 @@ struct cf_sender_options {
 struct cf_sender_status {
     int64_t waiting;            /* for their lane */
     int64_t in_flight;          /* between the grant and the end of the attempt */
+    int64_t calls_wanted;       /* in flight, to use all limits at the latency seen; 0: not known yet */
+    int64_t replies;            /* that came so far */
+    int64_t latency_ms;         /* of late, on average */
     int64_t backing_off;        /* before a retry */
     bool    is_held;            /* cf_sender_hold */
     int64_t paused_until_ms;    /* on the clock given; 0: no lane is paused */

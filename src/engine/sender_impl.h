@@ -23,6 +23,7 @@
 #include "base/loop.h"
 #include "base/queue.h"
 #include "confab/breaker.h"
+#include "confab/concurrency.h"
 #include "confab/error.h"
 #include "confab/rng.h"
 #include "engine/account.h"
@@ -84,6 +85,7 @@ struct cf_sender {
 
     /* learning.c */
     struct cf_template_output *outputs; /* a hash: what each template's replies used */
+    int64_t replies, calls_wanted, latency_ms;  /* see struct cf_sender_status */
 
     /* health.c */
     struct cf_timer health_timer;
@@ -202,6 +204,8 @@ struct cf_sender_lane {
     int64_t refused_ms;     /* since when there are only 429s; 0: there are not */
     char limit_class[CF_LIMIT_CLASS_MAX];
     bool is_merged;         /* into that of its organisation */
+    struct cf_concurrency concurrency;
+    int64_t calls_wanted;   /* in flight, its part of the sender's */
     char last_failure[160]; /* in the words of its error */
     UT_hash_handle hh;
 };

@@ -366,6 +366,19 @@ void cf_limiter_note_delay(struct cf_limiter *limiter, const char *key, int64_t 
     cf_limiter_file(limiter, lane);
 }
 
+bool cf_limiter_in_force(struct cf_limiter *limiter, const char *key,
+                         struct cf_limit_config *out_config)
+{
+    const struct cf_lane *lane = cf_limiter_find_lane(limiter, key);
+    if (lane == NULL)
+        return false;
+    *out_config = lane->config;
+    out_config->max_requests = lane->limit[CF_REQUESTS];
+    out_config->max_input_tokens = lane->limit[CF_INPUT];
+    out_config->max_output_tokens = lane->limit[CF_OUTPUT];
+    return true;
+}
+
 static int64_t wait_of(struct cf_lane *lane, const struct cf_amounts *amounts, int64_t now_ms)
 {
     int64_t at_ms = cf_lane_estimate_ms(lane, amounts, now_ms);

@@ -225,7 +225,7 @@ static int engine_status(lua_State *L)
     cf_sender_status(cf_engine_sender(cf_lua_check_engine(L)), &status);
     int64_t pause_ms = status.paused_until_ms - cf_now_ms(cf_clock_system());
     int64_t probe_ms = status.next_probe_ms - cf_now_ms(cf_clock_system());
-    lua_createtable(L, 0, 16);
+    lua_createtable(L, 0, 24);
     set_int(L, "waiting_for_budget", status.waiting_for_budget);
     set_int(L, "away_ms", status.away_ms);
     set_int(L, "probe_ms", status.next_probe_ms > 0 && probe_ms > 0 ? probe_ms : 0);
@@ -236,6 +236,9 @@ static int engine_status(lua_State *L)
     set_int(L, "in_flight", status.in_flight);
     set_int(L, "backing_off", status.backing_off);
     set_int(L, "undecided", status.undecided);
+    set_int(L, "calls_wanted", status.calls_wanted);
+    set_int(L, "replies", status.replies);
+    set_int(L, "latency_ms", status.latency_ms);
     set_int(L, "at_stake", status.at_stake_pico);
     set_int(L, "pause_ms", status.paused_until_ms > 0 && pause_ms > 0 ? pause_ms : 0);
     set_int(L, "limit", status.limit_requests);

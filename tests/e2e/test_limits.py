@@ -1,4 +1,5 @@
 """What a run learns of the provider's limits from its replies, and keeps for the next."""
+import re
 
 PIPELINE = """
     local items = {}
@@ -61,3 +62,41 @@ def test_keys_of_one_organisation_share_its_limit(mock, run_confab, script):
     counters = server.stop()
     assert counters["refused"] == 0
     assert counters["most_in_window"] <= 600
+
+
+AUTO = """
+    local items = {}
+    for n = 1, tonumber(arg[1]) do items[n] = { n = n } end
+    confab.run {
+      items = items, concurrency = tonumber(arg[2]) or arg[2],
+      template = confab.template { name = "t", prompt = "Write a chat of 8 turns with {{n}}." },
+    }
+"""
+
+
+def most_in_flight(process):
+    return max(int(number) for number in re.findall(r'"in_flight":(\d+)', process.output))
+
+
+def run_auto(start_confab, script, server, items, concurrency):
+    process = start_confab("run", script(AUTO), "--progress", "json", items, concurrency, server=server)
+    assert process.wait() == 0, process.output
+    return process
+
+
+def test_as_many_calls_are_in_flight_as_the_limit_takes(mock, start_confab, script):
+    process = run_auto(start_confab, script, mock("rpm=9000,latency=fixed:1000"), 900, "auto")
+    assert 120 <= most_in_flight(process) <= 190          # 150 a second, each for a second
+    assert '"held_back":"limit 9000 a minute (header)"' in process.output
+
+
+def test_without_a_limit_in_sight_there_are_ever_more(mock, start_confab, script):
+    process = run_auto(start_confab, script, mock("latency=fixed:1000"), 900, "auto")
+    assert 128 <= most_in_flight(process) <= 512
+    assert re.search(r'"held_back":"concurrency (128|256|512)"', process.output), process.output
+
+
+def test_a_set_number_caps_what_the_limit_would_take(mock, start_confab, script):
+    process = run_auto(start_confab, script, mock("rpm=9000,latency=fixed:300"), 100, 7)
+    assert most_in_flight(process) == 7
+    assert '"held_back":"concurrency 7"' in process.output

@@ -21,8 +21,8 @@ PIPELINE = f"""
       prompt = 'Write a chat of 6 turns about {{{{topic}}}}. As JSON: {{"turns": [{{"role": "user", "content": "..."}}]}}',
     }}
     local items = {{}}
-    for i = 1, {ITEMS} do items[i] = {{ topic = "topic " .. i }} end
-    local run = confab.run {{ name = "chats", template = chat, items = items, concurrency = 8 }}
+    for i = 1, tonumber(arg[3] or {ITEMS}) do items[i] = {{ topic = "topic " .. i }} end
+    local run = confab.run {{ name = "chats", template = chat, items = items, concurrency = tonumber(arg[2] or 8) }}
     print(run.state)
 """
 
@@ -56,6 +56,16 @@ def test_an_outage_costs_no_item_and_no_manual_step(fault, mock, start_confab, s
     assert len(exchanges) < ITEMS + 8 * 8 + 10, len(exchanges)
     retried, = query("select max(attempts) as n from calls")
     assert retried["n"] > 3                  # none of them ran out
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_an_outage_costs_no_item_where_few_are_in_work(concurrency, mock, run_confab, script, states):
+    items = 8 * concurrency
+    result = run_confab("run", script(PIPELINE), "6h", concurrency, items, timeout=60,
+                        server=mock("latency=fixed:200,faults=500@700ms-9s"))
+    assert result.code == 0, result
+    assert "the service is away" in result.err and "the service is back" in result.err, result
+    assert states() == {"done": items}
 
 
 def test_an_outage_that_lasts_too_long_stops_the_run(mock, run_confab, script, states):
