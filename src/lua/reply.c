@@ -4,8 +4,11 @@
 
 #include <lauxlib.h>
 
+#include "base/json.h"
+#include "confab/buf.h"
 #include "confab/error.h"
 #include "confab/money.h"
+#include "conversation/value.h"
 #include "lua/json.h"
 #include "lua/raise.h"
 #include "provider/reply.h"
@@ -17,6 +20,7 @@ enum { UV_JSON = 1 };
 struct lua_reply {
     struct cf_reply reply;
     struct cf_lua_reply_facts facts;
+    struct cf_buf found;      /* while its JSON is read: the value that stands among other text */
 };
 
 void cf_lua_push_reply(lua_State *L, struct cf_reply *reply, const struct cf_lua_reply_facts *facts)
@@ -26,6 +30,7 @@ void cf_lua_push_reply(lua_State *L, struct cf_reply *reply, const struct cf_lua
     luaL_setmetatable(L, REPLY_MT);
     self->reply = *reply;
     self->facts = *facts;
+    cf_buf_init(&self->found, CF_JSON_SIZE_MAX);
     memset(reply, 0, sizeof *reply);
 }
 
@@ -48,6 +53,7 @@ static int reply_gc(lua_State *L)
 {
     struct lua_reply *self = luaL_checkudata(L, 1, REPLY_MT);
     cf_reply_done(&self->reply);
+    cf_buf_done(&self->found);
     return 0;
 }
 
@@ -69,7 +75,23 @@ static void push_usage(lua_State *L, const struct cf_reply_usage *usage)
     }
 }
 
-/* The reply's JSON: of a tool or of the text. Decoded once; false stands for "is not JSON". */
+/* Pushes the JSON value of the answer: all of it, or else what a model put among other text, unless
+ * its end is missing. False if there is none. */
+static bool decode_answer(lua_State *L, struct lua_reply *self)
+{
+    struct cf_error err;
+    size_t len;
+    const char *text = answer_of(&self->reply, &len);
+    if (cf_lua_json_decode(L, text, len, &err))
+        return true;
+    if (cf_reply_is_cut(&self->reply) || !cf_reply_find_value(text, len, &self->found))
+        return false;
+    bool ok = cf_lua_json_decode(L, cf_buf_str(&self->found), self->found.len, &err);
+    cf_buf_done(&self->found);
+    return ok;
+}
+
+/* The reply's JSON. Decoded once; false stands for "is not JSON". */
 static void push_json(lua_State *L, struct lua_reply *self)
 {
     if (lua_getiuservalue(L, 1, UV_JSON) != LUA_TNIL) {
@@ -79,10 +101,7 @@ static void push_json(lua_State *L, struct lua_reply *self)
             lua_getfield(L, -1, "value");
         return;
     }
-    struct cf_error err;
-    size_t len;
-    const char *text = answer_of(&self->reply, &len);
-    if (!cf_lua_json_decode(L, text, len, &err)) {
+    if (!decode_answer(L, self)) {
         lua_pushboolean(L, false);
         lua_setiuservalue(L, 1, UV_JSON);
         lua_pushnil(L);
