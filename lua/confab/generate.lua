@@ -16,8 +16,12 @@ local CONTINUE_MAX = 3    -- rounds of asking for the rest of a reply that was c
 local CONTINUE_PROMPT = "Your reply was cut off. Go on exactly where it stopped, without repeating anything and " ..
   "without any remark."
 
---- Asks for the rest of a reply that was cut off and puts the pieces together.
-local function continue(ctx, request, reply, calls, cost)
+local function add_usage(sum, more)
+  for kind, tokens in pairs(more) do sum[kind] = (sum[kind] or 0) + tokens end
+end
+
+--- Asks for the rest of a reply that was cut off and puts the pieces together; adds to usage what they used.
+local function continue(ctx, request, reply, calls, cost, usage)
   local text = reply.text
   for _ = 1, CONTINUE_MAX do
     local again = {}
@@ -29,6 +33,7 @@ local function continue(ctx, request, reply, calls, cost)
     local more, refused = ask.once(ctx, again)
     calls[#calls + 1] = more.call
     cost = ask.add_cost(cost, more)
+    add_usage(usage, more.usage)
     if refused then return text, true, cost, refused end
     text = text .. more.text
     if not more.is_cut then return text, false, cost end
@@ -140,17 +145,18 @@ function generate.with_template(ctx, tmpl, params, overrides)
     local reply, why = ask.once(ctx, request)
     calls[#calls + 1] = reply.call
     cost = ask.add_cost(cost, reply)
-    local conv
+    local conv, usage
     if not why then
       local said, is_cut = reply, reply.is_cut
+      usage = reply.usage
       if is_cut and on_truncated == "continue" then
-        said, is_cut, cost, why = continue(ctx, request, reply, calls, cost)
+        said, is_cut, cost, why = continue(ctx, request, reply, calls, cost, usage)
       end
       if not why then conv, why = conversation_of(said, is_cut, on_truncated) end
     end
     if conv then
       local fields = core.conversation.fields(conv)
-      fields.usage, fields.model, fields.cost_pico = reply.usage, reply.model, cost
+      fields.usage, fields.model, fields.cost_pico = usage, reply.model, cost
       fields.cost = cost >= 0 and cost / 1e12 or nil
       fields.template, fields.template_row = tmpl.name, call.template
       fields.parameters, fields.calls = params, calls

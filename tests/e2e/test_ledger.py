@@ -303,3 +303,32 @@ def test_a_cost_that_cannot_be_known_is_told_as_unknown_not_as_nothing(run_confa
     assert [row["cost_pico"] for row in rows] == [None] * 5 + [20_000_000]
     run, = query("select * from runs")
     assert run["unknown_cost_replies"] == 5 and run["spent_pico"] == 20_000_000
+
+
+def test_a_reply_that_is_continued_costs_and_uses_what_its_pieces_did(run_confab, script, query, prices):
+    text = json.dumps({"turns": [{"role": "user", "content": "Hello, is it open?"},
+                                 {"role": "assistant", "content": "It is, until six."}]})
+    pieces = [(text[:30], "max_tokens", 100, 40), (text[30:60], "max_tokens", 160, 40), (text[60:], "end_turn", 220, 9)]
+    usages = [{"input_tokens": asked, "output_tokens": said} for _, _, asked, said in pieces]
+    replies = [{"model": "claude-haiku-5-5", "usage": usage, "stop_reason": stop,
+                "content": [{"type": "text", "text": piece}]}
+               for (piece, stop, _, _), usage in zip(pieces, usages)]
+
+    class InTurn:
+        def __getitem__(self, _):
+            return replies.pop(0)
+    server = usage_server.start(InTurn())
+    result = run_confab("run", script("""
+        local chat = confab.template { name = "chat", model = "claude-haiku-5-5", prompt = "case 0 chat",
+          on_truncated = "continue" }
+        local conv = confab.generate { template = chat }
+        print(conv:text())
+        print(conv.truncated, conv.usage.input, conv.usage.output, conv.cost)
+    """), server=server)
+    server.close()
+    assert result.code == 0, result
+    cost = sum(prices.cost("claude-haiku-5-5", usage) for usage in usages)
+    assert result.out == ("user: Hello, is it open?\n\nassistant: It is, until six.\n"
+                          f"false\t480\t89\t{cost / 10**12:.14g}\n")
+    assert query("select sum(cost_pico) as n from calls") == [{"n": cost}]
+    assert query("select count(*) as n from turn_calls") == [{"n": 3}]
