@@ -110,25 +110,3 @@ bool cf_write_item_finish(struct cf_write *write, struct cf_store_tx *tx, struct
     cf_tx_count_item(tx, &standing, 1);
     return true;
 }
-
-bool cf_write_item_reopen(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
-{
-    struct cf_write_item_reopen *reopen = (struct cf_write_item_reopen *)write;
-    struct cf_item_standing standing;
-    CF_TX_KIND(tx, "item_reopen");
-
-    if (!cf_tx_item_standing(tx, reopen->item, &standing, err))
-        return false;
-    struct cf_query query = cf_db_query(
-        &tx->db, "UPDATE items SET state = 'pending', accepted = 0, surplus = 0, error_kind = NULL,"
-                 " error_message = NULL, finished_at = NULL WHERE id = ?");
-    cf_query_int(&query, reopen->item);
-    if (!cf_query_run(&query, err))
-        return false;
-
-    cf_tx_count_item(tx, &standing, -1);
-    standing.state = CF_ITEM_PENDING;
-    standing.accepted = standing.surplus = false;
-    cf_tx_count_item(tx, &standing, 1);
-    return true;
-}

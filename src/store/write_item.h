@@ -134,11 +134,4 @@ struct cf_write_item_finish {
     size_t count;
 };
 bool cf_write_item_finish(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
-
-/* Puts a finished or failed item back to pending, so that it is begun again. */
-struct cf_write_item_reopen {
-    struct cf_write write;
-    int64_t item;
-};
-bool cf_write_item_reopen(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 #endif

@@ -249,6 +249,39 @@ def test_a_small_file_system_that_was_full_for_a_while(small_disk, mock, script,
     assert durability.check_replies(ask, exchanges, prices, 0) == 0
 
 
+@pytest.fixture
+def clock(root, tmp_path):
+    """clock.env for a confab whose wall clock shows clock.jump(seconds) more from then on."""
+    if confab_process.SLOWED != 1:
+        pytest.skip("sanitizers want to be loaded first")
+    shim, moved = tmp_path / "clock_jump.so", tmp_path / "jump"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, root / "tests/support/clock_jump.c"], check=True)
+
+    class Clock:
+        env = {"LD_PRELOAD": str(shim), "CONFAB_CLOCK_JUMP": str(moved)}
+
+        @staticmethod
+        def jump(seconds):
+            moved.write_text(str(seconds))
+    Clock.jump(0)
+    return Clock
+
+
+@pytest.mark.parametrize("jumps", [(86400,), (-86400,), (3600, -7200, 31536000)])
+def test_a_clock_that_jumps_changes_nothing_but_dates(jumps, clock, mock, script, start_confab, query, check):
+    server = mock("usage=varied,latency=uniform:20:60,faults=500:10%;429@9;reset:5%")
+    running = start_confab("run", script(PIPELINE), server=server, env=clock.env)
+    for number, seconds in enumerate(jumps, 1):
+        server.wait_for_arrivals(6 * number)
+        clock.jump(seconds)
+    assert running.wait(20) == 0, running.output
+    assert check(server) == 0
+    durability.check_finished(query, ITEMS)
+    seen = query("select max(julianday(created_at)) - min(julianday(created_at)) as days from generation_logs")
+    assert seen[0]["days"] * 86400 > 3000           # it did jump
+    assert query("select count(*) as n from calls where latency_ms not between 1 and 10000") == [{"n": 0}]
+
+
 @pytest.mark.threads
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_run_with_all_that_was_paid_for(number, mock, script, start_confab, query,

@@ -12,7 +12,7 @@ import durability
 import ledger
 
 ITEMS, CONCURRENCY = 20, 4
-KILLS = int(os.environ.get("CONFAB_KILLS", "10"))      # random moments; more of them for a long look
+KILLS = int(os.environ.get("CONFAB_KILLS", "50" if confab_process.SLOWED == 1 else "10"))     # random moments
 
 # Two calls an item, the second made from the first's reply. The same body gets the same reply
 # however often it is asked for, so every way through the faults ends in the same conversations.
