@@ -10,7 +10,7 @@ local template = require "confab.template"
 
 local dialogue = {}
 
-local OPENING = "Begin the conversation: write your first message, and nothing else."
+local OPENING = "Begin now: write your first message, and nothing else."
 local OBJECTION = "\n\nYour last attempt at this turn was refused: it %s. Write the turn anew, and only your own side of it."
 local TURNS_MAX = 200
 
@@ -41,24 +41,29 @@ local specs = {
 }
 for name, spec in next, generate.column_specs do specs[name] = spec end
 
---- One side's system prompt and settings, its template filled in.
-local function side_of(ctx, role, side, params)
+--- A side as a table, checked.
+local function check_side(role, side)
   local what = "confab.dialogue: " .. role
   if type(side) == "string" then side = { system = side } end
   side = options.check(side, side_specs, what)
-  if side.template == nil then
-    if side.system == nil then errors.misuse(what .. " needs a system prompt or a template") end
-    return side
+  if side.template == nil and side.system == nil then errors.misuse(what .. " needs a system prompt or a template") end
+  if side.template and not template.is(side.template) then
+    errors.misuse(what .. ": template must come from confab.template")
   end
-  if not template.is(side.template) then errors.misuse(what .. ": template must come from confab.template") end
+  return side
+end
+
+--- What a side's calls have in common: its settings, its template filled in.
+local function call_of(side, params)
+  if not side.template then return side end
   local tmpl = side.template
   local call = tmpl:resolve(params)
-  for name, value in next, side do call[name] = value end
-  local parts = {}
-  for _, text in ipairs { call.system or false, call.prompt or false, side.system ~= call.system and side.system or false } do
-    if text then parts[#parts + 1] = text end
+  local texts = {}
+  for _, text in ipairs { call.system or "", call.prompt or "", side.system or "" } do
+    if text ~= "" then texts[#texts + 1] = text end
   end
-  call.system = table.concat(parts, "\n\n")
+  for name, value in next, side do call[name] = value end
+  call.system = table.concat(texts, "\n\n")
   call.prompt, call.messages, call.schema = nil, nil, nil
   call.template, call.template_name = generate.template_row(tmpl), tmpl.name
   return call
@@ -209,7 +214,7 @@ end
 local function make(ctx, opts, params)
   local talk = { ctx = ctx, opts = opts, turns = prefix_of(opts), calls = {}, problems = {}, cost = 0, usage = {} }
   local lent = #talk.turns
-  talk.sides = { user = side_of(ctx, "user", opts.user, params), assistant = side_of(ctx, "assistant", opts.assistant, params) }
+  talk.sides = { user = call_of(opts.user, params), assistant = call_of(opts.assistant, params) }
   go_on(talk)
   local conv = core.conversation.new(talk.turns)
   local fields = core.conversation.fields(conv)
@@ -217,7 +222,7 @@ local function make(ctx, opts, params)
   fields.usage, fields.model, fields.cost_pico = talk.usage, talk.model, talk.cost
   fields.cost = talk.cost >= 0 and talk.cost / 1e12 or nil
   fields.template, fields.template_row = side.template_name, side.template
-  fields.parameters, fields.calls, fields.problems, fields.truncated = params, talk.calls, talk.problems, false
+  fields.parameters, fields.calls, fields.truncated = params, talk.calls, false
   if opts.from then fields.branch = { of = opts.from, turn = lent } end
   for name in next, generate.column_specs do fields[name] = opts[name] end
   record_problems(fields, talk.problems)
@@ -228,7 +233,6 @@ end
 --- What an item outside a run is known by.
 local function identity_of(opts)
   local function of_side(side)
-    if type(side) == "string" then return { system = side } end
     local plain = {}
     for name, value in next, side do plain[name] = value end
     plain.template = side.template and side.template.name
@@ -248,6 +252,7 @@ end
 ---@return confab.Conversation
 function dialogue.dialogue(opts)
   opts = options.check(opts, specs, "confab.dialogue")
+  opts.user, opts.assistant = check_side("user", opts.user), check_side("assistant", opts.assistant)
   core.scheduler.check_wait "confab.dialogue"
   local ctx = context.get()
   if ctx.params == nil then

@@ -49,6 +49,8 @@ function checks.tidy(role, text)
 end
 
 local function other_side(role, text)
+  local whole = core.conversation.parse(text, false)    -- as JSON, or with a label before each turn
+  if whole and #whole >= 2 then return "speaks for both sides" end
   for line in text:gmatch "[^\n]+" do
     if label_of(line) then return ("speaks for both sides: %q"):format(line:sub(1, core.text.valid_prefix(line:sub(1, 60)))) end
   end

@@ -308,6 +308,43 @@ function confab.ask(opts) end
 ---@return confab.Conversation
 function confab.generate(opts) end
 
+---@class confab.DialogueSide
+---@field system? string
+---@field template? confab.Template  Its texts are the system prompt.
+---@field model? string
+---@field temperature? number
+---@field top_p? number
+---@field top_k? integer
+---@field max_tokens? integer
+---@field thinking? confab.Thinking
+---@field thinking_budget? integer
+---@field effort? confab.Effort
+---@field cache? boolean|"5m"|"1h"
+
+---@class confab.DialogueOptions
+---@field user string|confab.DialogueSide  A system prompt, or a table.
+---@field assistant string|confab.DialogueSide
+---@field turns? integer  Of both sides together, an even number (default: 8).
+---@field stop? string|fun(turns: confab.Turn[]): boolean?  A mark with which either side ends the talk, or a function asked after each answer.
+---@field first? string  The user's first turn, instead of asking for it.
+---@field from? confab.Conversation  Go on with this one, or
+---@field at? integer  with its first so many turns.
+---@field check? fun(role: "user"|"assistant", text: string, turns: confab.Turn[]): string?  Why a turn will not do.
+---@field tries? integer  How often a turn is asked for (default: 3).
+---@field params? table  Of the templates (default: the item).
+---@field persona? string|number
+---@field emotion? string|number
+---@field topic? string|number
+---@field tier? string|number
+---@field document_id? string|number
+---@field chunk_id? string|number
+
+--- A conversation of two model roles, each hearing the other as its user; the user begins. A turn that will not do
+--- is asked for again, then taken, and the tag `problem` says why.
+---@param opts confab.DialogueOptions
+---@return confab.Conversation
+function confab.dialogue(opts) end
+
 -- Conversations
 
 ---@alias confab.Status "generated"|"needs_revision"|"approved"|"rejected"

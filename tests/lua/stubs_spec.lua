@@ -150,6 +150,10 @@ describe("the options of", function()
     { "confab.template", "confab.TemplateOptions", confab.template, odd },
     { "confab.generate", "confab.GenerateOptions", confab.generate, odd },
     { "confab.ask", "confab.AskOptions", confab.ask, odd },
+    { "confab.dialogue", "confab.DialogueOptions", confab.dialogue, odd },
+    { "a side of a dialogue", "confab.DialogueSide", function()
+      confab.dialogue { user = odd, assistant = "x" }
+    end },
     { "confab.csv", "confab.CsvOpts", confab.csv, "file", odd },
     { "confab.chunks", "confab.ChunkOpts", confab.chunks, "file", odd },
     { "confab.limiter", "confab.Limits", confab.limiter, odd },
