@@ -3,7 +3,7 @@ import pytest
 
 import messages_server
 
-SETUP = 'confab.setup { retry = { max_attempts = 1 } }\n'
+SETUP = 'confab.setup { retry = { max_attempts = 1 }, limits = { max_requests = 10000, pacing = "burst" } }\n'
 
 
 @pytest.fixture
