@@ -3,6 +3,7 @@ local context = require "confab.context"
 local core = require "confab.core"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
+local live = require "confab.live"
 local options = require "confab.options"
 local settings = require "confab.settings"
 
@@ -46,7 +47,7 @@ end
 ---@return confab.Error? refusal
 function ask.once(ctx, request)
   request.hold = ctx.on_held ~= nil
-  local ok, reply = pcall(core.call.ask, ctx.item, request)
+  local ok, reply = pcall(request.shown and live.ask or core.call.ask, ctx.item, request, request.shown)
   if ctx.alerts then ctx.alerts:check() end
   if not ok then
     if type(reply) == "table" and reply.stops_run then ctx.stopped = reply end
@@ -88,13 +89,14 @@ local ask_specs = {
   thinking = { type = "string", one_of = { "disabled", "between_tools", "adaptive", "enabled" } },
   thinking_budget = { type = "integer", min = 1024 },
   effort = { type = "string", one_of = { "low", "medium", "high", "xhigh", "max" } },
-  cache = { type = { "boolean", "string" }, one_of = { "5m", "1h" } },
+  cache = { type = { "boolean", "string" }, one_of = { "5m", "1h" } }, on_text = { type = "function" },
 }
 
 --- A reply of a model to a prompt. With `json` a reply that is not JSON is asked for again, up to `tries`
---- times in all, then it is a parse_error.
+--- times in all, then it is a parse_error. `on_text(text, begun)` sees the text while it comes, piece by piece; where
+--- begun (1 at first) goes up, the text begins again. It cannot wait. A stored reply is shown at once, in one piece.
 --- Example: `local reply = confab.ask { prompt = "Name three kinds of tea, as a JSON list.", json = true }`
----@param opts { prompt?: string, messages?: { role: string, content: string }[], system?: string, model?: string, max_tokens?: integer, temperature?: number, top_p?: number, top_k?: integer, stop?: string|string[], json?: boolean, tries?: integer, thinking?: confab.Thinking, thinking_budget?: integer, effort?: confab.Effort, cache?: boolean|"5m"|"1h" }
+---@param opts { prompt?: string, messages?: { role: string, content: string }[], system?: string, model?: string, max_tokens?: integer, temperature?: number, top_p?: number, top_k?: integer, stop?: string|string[], json?: boolean, tries?: integer, thinking?: confab.Thinking, thinking_budget?: integer, effort?: confab.Effort, cache?: boolean|"5m"|"1h", on_text?: fun(text: string, begun: integer) }
 ---@return confab.Reply
 function ask.ask(opts)
   opts = options.check(opts, ask_specs, "confab.ask")
@@ -103,6 +105,7 @@ function ask.ask(opts)
   if type(opts.stop) == "string" then opts.stop = { opts.stop } end
   local ctx = context.get()
   local request = ask.request(ctx, opts)
+  request.shown = opts.on_text and live.shown(opts.on_text)
   for try = 1, opts.tries do
     local reply, why = ask.once(ctx, request)
     if not why and opts.json and reply.json == nil then

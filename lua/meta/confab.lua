@@ -263,6 +263,7 @@ function confab.template_file(path, opts) end
 ---@field thinking_budget? integer
 ---@field effort? confab.Effort
 ---@field cache? confab.Cache
+---@field on_text? fun(text: string, begun: integer)  Sees the text while it comes, piece by piece; cannot wait. Where `begun` (1 at first) goes up, the text begins again. A stored reply is shown at once, in one piece.
 
 ---@class confab.Usage
 ---@field input? integer

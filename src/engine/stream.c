@@ -16,7 +16,7 @@
 #define TOKEN_MS 60    /* half the slowest speed that models are known for */
 
 struct cf_stream {
-    struct cf_completion completion;   /* there is text; first, see cf_stream_owner */
+    struct cf_completion completion;   /* there is text; first, see cf_stream_arrived */
     struct cf_queue *completions;      /* borrowed */
     void *owner;
 
@@ -61,16 +61,19 @@ void cf_stream_free(struct cf_stream *stream)
 
 /* --- script thread --- */
 
-void *cf_stream_owner(struct cf_completion *completion)
+void *cf_stream_arrived(struct cf_completion *completion)
 {
-    return ((struct cf_stream *)completion)->owner;
+    struct cf_stream *stream = (struct cf_stream *)completion;
+    pthread_mutex_lock(&stream->lock);
+    stream->is_queued = false;
+    pthread_mutex_unlock(&stream->lock);
+    return stream->owner;
 }
 
 int cf_stream_take_text(struct cf_stream *stream, struct cf_buf *out)
 {
     cf_buf_clear(out);
     pthread_mutex_lock(&stream->lock);
-    stream->is_queued = false;
     int attempt = stream->text.len > 0 ? stream->attempt : 0;
     struct cf_buf taken = stream->text;
     stream->text = *out;

@@ -31,10 +31,11 @@ void cf_stream_free(struct cf_stream *stream);
 
 /* --- script thread --- */
 
-void *cf_stream_owner(struct cf_completion *completion);
+/* To be called by deliver: the completion is out of the queue. Gives its owner. */
+void *cf_stream_arrived(struct cf_completion *completion);
 
-/* Moves the text that has come since the last time to *out, which is cleared; returns the number of the attempt that it is
- * of, from 1; 0: there is none. A later attempt begins the text again. */
+/* Moves the text that has come since the last time to *out, whose old content is dropped; returns the
+ * number of the attempt that it is of, from 1; 0: there is none. A later attempt begins the text again. */
 int cf_stream_take_text(struct cf_stream *stream, struct cf_buf *out);
 
 /* --- net thread --- */

@@ -17,8 +17,10 @@
 #include "engine/engine.h"
 #include "engine/journal.h"
 #include "engine/models.h"
+#include "engine/stream.h"
 #include "lua/engine.h"
 #include "lua/item.h"
+#include "lua/live.h"
 #include "lua/raise.h"
 #include "lua/read.h"
 #include "lua/reply.h"
@@ -146,6 +148,7 @@ struct waiting_call {
     struct cf_call *call;
     uint64_t ticket;
     lua_State *L;             /* the main state */
+    struct cf_lua_live *live; /* gets what came of it; NULL: the coroutine that waits for the ticket */
     int64_t input_estimate;   /* not calibrated */
 };
 
@@ -197,13 +200,16 @@ static void deliver_call(struct cf_completion *completion, void *context)
     struct waiting_call *waiting = call->owner;
     lua_State *L = waiting->L;
     /* A call that a stop took back: its step is not to go on, the item stays as it is. */
-    if (!call->has_reply && call->error.kind == CF_ERR_CANCELLED &&
-        cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE) {
+    bool is_taken_back = !call->has_reply && call->error.kind == CF_ERR_CANCELLED &&
+                         cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE;
+    if (waiting->live != NULL)
+        cf_lua_live_end(waiting->live, is_taken_back ? NULL : push_call_result, waiting);
+    else if (is_taken_back)
         cf_scheduler_drop(L, waiting->ticket);
+    else
+        cf_scheduler_wake(L, waiting->ticket, push_call_result, waiting);
+    if (is_taken_back)
         push_call_result(NULL, waiting);
-        return;
-    }
-    cf_scheduler_wake(L, waiting->ticket, push_call_result, waiting);
 }
 
 /* --- on_retry --- */
@@ -459,6 +465,10 @@ static int call_ask(lua_State *L)
     read_request(L, 2, request);
     const struct cf_model *model = check_model(L, engine, request->chat.model);
     request->chat.model = model->name;
+    bool is_live = false;
+    cf_lua_read_bool(L, 2, "live", &is_live);
+    request->chat.stream = is_live || cf_chat_request_output_bound(&request->chat, &model->features) >
+                                          CF_ANTHROPIC_UNSTREAMED_MAX;
 
     struct cf_error err;
     struct cf_dropped dropped = { 0 };
@@ -505,6 +515,8 @@ static int call_ask(lua_State *L)
     bool wants_retries = false;
     cf_lua_read_bool(L, 2, "on_retry", &wants_retries);
 
+    struct cf_lua_live *live = is_live ? cf_lua_push_live(L) : NULL;
+    int live_at = lua_gettop(L);
     struct waiting_call *waiting = cf_calloc(1, sizeof *waiting);
     struct cf_call *call = cf_call_new();
     waiting->call = call;
@@ -533,9 +545,19 @@ static int call_ask(lua_State *L)
         1, cf_calibration_apply(cf_engine_calibration(engine, model), waiting->input_estimate), output_bound,
     };
     call->on_retry = wants_retries ? on_retry : NULL;
+    waiting->live = live;
+    if (live != NULL)
+        cf_lua_live_begin(waiting->L, live, call, waiting->ticket);
+    else if (request->chat.stream)
+        call->stream = cf_stream_new(call->completions, NULL, NULL);
     uint64_t ticket = waiting->ticket;
     cf_sender_submit(cf_engine_sender(engine), call);
 
+    if (live != NULL) {
+        lua_settop(L, live_at);
+        lua_pushboolean(L, true);
+        return 2;
+    }
     lua_settop(L, 1);
     return cf_lua_wait(L, ticket, "a call");
 }

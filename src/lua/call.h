@@ -10,6 +10,7 @@
  *      other call would meet the same. request: model, system, prompt or messages, max_tokens,
  *      temperature, top_p, top_k, stop, schema, tools, tool_choice (JSON texts), thinking, thinking_budget,
  *      effort, cache, template (row id), branch, on_retry,
+ *      live: once it is sent, gives a Live (live.h) and true at once,
  *      hold: nothing is sent, a new call gives { held = true, why, changed } and its measure instead of a Reply
  *  measure(request)  -> { model, bytes, input_tokens (expected), output_room (tokens), bound (pico-dollars; -1 unknown) }
  *  calibration(model) -> replies that the input estimate was learnt from, their mean ratio to it, the standard

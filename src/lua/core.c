@@ -11,6 +11,7 @@
 #include "lua/hash.h"
 #include "lua/json.h"
 #include "lua/limiter.h"
+#include "lua/live.h"
 #include "lua/pairs.h"
 #include "lua/progress.h"
 #include "lua/raise.h"
@@ -36,6 +37,7 @@ int luaopen_confab_core(lua_State *L)
         { "hash", cf_lua_open_hash },
         { "json", cf_lua_open_json },
         { "limiter", cf_lua_open_limiter },
+        { "live", cf_lua_open_live },
         { "pairs", cf_lua_open_pairs },
         { "progress", cf_lua_open_progress },
         { "raise", cf_lua_open_raise },

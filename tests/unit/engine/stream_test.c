@@ -20,7 +20,7 @@ struct listener {
 static void deliver_text(struct cf_completion *completion, void *context)
 {
     (void)context;
-    struct listener *listener = cf_stream_owner(completion);
+    struct listener *listener = cf_stream_arrived(completion);
     int attempt = cf_stream_take_text(listener->stream, &listener->piece);
     if (attempt == 0)
         return;
