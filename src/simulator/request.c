@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "confab/error.h"
+#include "simulator/schema_check.h"
 
 #define TEXT_MAX     (40u << 20)    /* above the largest body */
 #define STOPS_MAX    64
@@ -216,8 +217,21 @@ static bool read_format(const cJSON *tree, struct cf_sim_request *request, struc
         return refuse(err, "output_config.format: Input should be a json_schema with a schema");
     if (request->is_prefilled)
         return refuse(err, "output_config.format: cannot be combined with a prefilled message");
+    char why[256];
+    if (!cf_sim_schema_check(get(format, "schema"), why, sizeof why))
+        return refuse(err, why);
     request->schema = get(format, "schema");
     return true;
+}
+
+/* A schema that the system prompt ends in, after the words "JSON Schema". */
+static void read_told_schema(struct cf_sim_request *request)
+{
+    const char *text = cf_buf_str(&request->system), *words = strstr(text, "JSON Schema");
+    const char *at = words != NULL ? strchr(words, '{') : NULL;
+    if (request->schema == NULL && at != NULL
+        && cf_json_parse(at, request->system.len - (size_t)(at - text), NULL, &request->told, NULL))
+        request->schema = request->told;
 }
 
 static bool check_fields(const cJSON *tree, struct cf_error *err)
@@ -279,7 +293,10 @@ static bool read_tree(const cJSON *tree, struct cf_sim_request *request, struct 
             return refuse(err, "stop_sequences: too many");
     }
     request->stops = stops;
-    return read_format(tree, request, err) && read_tools(tree, model, request, err);
+    if (!read_format(tree, request, err) || !read_tools(tree, model, request, err))
+        return false;
+    read_told_schema(request);
+    return true;
 }
 
 int64_t cf_sim_tokens(size_t bytes)
@@ -312,9 +329,11 @@ bool cf_sim_request_read(const char *body, size_t len, struct cf_sim_request *ou
 void cf_sim_request_done(struct cf_sim_request *request)
 {
     cJSON_Delete(request->tree);
+    cJSON_Delete(request->told);
     cf_buf_done(&request->system);
     cf_buf_done(&request->first);
     cf_buf_done(&request->prompt);
     cf_buf_done(&request->partial);
     request->tree = NULL;
+    request->told = NULL;
 }

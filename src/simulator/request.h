@@ -23,7 +23,8 @@ struct cf_sim_request {
     struct cf_buf partial;           /* of the last message of the assistant: prefilled or cut off */
     unsigned      messages;
     bool          is_prefilled;      /* the last message is the assistant's */
-    const struct cJSON *schema;      /* lent; of output_config.format or the forced tool; NULL */
+    const struct cJSON *schema;      /* lent; of output_config.format, the forced tool, the system prompt; NULL */
+    struct cJSON *told;              /* owned; the schema in the system prompt; NULL */
     const char   *tool;              /* lent; name of the forced tool; NULL */
     const struct cJSON *stops;       /* lent; NULL */
     int64_t       input_tokens;      /* of everything sent, about one for four bytes */

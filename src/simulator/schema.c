@@ -3,6 +3,8 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -11,6 +13,8 @@
 #include "simulator/brief.h"
 #include "simulator/dialogue.h"
 
+#define ITEMS_MAX 100      /* of a list, however long it should be */
+#define TEXT_MAX  4096     /* bytes of a text, however long it should be */
 #define DEPTH_MAX 16       /* a schema that refers to itself ends there, in nulls */
 
 struct job {
@@ -24,6 +28,32 @@ struct job {
 static const cJSON *get(const cJSON *object, const char *key)
 {
     return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+/* A limit that the schema has, or that its description tells as "{minItems: 8, maxItems: 12}". */
+static bool get_limit(const cJSON *schema, const char *key, double *out)
+{
+    const cJSON *limit = get(schema, key), *told = get(schema, "description");
+    if (cJSON_IsNumber(limit)) {
+        *out = limit->valuedouble;
+        return true;
+    }
+    char words[64];
+    snprintf(words, sizeof words, "%s: ", key);
+    for (const char *at = cJSON_IsString(told) ? strchr(told->valuestring, '{') : NULL; at != NULL; at++) {
+        at = strstr(at, words);
+        if (at == NULL)
+            return false;
+        if (at[-1] != '{' && at[-1] != ' ')
+            continue;
+        char *end;
+        double value = strtod(at + strlen(words), &end);
+        if (end == at + strlen(words))
+            return false;
+        *out = value;
+        return true;
+    }
+    return false;
 }
 
 /* Follows "#/a/b" from the root. */
@@ -107,21 +137,43 @@ static void add_text(struct job *job, const cJSON *schema)
         }
     }
     struct cf_buf text;
-    cf_buf_init(&text, 4096);
+    double least = 0, most = TEXT_MAX;
+    get_limit(schema, "minLength", &least);
+    get_limit(schema, "maxLength", &most);
+    cf_buf_init(&text, 2 * TEXT_MAX);
     cf_sim_dialogue_add_sentence(&text, job->brief, job->rng);
+    while ((double)cf_utf8_length(text.data, text.len) < least && text.len < TEXT_MAX) {
+        cf_buf_addc(&text, ' ');
+        cf_sim_dialogue_add_sentence(&text, job->brief, job->rng);
+    }
+    while (text.len > 0 && (double)cf_utf8_length(text.data, text.len) > most) {
+        do
+            text.len--;
+        while (text.len > 0 && ((unsigned char)text.data[text.len] & 0xC0) == 0x80);
+    }
     cf_json_add_string(job->out, cf_buf_str(&text), text.len);
     cf_buf_done(&text);
 }
 
 static void add_number(struct job *job, const cJSON *schema, bool is_whole)
 {
-    const cJSON *minimum = get(schema, "minimum"), *maximum = get(schema, "maximum");
-    double low = cJSON_IsNumber(minimum) ? minimum->valuedouble : 1;
-    double high = cJSON_IsNumber(maximum) ? maximum->valuedouble : low + 9;
+    double low = 1, high, step, grain = is_whole ? 1 : 0.01;
+    bool has_low = get_limit(schema, "minimum", &low);
+    if (!has_low && get_limit(schema, "exclusiveMinimum", &low)) {
+        has_low = true;
+        low += grain;
+    }
+    high = low + 9;
+    if (!get_limit(schema, "maximum", &high) && get_limit(schema, "exclusiveMaximum", &high))
+        high -= grain;
     if (high < low)
-        low = cJSON_IsNumber(minimum) ? low : high - 9;
+        low = has_low ? low : high - 9;
     double value = low + cf_rng_unit(job->rng) * (high - low);
-    if (is_whole)
+    if (get_limit(schema, "multipleOf", &step) && step > 0) {
+        value = floor(value / step) * step;
+        if (value < low)
+            value += step;
+    } else if (is_whole)
         value = fmin(fmax(round(value), ceil(low)), floor(fmax(high, low)));
     else
         value = round(value * 100) / 100;
@@ -130,7 +182,7 @@ static void add_number(struct job *job, const cJSON *schema, bool is_whole)
 
 static void add_value(struct job *job, const cJSON *schema, int depth);
 
-static bool add_turns(struct job *job, const cJSON *items)
+static bool add_turns(struct job *job, const cJSON *items, unsigned count)
 {
     static const char *const role_names[] = { "role", "speaker", "from", NULL };
     static const char *const text_names[] = { "content", "text", "value", "message", NULL };
@@ -141,9 +193,9 @@ static bool add_turns(struct job *job, const cJSON *items)
         return false;
 
     cf_buf_addc(job->out, '[');
-    for (unsigned i = 0; i < job->dialogue->turns; i++) {
+    for (unsigned i = 0; i < count; i++) {
         size_t len;
-        const char *turn = cf_sim_dialogue_turn(job->dialogue, i, &len);
+        const char *turn = cf_sim_dialogue_turn(job->dialogue, i % job->dialogue->turns, &len);
         const cJSON *names = get(get(properties, role), "enum");
         const cJSON *name = cJSON_GetArrayItem(names, (int)(i % 2));
         cf_buf_addf(job->out, "%s{\"%s\":", i == 0 ? "" : ",", role);
@@ -174,15 +226,14 @@ static bool add_turns(struct job *job, const cJSON *items)
 
 static void add_array(struct job *job, const cJSON *schema, int depth)
 {
-    const cJSON *items = settle(job, get(schema, "items")), *limit = get(schema, "maxItems");
-    if (items != NULL && add_turns(job, items))
+    const cJSON *items = settle(job, get(schema, "items"));
+    double least = 0, most = ITEMS_MAX;
+    get_limit(schema, "maxItems", &most);
+    get_limit(schema, "minItems", &least);
+    double turns = fmin(fmax(job->dialogue->turns, fmin(least, ITEMS_MAX)), fmax(most, 0));
+    if (items != NULL && job->dialogue->turns > 0 && add_turns(job, items, (unsigned)turns))
         return;
-    int64_t count = cf_rng_range(job->rng, 2, 4);
-    if (cJSON_IsNumber(limit) && limit->valuedouble < (double)count)
-        count = (int64_t)limit->valuedouble;
-    limit = get(schema, "minItems");
-    if (cJSON_IsNumber(limit) && limit->valuedouble > (double)count && limit->valuedouble < 100)
-        count = (int64_t)limit->valuedouble;
+    int64_t count = (int64_t)fmin(fmax((double)cf_rng_range(job->rng, 2, 4), fmin(least, ITEMS_MAX)), fmax(most, 0));
     cf_buf_addc(job->out, '[');
     for (int64_t i = 0; i < count; i++) {
         if (i > 0)

@@ -216,16 +216,18 @@ static void a_prefilled_brace_is_not_repeated(void **state)
     free(whole);
 }
 
+#define FORCED "\"tool_choice\":{\"type\":\"tool\",\"name\":\"t\"}"
+
 static void a_schema_gets_an_object_that_matches(void **state)
 {
     (void)state;
-    char *text = answer("", "{\"model\":\"m\",\"max_tokens\":4000,\"output_config\":{\"format\":{\"type\":\"json_schema\","
-        "\"schema\":{\"type\":\"object\",\"properties\":{\"note\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]},"
+    char *text = answer("", "{\"model\":\"m\",\"max_tokens\":4000," FORCED ",\"tools\":[{\"name\":\"t\","
+        "\"input_schema\":{\"type\":\"object\",\"properties\":{\"note\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]},"
         "\"score\":{\"type\":\"integer\",\"minimum\":3,\"maximum\":4},\"kind\":{\"enum\":[\"a\",\"b\"]},"
         "\"ok\":{\"type\":\"boolean\"},\"day\":{\"type\":\"string\",\"format\":\"date\"},\"tags\":{\"$ref\":\"#/$defs/t\"},"
         "\"turns\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"role\":{\"enum\":[\"user\",\"assistant\"]},"
         "\"content\":{\"type\":\"string\"}}}}},\"required\":[\"score\",\"turns\"],\"$defs\":{\"t\":{\"type\":\"array\","
-        "\"items\":{\"type\":\"string\"}}}}}},\"messages\":[{\"role\":\"user\",\"content\":\"Write a chat of 8 turns.\"}]}", -1);
+        "\"items\":{\"type\":\"string\"}}}}}],\"messages\":[{\"role\":\"user\",\"content\":\"Write a chat of 8 turns.\"}]}", -1);
     cJSON *tree = parse(text);
     assert_string_equal(tree->child->string, "score");          /* required ones come first */
     assert_in_range((int)cJSON_GetObjectItem(tree, "score")->valuedouble, 3, 4);
@@ -240,11 +242,45 @@ static void a_schema_gets_an_object_that_matches(void **state)
     free(text);
 }
 
-static void a_schema_that_refers_to_itself_ends(void **state)
+/* Limits that the API does not take are told in descriptions; an answer keeps them all the same. */
+static void an_answer_keeps_the_limits_that_descriptions_tell(void **state)
 {
     (void)state;
     char *text = answer("", "{\"model\":\"m\",\"max_tokens\":4000,\"output_config\":{\"format\":{\"type\":\"json_schema\","
-        "\"schema\":{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}}},"
+        "\"schema\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+        "\"score\":{\"type\":\"integer\",\"description\":\"How good.\\n\\n{minimum: 40, maximum: 60, multipleOf: 20}\"},"
+        "\"word\":{\"type\":\"string\",\"description\":\"{minLength: 4, maxLength: 4}\"},"
+        "\"long\":{\"type\":\"string\",\"description\":\"{minLength: 300}\"},"
+        "\"list\":{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"description\":\"{minItems: 7, maxItems: 7}\"},"
+        "\"turns\":{\"type\":\"array\",\"description\":\"{minItems: 14}\",\"items\":{\"type\":\"object\",\"properties\":"
+        "{\"role\":{\"enum\":[\"user\",\"assistant\"]},\"content\":{\"type\":\"string\"}},\"additionalProperties\":false}}},"
+        "\"required\":[\"score\"]}}},\"messages\":[{\"role\":\"user\",\"content\":\"Write a chat of 8 turns.\"}]}", -1);
+    cJSON *tree = parse(text);
+    int score = (int)cJSON_GetObjectItem(tree, "score")->valuedouble;
+    assert_true(score == 40 || score == 60);
+    assert_int_equal(strlen(cJSON_GetObjectItem(tree, "word")->valuestring), 4);
+    assert_true(strlen(cJSON_GetObjectItem(tree, "long")->valuestring) >= 300);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(tree, "list")), 7);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(tree, "turns")), 14);
+    cJSON_Delete(tree);
+    free(text);
+}
+
+static void a_schema_in_the_system_prompt_is_followed(void **state)
+{
+    (void)state;
+    char *text = answer("", "{\"model\":\"m\",\"max_tokens\":4000,\"system\":\"Be kind.\\n\\nAnswer with JSON that fits this "
+        "JSON Schema, and with nothing else:\\n{\\\"type\\\":\\\"array\\\",\\\"items\\\":{\\\"const\\\":5},"
+        "\\\"minItems\\\":3,\\\"maxItems\\\":3}\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", -1);
+    assert_string_equal(text, "[5,5,5]");
+    free(text);
+}
+
+static void a_schema_that_refers_to_itself_ends(void **state)
+{
+    (void)state;
+    char *text = answer("", "{\"model\":\"m\",\"max_tokens\":4000," FORCED ",\"tools\":[{\"name\":\"t\","
+        "\"input_schema\":{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}}],"
         "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", -1);
     cJSON_Delete(parse(text));
     free(text);
@@ -380,6 +416,8 @@ int main(void)
         cmocka_unit_test(a_whole_answer_is_followed_by_another),
         cmocka_unit_test(a_prefilled_brace_is_not_repeated),
         cmocka_unit_test(a_schema_gets_an_object_that_matches),
+        cmocka_unit_test(an_answer_keeps_the_limits_that_descriptions_tell),
+        cmocka_unit_test(a_schema_in_the_system_prompt_is_followed),
         cmocka_unit_test(a_schema_that_refers_to_itself_ends),
         cmocka_unit_test(the_ways_are_those_of_the_fixtures),
         cmocka_unit_test(a_json_list_is_answered_with_a_list),

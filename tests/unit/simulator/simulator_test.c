@@ -192,6 +192,9 @@ static void models_of_another_class_have_limits_of_their_own(void **state)
 
 /* --- wrong requests --- */
 
+#define FORMAT(schema) "{\"model\":\"m\",\"max_tokens\":900,\"output_config\":{\"format\":{\"type\":" \
+    "\"json_schema\",\"schema\":" schema "}},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"
+
 static struct wrong {
     const char *name, *path, *headers, *body;
     int status;
@@ -236,6 +239,14 @@ static struct wrong {
     { "the newest models refuse a forced tool", "/v1/messages", KEY, "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":9,"
       "\"tools\":[{\"name\":\"t\",\"input_schema\":{}}],\"tool_choice\":{\"type\":\"any\"},"
       "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 400, "tool_choice" },
+    { "a schema that is taken", "/v1/messages", KEY, FORMAT("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},\"additionalProperties\":false}"), 200, "" },
+    { "an open object in a schema is a 400", "/v1/messages", KEY, FORMAT("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}}}"), 400, "must be explicitly set to false" },
+    { "a length in a schema is a 400", "/v1/messages", KEY, FORMAT("{\"type\":\"string\",\"maxLength\":3}"), 400, "property 'maxLength' is not supported" },
+    { "so is a count above one", "/v1/messages", KEY, FORMAT("{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"minItems\":2}"), 400, "other than 0 or 1" },
+    { "a schema that refers to itself is a 400", "/v1/messages", KEY, FORMAT("{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/a\"}}}}"), 400, "recursive definitions" },
+    { "a reference elsewhere is a 400", "/v1/messages", KEY, FORMAT("{\"$ref\":\"https://example.org\"}"), 400, "external" },
+    { "a schema without a type is a 400", "/v1/messages", KEY, FORMAT("{\"description\":\"x\"}"), 400, "needs a 'type'" },
+    { "lists in an enum are a 400", "/v1/messages", KEY, FORMAT("{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"enum\":[[1]]}"), 400, "complex types" },
     { "tokens can be counted", "/v1/messages/count_tokens", KEY, "{\"messages\":[]}", 200, "\"input_tokens\":" },
 };
 
