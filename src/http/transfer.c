@@ -48,7 +48,7 @@ static long request_size(const struct cf_http_transfer *transfer)
 /* --- callbacks of libcurl --- */
 
 /* Called when a connection is there and the request is about to be sent; a second time when
- * libcurl repeats it. A repeat of which nothing was taken from the body reached nobody whole. */
+ * libcurl repeats it. It knows only whether a reply began: once a byte was sent, refuse. */
 static int on_connected(void *self, char *remote_ip, char *local_ip, int remote_port,
                         int local_port)
 {
@@ -57,8 +57,7 @@ static int on_connected(void *self, char *remote_ip, char *local_ip, int remote_
     const struct cf_http_request *request = transfer->request;
 
     transfer->attempts++;
-    if (transfer->attempts > 1 && request->method == CF_HTTP_POST &&
-        (transfer->body_read > 0 || request->body_len == 0)) {
+    if (transfer->attempts > 1 && request->method == CF_HTTP_POST && request_size(transfer) > 0) {
         transfer->repeat_refused = true;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -67,28 +66,6 @@ static int on_connected(void *self, char *remote_ip, char *local_ip, int remote_
         transfer->result.timings.connected_ms = transfer->active_ms - transfer->started_ms;
     enter_phase(transfer, PHASE_SENDING);
     return CURL_PREREQFUNC_OK;
-}
-
-static size_t on_read(char *out, size_t size, size_t count, void *self)
-{
-    struct cf_http_transfer *transfer = self;
-    const struct cf_http_request *request = transfer->request;
-    size_t left = request->body_len - transfer->body_read;
-    size_t n = size * count < left ? size * count : left;
-    if (n > 0)
-        memcpy(out, request->body + transfer->body_read, n);
-    transfer->body_read += n;
-    return n;
-}
-
-/* libcurl rewinds to repeat a request. Once a byte was read it may have arrived: refuse. */
-static int on_seek(void *self, curl_off_t offset, int origin)
-{
-    struct cf_http_transfer *transfer = self;
-    if (offset == 0 && origin == SEEK_SET && transfer->body_read == 0)
-        return CURL_SEEKFUNC_OK;
-    transfer->repeat_refused = true;
-    return CURL_SEEKFUNC_FAIL;
 }
 
 static int on_progress(void *self, curl_off_t download_total, curl_off_t downloaded,
@@ -252,10 +229,6 @@ struct cf_http_transfer *transfer_new(struct cf_http *http, const struct cf_http
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 30L);  /* s; older idle ones tend to be dead */
 
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-    curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-    curl_easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
@@ -301,8 +274,9 @@ void transfer_begin(struct cf_http_transfer *transfer, struct cf_http_request *r
     /* Ours is exact and tells phases apart; libcurl's spreads the time over the addresses. */
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->timeouts.connect_ms);
     if (request->method == CF_HTTP_POST) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        /* As a whole, not through a read callback: it then leaves with its headers, in one piece. */
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body_len > 0 ? request->body : "");
     } else {
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     }
@@ -311,6 +285,7 @@ void transfer_begin(struct cf_http_transfer *transfer, struct cf_http_request *r
 void transfer_clear(struct cf_http_transfer *transfer)
 {
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, "");    /* the request's was borrowed */
     curl_slist_free_all(transfer->fields);
     cf_http_headers_done(&transfer->result.headers);
     cf_buf_done(&transfer->result.body);

@@ -32,7 +32,6 @@ struct cf_http_transfer {
     enum transfer_phase     phase;
     int64_t  started_ms, active_ms;       /* loop time of cf_http_send, of the last byte */
     int64_t  sent_ms;                     /* loop time; -1 until all is written */
-    size_t   body_read;                   /* bytes libcurl took from the body */
     curl_off_t written, received;         /* as last reported */
     unsigned attempts;                    /* requests that libcurl began to send */
     bool     repeat_refused;
