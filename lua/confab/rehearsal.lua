@@ -1,14 +1,15 @@
 --- Early warning: what would go wrong at the end of a run is looked for at its beginning.
 ---
---- Before anything is sent, the exports that stand in the script are read: unknown formats and folders
+--- Before anything is sent, the exports that stand in the script are read: wrong options and folders
 --- that are not there. As soon as the first new item has come through its step, its scoring and the
---- database, it is exported to a file that is thrown away, in each of these formats. In a large run that
+--- database, it is exported to a file that is thrown away, in each of these ways. In a large run that
 --- first item goes alone, so that at most it was paid for when the warning comes.
 ---
 --- An export that comes later in a script cannot be run ahead: what it is given may depend on everything
 --- before it. So it is read from the script's text, as far as it stands there literally.
 local core = require "confab.core"
 local flags = require "confab.flags"
+local script_exports = require "confab.script_exports"
 local waiters = require "confab.waiters"
 
 local rehearsal = {}
@@ -18,50 +19,35 @@ local all_statuses = { "generated", "needs_revision", "approved", "rejected" }
 
 local function warn(text) core.progress.warn("early warning: " .. text) end
 
---- The exports in a text: line, path and format, nil where they are not literal.
----@param text string
----@return { line: integer, path?: string, format?: string }[]
-function rehearsal.exports_of(text)
-  local code = text:gsub("%-%-[^\n]*", "")
-  local found, line, at = {}, 1, 1
-  for start, arguments in code:gmatch "():export%s*(%b())" do
-    line = line + select(2, code:sub(at, start - 1):gsub("\n", ""))
-    at = start
-    local _, path = arguments:match "^%(%s*([\"'])([^\"'\n]*)%1%s*[,)]"
-    local _, format = arguments:match "%f[%w_]format%s*=%s*([\"'])([^\"'\n]*)%1"
-    found[#found + 1] = { line = line, path = path, format = format }
-  end
-  return found
-end
-
 local function folder_of(path)
   local folder = path:match "^(.*)/[^/]*$"
   return folder and not folder:find("{split}", 1, true) and folder or ""
 end
 
---- Reads the script's exports, once; the formats that they name.
+--- Reads the script's exports, once: where there is a mistake that can be seen, and what is to be tried.
+---@return { opts: table, names_split: boolean }[]
 local function read_script()
-  local formats, seen = { "messages" }, { messages = true }
-  for _, export in ipairs(rehearsal.exports_of(flags.script_text or "")) do
+  local tried, seen = { { opts = { format = "messages" } } }, { ["messages nil nil false"] = true }
+  for _, export in ipairs(script_exports.of(flags.script_text or "")) do
     local where = ("%s:%d: "):format(flags.script, export.line)
     local folder = export.path and folder_of(export.path) or ""
     if folder ~= "" and core.fs.kind(folder) ~= "directory" then
       warn(("%sthere is no folder %q yet for the export to %q"):format(where, folder, export.path))
     end
-    if export.format and not seen[export.format] then
-      seen[export.format] = true
-      local ok, why = pcall(require "confab.results".check_export, "x", { format = export.format })
-      if ok then
-        formats[#formats + 1] = export.format
-      else
-        warn(where .. why.message)
-      end
+    local ok, opts = pcall(require "confab.results".check_export, export.path or "x", export.options)
+    if ok then
+      local names_split = opts.split ~= nil or export.is_whole and export.path:find("{split}", 1, true) ~= nil
+      local id = ("%s %s %s %s"):format(opts.format, opts.system, opts.split and core.json.encode(opts.split), names_split)
+      if not seen[id] then tried[#tried + 1] = { opts = opts, names_split = names_split } end
+      seen[id] = true
+    else
+      warn(where .. opts.message)
     end
   end
-  return formats
+  return tried
 end
 
-local formats    -- of this script, once they are read
+local exports    -- of this script, once they are read
 
 ---@class confab.Rehearsal
 ---@field is_over boolean  Nothing is left to be looked at, nobody to wait.
@@ -76,7 +62,7 @@ Rehearsal.__index = Rehearsal
 ---@param concurrency integer
 ---@return confab.Rehearsal
 function rehearsal.new(run, total, concurrency)
-  formats = formats or read_script()
+  exports = exports or read_script()
   local is_large = total ~= nil and total >= ALONE_FROM * concurrency
   return setmetatable({ is_over = run.continued, is_alone = is_large and not run.continued, turn = {} }, Rehearsal)
 end
@@ -104,13 +90,15 @@ local function reason_of(result)
   return #reasons > 0 and table.concat(reasons, ", ") or "nothing was written"
 end
 
-local function try_export(run, item, format)
-  local path = os.tmpname()
+local function try_export(run, item, export)
+  local path, opts, format = os.tmpname(), export.opts, export.opts.format
   local ok, result = pcall(core.export.write, {
-    run = run.id, item = item.id, path = path, format = format, statuses = all_statuses, simulated = true,
+    run = run.id, item = item.id, path = export.names_split and path .. "-{split}" or path, format = format,
+    system = opts.system, split = opts.split, seed = opts.seed, statuses = all_statuses, simulated = true,
     truncated = true,
   })
   os.remove(path)
+  for _, file in ipairs(ok and result.files or {}) do os.remove(file) end
   if not ok then
     warn(("an export as %s fails: %s"):format(format, type(result) == "table" and result.message or tostring(result)))
   elseif result.written == 0 then
@@ -126,7 +114,7 @@ function Rehearsal:finish(run, entry, outcome)
   if self.is_over then return end
   if outcome and outcome.state == "done" and #outcome.convs > 0 then
     self.is_over = true
-    for _, format in ipairs(formats) do try_export(run, entry.item, format) end
+    for _, export in ipairs(exports) do try_export(run, entry.item, export) end
   end
   self:release()
 end

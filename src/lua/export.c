@@ -38,6 +38,14 @@ static void raise_config(lua_State *L, const char *message)
     cf_lua_raise(L, &err);
 }
 
+/* As short as it can be without being another number. */
+static void format_share(double share, char out[32])
+{
+    snprintf(out, 32, "%.15g", share);
+    if (strtod(out, NULL) != share)
+        snprintf(out, 32, "%.17g", share);
+}
+
 /* { train = 0.9, val = 0.1 } as text. A table has no order, so by share: the same table is the same
  * split in every process, and the one that `confab export` makes of "train=0.9,val=0.1". */
 static void format_split(lua_State *L, int idx, char out[SPLIT_TEXT_MAX])
@@ -54,8 +62,10 @@ static void format_split(lua_State *L, int idx, char out[SPLIT_TEXT_MAX])
     qsort(shares, count, sizeof *shares, by_share);
     out[0] = '\0';
     for (size_t i = 0; i < count; i++) {
-        int wrote = snprintf(out + len, SPLIT_TEXT_MAX - len, "%s%s=%.17g", i > 0 ? "," : "",
-                             shares[i].name, shares[i].share);
+        char share[32];
+        format_share(shares[i].share, share);
+        int wrote = snprintf(out + len, SPLIT_TEXT_MAX - len, "%s%s=%s", i > 0 ? "," : "",
+                             shares[i].name, share);
         if (wrote < 0 || (size_t)wrote >= SPLIT_TEXT_MAX - len)
             raise_config(L, "split has names that are too long");
         len += (size_t)wrote;

@@ -40,6 +40,21 @@ def test_a_format_that_there_is_not_is_told_at_once_and_not_after_the_run(script
     assert "early warning" in lines[0] and "sharegtp" in lines[0]
 
 
+@pytest.mark.parametrize("arguments,words", [
+    ('"x.jsonl", { where = { min_scor = 6 } }', 'unknown option "min_scor"; did you mean "min_score"?'),
+    ('name, { frmat = "messages", where = { tier = TIER } }', 'unknown option "frmat"'),
+    ('"x.jsonl", { where = { status = "aproved" } }', 'did you mean "approved"?'),
+    ('"x-{split}.jsonl"', "{split} needs a split"),
+    ('"x-{split}.jsonl", { split = "train=0.9,val" }', 'split "val": expected NAME=SHARE'),
+    ('"x-{split}.jsonl", { split = { train = 0.9, val = 0.5 } }', '"train=0.9,val=0.5" add up to 1.4'),
+])
+def test_a_wrong_option_is_told_while_little_was_paid_for(arguments, words, script, run_confab, mock):
+    name = script(PRELUDE + f"local name = 'x.jsonl'\n{RUN}run:export({arguments})")
+    result = run_confab("run", name, server=mock())
+    assert result.code == 2, result
+    assert len(warnings(result)) == 1 and words in warnings(result)[0], result
+
+
 def test_a_format_that_cannot_carry_the_conversation_is_told(script, run_confab, mock):
     name = script(PRELUDE + """
     local run = confab.run { name = "r", items = items, step = function(item)
