@@ -149,8 +149,10 @@ void cf_limiter_settle(struct cf_limiter *limiter, struct cf_waiter *waiter,
                        const struct cf_amounts *actual, int64_t now_ms);
 
 /* Takes in what the reply to this call says: the limits hold from now on for all three resources,
- * and what others have used of them is left free. Replies to requests sent before the latest one
- * heard of are passed over. After settle, before release or refused. */
+ * and what others have used of them is left free. Where the server changes a limit that it has said
+ * before, what was granted goes on taking its part of a window, as it does there: no window holds
+ * more than the largest limit in force in it. Replies to requests sent before the latest one heard
+ * of are passed over. After settle, before release or refused. */
 void cf_limiter_feedback(struct cf_limiter *limiter, struct cf_waiter *waiter,
                          const struct cf_limit_feedback *feedback, int64_t now_ms);
 

@@ -105,7 +105,7 @@ static struct cf_pace_view view_of(const struct cf_lane *lane, enum cf_resource 
         .now_ms = now_ms,
         .span_ms = cf_lane_span_ms(lane),
         .oldest_free_ms = oldest_free_ms(lane, now_ms),
-        .used = lane->window.used[resource],
+        .used = cf_window_used(&lane->window, resource),
         .limit = lane->limit[resource],
         .room = room,
         /* 0.29 of 100 is 29, not 28. */
@@ -243,7 +243,7 @@ int64_t cf_lane_ready_ms(struct cf_lane *lane, const struct cf_amounts *amounts,
             continue;
 
         int64_t at_ms = now_ms;
-        int64_t used = lane->window.used[r];
+        int64_t used = cf_window_used(&lane->window, r);
         int64_t missing = used + wanted[r] - room_of(lane, r, now_ms);
         bool is_empty = used == 0 && room_of(lane, r, now_ms) == lane->limit[r];
         if (missing > 0 && !is_empty) {
@@ -268,13 +268,14 @@ static int64_t room_ms(const struct cf_lane *lane, enum cf_resource resource, in
 {
     int64_t span_ms = cf_lane_span_ms(lane);
     int64_t limit = lane->limit[resource];
-    int64_t short_of = lane->window.used[resource] + need - limit;
-    if (short_of <= 0 || lane->window.used[resource] == 0)
+    int64_t used = cf_window_used(&lane->window, resource);
+    int64_t short_of = used + need - limit;
+    if (short_of <= 0 || used == 0)
         return now_ms + (need > limit ? (need - 1) / limit * span_ms : 0);
 
     int64_t rounds = (short_of - 1) / limit;
     int64_t rest = short_of - rounds * limit;
-    if (rest > lane->window.used[resource])
+    if (rest > lane->window.used[resource])      /* by date all counts in full */
         rest = lane->window.used[resource];
     int64_t sent_ms;
     if (!cf_window_date_of(&lane->window, resource, rest, &sent_ms))
@@ -480,7 +481,7 @@ void cf_lane_update_limits(struct cf_lane *lane, int64_t now_ms)
             cf_pace_rescale(&lane->pace[r], lane->limit[r], limit, now_ms);
         lane->limit[r] = limit;
         cf_server_set_rate(&lane->server, r, said > 0 ? said : limit, lane->config.window_ms,
-                           lane->window.used[r], now_ms);
+                           cf_window_used(&lane->window, r), now_ms);
     }
 }
 
@@ -488,6 +489,22 @@ bool cf_lane_is_limit_said(const struct cf_lane *lane)
 {
     int64_t said = lane->server.limit[CF_REQUESTS];
     return said > 0 && (lane->config.is_default || said < lane->config.max_requests);
+}
+
+/* A server whose limit changes goes on at the new rate: it does not count again what it let pass at the
+ * old one. */
+static void follow_server(struct cf_lane *lane, const int64_t said_before[CF_RESOURCES],
+                          const int64_t limit_before[CF_RESOURCES])
+{
+    double factors[CF_RESOURCES];
+    bool has_changed = false;
+    for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
+        bool follows = said_before[r] > 0 && limit_before[r] > 0 && lane->limit[r] > 0;
+        factors[r] = follows ? (double)lane->limit[r] / (double)limit_before[r] : 1;
+        has_changed |= factors[r] != 1;
+    }
+    if (has_changed)
+        cf_window_rescale(&lane->window, factors);
 }
 
 void cf_lane_hear(struct cf_lane *lane, const struct cf_waiter *waiter,
@@ -498,9 +515,13 @@ void cf_lane_hear(struct cf_lane *lane, const struct cf_waiter *waiter,
         .feedback = feedback,
     };
     memcpy(reply.in_flight, lane->flying_amounts, sizeof reply.in_flight);
+    int64_t said[CF_RESOURCES], limit[CF_RESOURCES];
+    memcpy(said, lane->server.limit, sizeof said);
+    memcpy(limit, lane->limit, sizeof limit);
     if (!cf_server_hear(&lane->server, &reply))
         return;
     cf_lane_update_limits(lane, now_ms);
+    follow_server(lane, said, limit);
     cf_server_compare(&lane->server, &reply);
 }
 

@@ -402,7 +402,7 @@ bool cf_limiter_status(struct cf_limiter *limiter, const char *key, int64_t now_
     int64_t wait_ms = wait_of(lane, &one, now_ms);
     const struct cf_window *window = &lane->window;
     int64_t limit = lane->limit[CF_REQUESTS];
-    int64_t used = window->used[CF_REQUESTS];
+    int64_t used = cf_window_used(window, CF_REQUESTS);
     int64_t remaining =
         limit - used - cf_server_foreign(&lane->server, CF_REQUESTS, limit, now_ms);
     int64_t reset_ms = 0;
@@ -415,7 +415,7 @@ bool cf_limiter_status(struct cf_limiter *limiter, const char *key, int64_t now_
         .used = used,
         .remaining = remaining > 0 ? remaining : 0,
         .limit = limit,
-        .amounts_used = { used, window->used[CF_INPUT], window->used[CF_OUTPUT] },
+        .amounts_used = { used, cf_window_used(window, CF_INPUT), cf_window_used(window, CF_OUTPUT) },
         .amounts_limit = { limit, lane->limit[CF_INPUT], lane->limit[CF_OUTPUT] },
         .reset_ms = reset_ms,
         .wait_ms = wait_ms,

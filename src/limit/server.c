@@ -26,11 +26,13 @@
 #define PROBE_USED 1.5
 
 /* Of a second's worth, what is used of it: requests do not arrive as evenly as they are sent.
- * Output is counted when it is there, so there must be room for a reply that comes in between. */
+ * Output is counted when it is there, so there must be room for a reply that comes in between, be it
+ * the longest of late. */
 #define SECOND_USED       0.8
 #define SECOND_OUTPUT     0.85
 #define SECOND_OUTPUT_MIN 0.5
 #define REPLIES_BETWEEN   1.25
+#define LONGEST_MEMORY    1000      /* replies over which the longest one fades */
 
 /* Of a window's output, what a burst may have used by the time its replies are there. */
 #define WINDOW_OUTPUT 0.97
@@ -67,6 +69,8 @@ void cf_server_set_rate(struct cf_server *server, enum cf_resource resource, int
 void cf_server_count(struct cf_server *server, enum cf_resource resource, int64_t amount,
                      int64_t now_ms)
 {
+    if (resource == CF_OUTPUT)
+        server->longest_reply = fmax((double)amount, server->longest_reply * (1 - 1.0 / LONGEST_MEMORY));
     if (server->rate[resource] > 0 && amount != 0)
         cf_bucket_add(&server->own[resource], (double)amount, share_ns(server, resource), now_ms);
 }
@@ -159,7 +163,9 @@ int64_t cf_server_second_ms(const struct cf_server *server, enum cf_resource res
     double amount_ns = (double)amount * share_ns(server, resource);
     double before_ns = second_ns * SECOND_USED - amount_ns;
     if (resource == CF_OUTPUT) {
-        before_ns = fmin(second_ns * SECOND_OUTPUT, second_ns - amount_ns * REPLIES_BETWEEN);
+        double between_ns = fmax(amount_ns * REPLIES_BETWEEN,
+                                 server->longest_reply * share_ns(server, resource));
+        before_ns = fmin(second_ns * SECOND_OUTPUT, second_ns - between_ns);
         before_ns = fmax(before_ns, second_ns * SECOND_OUTPUT_MIN);
     } else if (before_ns < 0) {
         before_ns = -fmin(LATE_NS, amount_ns / LATE_PART);
@@ -242,6 +248,7 @@ void cf_server_merge(struct cf_server *into, const struct cf_server *from, int64
         double ours = cf_bucket_level(&into->foreign[r], share_ns(into, r), now_ms);
         cf_bucket_set(&into->foreign[r], fmin(theirs, ours), share_ns(into, r), now_ms);
     }
+    into->longest_reply = fmax(into->longest_reply, from->longest_reply);
     if (from->latest_order > into->latest_order)
         into->latest_order = from->latest_order;
     into->was_refused |= from->was_refused;

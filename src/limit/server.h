@@ -21,6 +21,7 @@ struct cf_server {
     uint64_t probe;                          /* the grant that only a whole window's bucket has room
                                               * for; 0: none yet */
     int64_t exact_ms;                        /* from when on `own` of output is no guess */
+    double longest_reply;                    /* in output tokens, of late */
     uint64_t latest_order;                   /* of the replies heard of */
     bool has_burst, was_refused;
 };

@@ -1,6 +1,8 @@
 #include "limit/window.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -60,6 +62,8 @@ uint32_t cf_window_add(struct cf_window *window, const int64_t amounts[CF_RESOUR
     *slot = (struct cf_slot){ .grant = grant, .prev = CF_SLOT_NONE, .next = CF_SLOT_NONE };
     cf_window_change(window, slot, amounts);
     window->open++;
+    if (grant > window->last_grant)
+        window->last_grant = grant;
     return index;
 }
 
@@ -92,6 +96,8 @@ void cf_window_change(struct cf_window *window, struct cf_slot *slot,
 {
     for (int r = 0; r < CF_RESOURCES; r++) {
         window->used[r] += amounts[r] - slot->amounts[r];
+        if (slot->grant <= window->old_grant)
+            window->old[r] += amounts[r] - slot->amounts[r];
         slot->amounts[r] = amounts[r];
     }
 }
@@ -154,6 +160,9 @@ static uint32_t following(const struct cf_window *window, uint32_t index)
 
 void cf_window_take(struct cf_window *window, struct cf_window *from, uint32_t *map)
 {
+    static const int64_t nothing[CF_RESOURCES];
+    window->old_grant = 0;      /* of two lanes: all counts in full */
+    memcpy(window->old, nothing, sizeof window->old);
     uint32_t behind = CF_SLOT_NONE;
     for (uint32_t i = from->first; i != CF_SLOT_NONE; i = from->slots[i].next) {
         const struct cf_slot *slot = &from->slots[i];
@@ -176,6 +185,26 @@ void cf_window_take(struct cf_window *window, struct cf_window *from, uint32_t *
             map[i] = cf_window_add(window, slot->amounts, slot->grant);
     }
     cf_window_done(from);
+}
+
+int64_t cf_window_used(const struct cf_window *window, enum cf_resource resource)
+{
+    if (window->old[resource] == 0)
+        return window->used[resource];
+    double change = (double)window->old[resource] * (window->part[resource] - 1);
+    return window->used[resource] + (int64_t)ceil(change - 1e-6);
+}
+
+void cf_window_rescale(struct cf_window *window, const double factors[CF_RESOURCES])
+{
+    for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
+        /* What was granted since the last time counts in full, and that before not more than that. */
+        bool has_newer = window->used[r] > window->old[r];
+        double part = window->old[r] > 0 && !has_newer ? window->part[r] : 1;
+        window->part[r] = fmin(part * factors[r], 1);
+        window->old[r] = window->used[r];
+    }
+    window->old_grant = window->last_grant;
 }
 
 void cf_window_expire(struct cf_window *window, int64_t sent_ms)

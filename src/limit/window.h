@@ -36,6 +36,9 @@ struct cf_window {
     uint32_t first, last;        /* the dated ones; CF_SLOT_NONE if there are none */
     uint32_t open, dated;        /* how many */
     int64_t  used[CF_RESOURCES]; /* their sum */
+    uint64_t last_grant, old_grant;
+    int64_t  old[CF_RESOURCES];  /* the sum of grants up to old_grant, of which each unit counts */
+    double   part[CF_RESOURCES]; /* so much: see cf_window_rescale */
 };
 
 void cf_window_init(struct cf_window *window);
@@ -62,6 +65,13 @@ void cf_window_settle(struct cf_window *window, struct cf_slot *slot, int64_t sp
 /* Moves all of `from` in, which is empty then. map[i] becomes the number here of the slot that was
  * i there; it has room for from->cap. Linear in both. */
 void cf_window_take(struct cf_window *window, struct cf_window *from, uint32_t *map);
+
+/* What all that was granted counts for. */
+int64_t cf_window_used(const struct cf_window *window, enum cf_resource resource);
+
+/* From now on all that was granted so far counts `factors` times as much, but never more than it is:
+ * the limits have become so many times what they were, and it goes on taking its part of a window. */
+void cf_window_rescale(struct cf_window *window, const double factors[CF_RESOURCES]);
 
 /* Drops every slot dated at or before sent_ms. */
 void cf_window_expire(struct cf_window *window, int64_t sent_ms);

@@ -139,6 +139,34 @@ static void a_lowered_limit_holds_at_once(void **state)
     assert_int_equal(next(fixture, 60020), 6);
 }
 
+/* 60 a minute from 0 on, half of it from 30 s on: the next goes 2 s later, not when 30 of them are over. */
+static void a_halved_limit_goes_on_at_half_the_rate(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cf_limit_config config;
+    cf_limit_config_default(&config);
+    config.pacing = CF_PACING_SMOOTH;
+    assert_true(cf_limiter_set_config(fixture->limiter, NULL, &config, 0, NULL));
+    assert_int_equal(ask(fixture, "a", 0, 0), 1);
+    hear(fixture, 0, 60, -1, 0);
+    done(fixture, 0, 0);
+    int64_t now_ms = 0;
+    int granted = 1;
+    for (int i = 1; i < 60; i++) {
+        assert_int_equal(ask(fixture, "a", 1, now_ms), 0);
+        while (next(fixture, now_ms) < 0)
+            now_ms += 10;
+        granted++;
+        if (granted == 31)
+            hear(fixture, 1, 30, -1, now_ms);
+        done(fixture, 1, now_ms);
+        assert_in_range(now_ms, granted <= 31 ? i * 1000 : 30000 + (i - 30) * 2000,
+                        granted <= 31 ? i * 1010 : 31000 + (i - 30) * 2020);
+        assert_in_range(status(fixture, "a", now_ms).used, 1, granted <= 30 ? 60 : 30);
+    }
+    cf_limiter_clear_all(fixture->limiter, now_ms);
+}
+
 static void a_raised_limit_holds_at_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -373,6 +401,7 @@ int main(void)
     static const struct CMUnitTest plain[] = {
         TEST(the_default_gives_way_to_what_is_said),
         TEST(a_lowered_limit_holds_at_once),
+        TEST(a_halved_limit_goes_on_at_half_the_rate),
         TEST(a_raised_limit_holds_at_once),
         TEST(an_older_request_s_reply_is_passed_over),
         TEST(what_others_use_is_left_to_them_and_drains),

@@ -305,7 +305,7 @@ static struct row rows[] = {
     { "halved, output binds, minute bucket", OUTPUT_BOUND, false, HALVED, 1.05, 2 },
     { "halved, output binds, by the second", OUTPUT_BOUND, true, HALVED, 1.05, 2 },
     { "halved, all three bind, minute bucket", ALL, false, HALVED, 1.05, 2 },
-    { "halved, all three bind, by the second", ALL, true, HALVED, 1.05, 3 },
+    { "halved, all three bind, by the second", ALL, true, HALVED, 1.05, 2 },
     { "others use a third, minute bucket", RPM, false, true, false, 0.333, 1.05, 2 },
 };
 
