@@ -77,11 +77,7 @@ function generate.template_row(tmpl)
   if flags.plan then return nil end
   local row = template_rows[tmpl]
   if not row then
-    local function text(value) return type(value) == "string" and value or value and "(a function)" or nil end
-    row = core.run.template {
-      name = tmpl.name, tier = text(tmpl.tier), system = text(tmpl.system), prompt = text(tmpl.prompt),
-      settings = core.json.encode { model = text(tmpl.model) or settings.model(), max_tokens = type(tmpl.max_tokens) == "number" and tmpl.max_tokens or nil },
-    }
+    row = core.run.template(template.row(tmpl, settings.model()))
     template_rows[tmpl] = row
   end
   return row

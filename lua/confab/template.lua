@@ -27,10 +27,16 @@ local template = {}
 ---@field cache? confab.Cache|fun(params: confab.Params): confab.Cache?  Of the system prompt.
 ---@field strict? boolean  What the parameters lack is an error (default: true).
 ---@field escape? "html"  {{x}} escapes HTML (default: nothing is escaped).
----@field partials? table<string, string>  Texts for {{> name}}.
+---@field partials? table<string, string>  Texts for {{> name}} and {{< name}}.
+---@field lambdas? table<string, confab.Lambda>  Functions for {{name}} and {{#name}}.
 ---@field scoring? confab.Scoring|confab.Rule
 ---@field on_truncated? "salvage"|"continue"|"fail"
 ---@field tries? integer
+
+--- Gets the body of the section as it is written (nil for a variable) and a function that renders a
+--- text, or the body, with the values there. What it returns is read as template text unless it has
+--- called `render`; of a section true shows the body, false and nil leave it out.
+---@alias confab.Lambda fun(text: string?, render: fun(text?: string): string): string|number|boolean|nil
 
 ---@alias confab.Column "persona"|"emotion"|"topic"|"tier"|"document_id"|"chunk_id"
 ---@alias confab.Thinking "disabled"|"between_tools"|"adaptive"|"enabled"
@@ -75,6 +81,13 @@ local function check_partials(partials)
   return nil
 end
 
+local function check_lambdas(lambdas)
+  for name, fn in next, lambdas do
+    if type(name) ~= "string" or type(fn) ~= "function" then return "must be functions by name" end
+  end
+  return nil
+end
+
 -- Fields of a call, which may be functions of the parameters; the types are those of their values.
 local call_specs = {
   system = { type = "string" },
@@ -99,6 +112,7 @@ local template_specs = {
   strict = { type = "boolean", default = true },
   escape = { type = "string", one_of = { "html" } },
   partials = { type = "table", check = check_partials },
+  lambdas = { type = "table", check = check_lambdas },
   scoring = { type = "table" },
   on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },
   tries = { type = "integer", min = 1 },
@@ -129,10 +143,14 @@ local function check_options(opts)
   return options.check(opts, specs, what)
 end
 
---- Compiles the text of one part; a mistake in it names the script's line as well as its own.
-local function compile(fields, part, text)
-  local name = ("%q (%s)"):format(fields.name, part)
-  local ok, compiled = pcall(core.template.compile, name, text, fields)
+--- Compiles the text of one part; a mistake in it names the script's line as well as its own, or,
+--- in a text of a file, the file and the line there.
+local function compile(fields, part, text, place)
+  local name = place and place.file or ("%q (%s)"):format(fields.name, part)
+  local ok, compiled = pcall(core.template.compile, name, text, {
+    strict = fields.strict, escape = fields.escape, partials = fields.partials,
+    lambdas = fields.lambdas, line = place and place.line, column = place and place.column,
+  })
   if ok then return compiled end
   if not errors.is(compiled) then error(compiled, 0) end
   return errors.misuse(compiled.message)
@@ -153,6 +171,8 @@ end
 
 ---@class confab.Template: confab.TemplateOptions
 local methods = {}
+
+template.methods = methods
 
 -- The key under which a template keeps its fields and what was compiled from them.
 local STATE = {}
@@ -198,22 +218,27 @@ function template.fingerprint() return fingerprint end
 --- A template: texts in Mustache and the settings of the call. See confab.TemplateOptions.
 --- Example: `local t = confab.template { name = "chat", prompt = "Write a chat about {{topic}}." }`
 ---@param opts confab.TemplateOptions
+---@param places? table<string, { file: string, line: integer, column: integer }>  Where the texts of
+---  a file begin.
 ---@return confab.Template
-function template.new(opts)
+function template.new(opts, places)
   local fields = check_options(opts)
   note(fields)
   ---@class confab.TemplateState
   ---@field given string[]  The fields of a call that this template has, in the order of call_fields.
-  ---@field has_functions? boolean  Some of these fields are functions.
+  ---@field has_functions? boolean  Some of these fields are functions, or its texts call some.
   local state = { fields = fields, columns = compile_columns(fields) }
   for _, part in ipairs { "system", "prompt" } do
-    if type(fields[part]) == "string" then state[part] = compile(fields, part, fields[part]) end
+    if type(fields[part]) == "string" then
+      state[part] = compile(fields, part, fields[part], places and places[part])
+    end
   end
   state.given = {}
   for _, name in ipairs(call_fields) do
     if fields[name] ~= nil and name ~= "tier" then state.given[#state.given + 1] = name end
     if type(fields[name]) == "function" then state.has_functions = true end
   end
+  if fields.lambdas and next(fields.lambdas) then state.has_functions = true end
   return setmetatable({ [STATE] = state }, metatable)
 end
 
@@ -279,11 +304,13 @@ function methods:render(params)
   }
 end
 
---- Names that the texts use, each once, in order; those of the system prompt first.
+--- Names that the texts use, each once, in order; those of the system prompt first. Names of
+--- lambdas are not among them, nor those in the texts that they return.
 ---@return string[]
 function methods:variables()
   local state = state_of(self)
   local names, seen = {}, {}
+  for name in next, state.fields.lambdas or {} do seen[name] = true end
   for _, part in ipairs { "system", "prompt" } do
     for _, name in ipairs(state[part] and state[part]:variables() or {}) do
       if not seen[name] then names[#names + 1] = name end
@@ -305,6 +332,32 @@ end
 ---@return boolean
 function template.is_plain(tmpl)
   return not state_of(tmpl).has_functions
+end
+
+--- Its row in the database: what it says. Of functions only the names: a change in what they do is
+--- no new version.
+---@param tmpl confab.Template
+---@param default_model? string
+---@return table
+function template.row(tmpl, default_model)
+  local fields = state_of(tmpl).fields
+  local function text(value)
+    return type(value) == "string" and value or value and "(a function)" or nil
+  end
+  local names = {}
+  for name in next, fields.lambdas or {} do names[#names + 1] = name end
+  table.sort(names)
+  local settings = {
+    model = text(fields.model) or default_model, escape = fields.escape,
+    max_tokens = type(fields.max_tokens) == "number" and fields.max_tokens or nil,
+    partials = fields.partials and next(fields.partials) and fields.partials or nil,
+    lambdas = names[1] and names or nil,
+  }
+  if not fields.strict then settings.strict = false end
+  return {
+    name = fields.name, tier = text(fields.tier), system = text(fields.system),
+    prompt = text(fields.prompt), settings = core.json.encode(settings),
+  }
 end
 
 --- What a call says, without the columns stored beside it.

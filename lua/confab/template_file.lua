@@ -56,7 +56,8 @@ local function unquote(value)
   return value:match('^"(.*)"$') or value:match("^'(.*)'$") or value
 end
 
---- The indented lines from `first` on as one text, and the number of the line behind them.
+--- The indented lines from `first` on as one text, the number of the line behind them, and the
+--- column at which the text begins.
 local function block(lines, first)
   local texts, indent, at = {}, nil, first
   while lines[at] and (lines[at].text:find("^%s") or lines[at].text == "") do
@@ -67,7 +68,7 @@ local function block(lines, first)
     at = at + 1
   end
   while texts[#texts] == "" do texts[#texts] = nil end
-  return table.concat(texts, "\n"), at
+  return table.concat(texts, "\n"), at, #(indent or "") + 1
 end
 
 local function unknown(path, at, key)
@@ -79,9 +80,11 @@ local function unknown(path, at, key)
     near and ("did you mean %q?"):format(near) or "there are " .. table.concat(names, ", ")))
 end
 
---- The settings between the first two fences, and the number of the line that closes them.
+--- The settings between the first two fences, the number of the line that closes them, and where
+--- the system prompt begins.
 local function read_settings(path, lines)
   local settings, at = {}, 2
+  local system
   while lines[at] and lines[at].text ~= FENCE do
     local line = lines[at].text
     local key, value = line:match("^([%w_]+)%s*:%s*(.-)%s*$")
@@ -98,15 +101,20 @@ local function read_settings(path, lines)
         fail(path, at, ("%s must be a number, not %s"):format(key, errors.show(value, 60)))
       end
       if key == "system" and (value == "" or value == "|") then
-        settings.system, at = block(lines, at + 1)
+        system = { file = path, line = at + 1 }
+        settings.system, at, system.column = block(lines, at + 1)
       else
         settings[key] = keys[key] and number or unquote(value)
+        if key == "system" then
+          local start = line:find(settings.system, #key + 1, true)
+          system = { file = path, line = at, column = utf8.len(line, 1, start) }
+        end
         at = at + 1
       end
     end
   end
   if not lines[at] then fail(path, 1, "the settings have no closing --- line") end
-  return settings, at
+  return settings, at, system
 end
 
 --- The name of a file without folder and extension.
@@ -131,23 +139,30 @@ function template_file.load(path, opts)
   local bad = core.text.invalid_at(text)
   if bad then fail(path, line_at(text, bad), "not valid UTF-8") end
 
-  local fields, lines, first = {}, split(text), 1
+  local fields, lines, first, system = {}, split(text), 1, nil
   if lines[1] and lines[1].text == FENCE then
     local closing
-    fields, closing = read_settings(path, lines)
+    fields, closing, system = read_settings(path, lines)
     text, first = text:sub(lines[closing].next), closing + 1
   end
   fields.prompt = text:gsub("\r?\n$", "")
   if not fields.prompt:find("%S") then fail(path, first, "there is no prompt") end
 
   fields.name = fields.name or name_of(path)
-  for name, value in next, opts or {} do fields[name] = value end
-  local ok, made = pcall(template.new, fields)
+  local places = { prompt = { file = path, line = first, column = 1 }, system = system }
+  for name, value in next, opts or {} do
+    fields[name] = value
+    places[name] = nil
+  end
+  local ok, made = pcall(template.new, fields, places)
   if ok then return made end
   if not errors.is(made) then error(made, 0) end
-  local line = made.message:match(" %(prompt%), line (%d+), ")
   local message = made.message:gsub("^[^\n]-:%d+: ", "", 1)    -- without the script's line
-  return fail(path, line and tonumber(line) + first - 1, message)
+  local line = message:match(", line (%d+), column ")
+  if line and message:sub(1, #path + 10) == "template " .. path .. "," then
+    error(errors.new("config_error", message, { file = path, line = tonumber(line) }), 0)
+  end
+  return fail(path, nil, message)
 end
 
 return template_file

@@ -179,6 +179,11 @@ function confab.sweep(spec) end
 ---@alias confab.Effort "low"|"medium"|"high"|"xhigh"|"max"
 ---@alias confab.Cache boolean|"5m"|"1h"
 
+--- Gets the body of the section as it is written (nil for a variable) and a function that renders a
+--- text, or the body, with the values there. What it returns is read as template text unless it has
+--- called `render`; of a section true shows the body, false and nil leave it out.
+---@alias confab.Lambda fun(text: string?, render: fun(text?: string): string): string|number|boolean|nil
+
 --- A function gets the item's parameters; what it returns for a text is used as it is.
 ---@class confab.TemplateOptions
 ---@field name string  Stands in messages and in the database.
@@ -199,7 +204,8 @@ function confab.sweep(spec) end
 ---@field cache? confab.Cache|fun(params: confab.Params): confab.Cache?  Of the system prompt.
 ---@field strict? boolean  What the parameters lack is an error (default: true).
 ---@field escape? "html"  {{x}} escapes HTML (default: nothing is escaped).
----@field partials? table<string, string>  Texts for {{> name}}.
+---@field partials? table<string, string>  Texts for {{> name}} and {{< name}}.
+---@field lambdas? table<string, confab.Lambda>  Functions for {{name}} and {{#name}}.
 ---@field scoring? confab.Scoring|confab.Rule
 ---@field on_truncated? "salvage"|"continue"|"fail"
 ---@field tries? integer
@@ -220,7 +226,8 @@ local Template = {}
 ---@return { system?: string, prompt: string }
 function Template:render(params) end
 
---- Names that the texts use, each once, in order; those of the system prompt first.
+--- Names that the texts use, each once, in order; those of the system prompt first. Names of
+--- lambdas are not among them.
 ---@return string[]
 function Template:variables() end
 

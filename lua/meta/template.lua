@@ -8,6 +8,9 @@ local template = {}
 ---@field strict? boolean  What the parameters lack is an error (default: true).
 ---@field escape? "html"
 ---@field partials? table<string, string>
+---@field lambdas? table<string, confab.Lambda>
+---@field line? integer  Of the text in its file, for messages.
+---@field column? integer
 
 --- Compiles a text. Raises a config_error with name, line and column.
 ---@param name string  Stands in messages.

@@ -113,14 +113,13 @@ bool cf_template_call_render(struct cf_template_call *call, const struct cf_temp
     if (!is_section(call) || out != NULL)
         inside.indent = NULL;
     *render = call->before;
-    if (!cf_render_enter(render, call->place, call->node))
-        return cf_template_call_fail(call, err, "is called by what it gave, again and again");
+    render->err = err;
     if (out != NULL)
         render->out = out;
     render->begun = begins_line ? SIZE_MAX : render->out->len;
-    render->err = err;
 
-    bool ok = cf_render_nodes(render, &inside, 0, piece->unit.node_count);
+    bool ok = cf_render_enter(render, call->place, call->node) &&
+              cf_render_nodes(render, &inside, 0, piece->unit.node_count);
 
     *render = call->before;
     return ok;

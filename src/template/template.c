@@ -31,23 +31,38 @@ static void find_place(const struct cf_template_unit *unit, uint32_t offset, siz
     *out_column = cf_utf8_length(line_start, (size_t)(end - line_start)) + 1;
 }
 
-/* Appends "line 1, column 2", for what a function gave with the place of the function before it. */
+/* Appends "line 1, column 2", the partial before it if it is in one. */
 static void add_place(const struct cf_template *tmpl, const struct cf_template_unit *unit,
                       uint32_t offset, struct cf_buf *out)
 {
     size_t line, column;
 
     find_place(unit, offset, &line, &column);
-    if (unit->caller != NULL) {
-        add_place(tmpl, unit->caller, unit->caller_tag, out);
-        cf_buf_addf(out, ": what \"%s\" gave, ", unit->name);
-    } else if (unit->name != NULL) {
+    if (unit->caller == NULL && unit->name != NULL)
         cf_buf_addf(out, "partial %s, ", unit->name);
-    } else {
+    if (unit->name == NULL) {
         line += tmpl->first_line - 1;
         column += tmpl->first_column - 1;
     }
     cf_buf_addf(out, "line %zu, column %zu", line, column);
+}
+
+/* For what a function gave, the place of the tag that it goes back to stands before it. */
+static void add_places(const struct cf_template *tmpl, const struct cf_template_unit *unit,
+                       uint32_t offset, struct cf_buf *out)
+{
+    const struct cf_template_unit *outer = unit;
+    uint32_t tag = offset;
+
+    while (outer->caller != NULL) {
+        tag = outer->caller_tag;
+        outer = outer->caller;
+    }
+    add_place(tmpl, outer, tag, out);
+    if (outer != unit) {
+        cf_buf_addf(out, ": what \"%s\" gave, ", unit->name);
+        add_place(tmpl, unit, offset, out);
+    }
 }
 
 bool cf_template_fail(const struct cf_template *tmpl, const struct cf_template_unit *unit,
@@ -62,7 +77,7 @@ bool cf_template_fail(const struct cf_template *tmpl, const struct cf_template_u
     va_end(args);
 
     cf_buf_init(&place, CF_ERROR_MESSAGE_MAX);
-    add_place(tmpl, unit, offset, &place);
+    add_places(tmpl, unit, offset, &place);
     cf_fail(err, CF_ERR_CONFIG, "template %s, %s: %s", tmpl->name, cf_buf_str(&place), message);
     cf_buf_done(&place);
     return false;

@@ -143,6 +143,180 @@ describe("a compiled template", function()
   end)
 end)
 
+describe("a function of a template", function()
+  it("may render the body of its section, whose values stay values", function()
+    local upper = function(_, show) return show():upper() end
+    assert.equal("<HI {{N}} AND {{X}}>",
+      render("<{{#up}}hi {{n}} and {{m}}{{/up}}>", { up = upper, n = "{{n}}", m = "{{x}}" }))
+  end)
+
+  it("gets no text for a variable, and renders what it asks for", function()
+    local got
+    local fn = function(text, show)
+      got = { text }
+      return show("{{#l}}{{.}}{{n}};{{/l}}")
+    end
+    assert.equal("1x;2x;", render("{{fn}}", { fn = fn, l = { 1, 2 }, n = "x" }))
+    assert.same({}, got)
+  end)
+
+  it("sees the values where it is used", function()
+    local fn = function(_, show) return show("{{n}}{{.}}") end
+    assert.equal("[1a][2b]", render("{{#l}}[{{#s}}{{fn}}{{/s}}]{{/l}}",
+      { l = { { n = 1, s = "a" }, { n = 2, s = "b" } }, fn = fn, n = "outer" }))
+    assert.equal("12", render("{{#l}}{{.}}{{/l}}", { l = {
+      function() return "{{a}}" end, function(_, show) return show "{{b}}" end,
+    }, a = 1, b = 2 }))
+  end)
+
+  local values = {
+    { "a number", "{{f}}", 12.0, "12" },
+    { "false for a variable", "{{f}}", false, "false" },
+    { "true for a section", "{{#f}}<{{n}}>{{/f}}", true, "<N>" },
+    { "false for a section", "{{#f}}<{{n}}>{{/f}}", false, "" },
+    { "null for a section", "{{#f}}<{{n}}>{{/f}}", null, "" },
+    { "nothing for a section", "{{#f}}<{{n}}>{{/f}}", nil, "" },
+    { "an empty text", "[{{f}}{{#f}}x{{/f}}]", "", "[]" },
+    { "template text with sections", "{{f}}", "{{#l}}{{.}}{{/l}}{{>p}}", "12(N)" },
+    { "text for a section that is not closed here", "{{#f}}x{{/f}}{{^f}}y{{/f}}", "{{n}}", "N" },
+  }
+  for _, row in ipairs(values) do
+    it("may return " .. row[1], function()
+      local fn = function() return row[3] end
+      assert.equal(row[4], render(row[2], { f = fn, n = "N", l = { 1, 2 } },
+        { partials = { p = "({{n}})" } }))
+    end)
+  end
+
+  it("gets the body without the lines of the tags, and its lines are indented", function()
+    local got
+    local fn = function(text)
+      got = text
+      return text
+    end
+    local opts = { partials = { p = "a\n{{#f}}\nb{{n}}\n\nc\n{{/f}}\nd\n" } }
+    assert.equal("  a\n  b1\n\n  c\n  d\n", render("  {{>p}}\n", { f = fn, n = 1 }, opts))
+    assert.equal("b{{n}}\n\nc\n", got)
+  end)
+
+  it("has the delimiters of its section", function()
+    assert.equal("1{{n}}", render("{{=<% %>=}}<%#f%><%n%>{{n}}<%/f%>", {
+      f = function(text) return text end, n = 1,
+    }))
+  end)
+
+  it("is escaped like a value", function()
+    local fn = function(_, show) return show "<{{{n}}}>" end
+    local opts = { escape = "html" }
+    assert.equal("&lt;&amp;&gt;<&>", render("{{f}}{{{f}}}", { f = fn, n = "&" }, opts))
+    assert.equal("<&amp;>", render("{{#f}}<{{n}}>{{/f}}", {
+      f = function(text) return text end, n = "&",
+    }, opts))
+  end)
+
+  it("may be called through functions of Lua and coroutines", function()
+    local fn = function(text, show) return (text:gsub("%a+", show)) end
+    assert.equal("n x", render("{{#f}}n x{{/f}}", { f = fn }))
+    fn = function(_, show)
+      return coroutine.wrap(function() return show("{{#l}}{{.}}{{/l}}") end)()
+    end
+    assert.equal("12", render("{{f}}", { f = fn, l = { 1, 2 } }))
+  end)
+
+  it("may use the template that uses it", function()
+    local compiled
+    local params = { n = 3 }
+    params.f = function()
+      if params.n == 0 then return "." end
+      params.n = params.n - 1
+      return compiled:render(params)
+    end
+    compiled = core.template.compile("t", "<{{f}}>")
+    assert.equal("<<<<.>>>>", compiled:render(params))
+  end)
+
+  it("goes on after an error that it catches", function()
+    local broken = setmetatable({}, { __index = function() error "broken" end })
+    local fn = function(_, show)
+      local ok = pcall(show, "{{#l}}{{#b}}{{x}}{{/b}}{{/l}}")
+      local fine = show "{{n}}"
+      return tostring(ok) .. fine
+    end
+    assert.equal("<false1>false1", render("<{{f}}>{{#l}}{{f}}{{/l}}", {
+      f = fn, n = 1, b = broken, l = { 1 },
+    }))
+  end)
+
+  local mistakes = {
+    { "{{f}}", function() return nil end,
+      'template t, line 1, column 1: "f" is a function that returned nothing' },
+    { "{{f}}", function() return {} end,
+      'template t, line 1, column 1: "f" is a function that returned a table, which has no text' },
+    { "{{#f}}{{/f}}", function() return print end,
+      '"f" is a function that returned a function, which has no text' },
+    { "a\n {{f}}", function() return "b\n {{nme}}" end,
+      'template t, line 2, column 2: what "f" gave, line 2, column 2: no value for "nme"; ' ..
+        'did you mean "name"?' },
+    { "{{f}}", function() return "{{#open}}" end,
+      'template t, line 1, column 1: what "f" gave, line 1, column 1: "open" is opened but not' },
+    { "{{f}}", function(_, show) return show "{{>p}}" end,
+      'what "f" gave, line 1, column 1: there is no partial "p"' },
+    { "{{f}}", function(_, show) return show() end, "a variable has no text of its own to render" },
+    { "{{f}}", function() return "{{f}}" end, "sections and partials are nested more than 256 deep" },
+    { "{{f}}", function() return ("x"):rep(2 ^ 20 + 1) end, '"f" gave more text than a template' },
+  }
+  for _, row in ipairs(mistakes) do
+    it("is at fault: " .. row[3], function()
+      local raised = failure(render, row[1], { f = row[2], name = "x" })
+      assert.truthy(raised.message:find(row[3], 1, true), raised.message)
+    end)
+  end
+
+  it("leaves out what has no text if the template is not strict", function()
+    local nothing, table_of = function() return nil end, function() return {} end
+    assert.equal("[]", render("[{{f}}{{g}}{{#g}}x{{/g}}{{h}}]", {
+      f = nothing, g = table_of, h = function() return "{{x}}" end,
+    }, { strict = false }))
+  end)
+
+  it("that fails is a script_error with place and traceback; confab's own errors pass", function()
+    local raised = failure(render, "a\n {{f}}", { f = function() return nil .. "x" end })
+    assert.equal("script_error", raised.kind)
+    local start = 'template t, line 2, column 2: "f" failed: '
+    assert.equal(start, raised.message:sub(1, #start))
+    assert.truthy(raised.message:find("template_spec.lua:%d+: attempt to concatenate"))
+    assert.truthy(raised.traceback:find("template_spec.lua", 1, true))
+
+    local own = errors.new("parse_error", "mine")
+    assert.equal(own, failure(render, "{{f}}", { f = function() error(own, 0) end }))
+    assert.equal("script_error", failure(render, "{{f}}", { f = function() error({}) end }).kind)
+  end)
+
+  it("cannot render any more when it has returned", function()
+    local kept
+    render("{{f}}", { f = function(_, show)
+      kept = show
+      return "x"
+    end })
+    local ok, why = pcall(kept, "x")
+    assert.is_false(ok)
+    assert.truthy(why:find("after the function that it was given to", 1, true), why)
+    pcall(render, "{{f}}", { f = function(_, show)
+      kept = show
+      error "x"
+    end })
+    assert.is_false((pcall(kept, "x")))
+  end)
+
+  it("that calls itself through render ends with an error, not with the process", function()
+    local raised = failure(render, "{{#f}}x{{/f}}", { f = function(_, show)
+      return show "{{#f}}x{{/f}}"
+    end })
+    assert.truthy(raised.message:find("nested more than", 1, true) or
+      raised.message:find("C stack overflow", 1, true), raised.message)
+  end)
+end)
+
 describe("confab.template", function()
   local function chat(more)
     local opts = {
@@ -164,6 +338,53 @@ describe("confab.template", function()
   it("lists the names that its texts use, each once", function()
     assert.same({ "who", "topic", "persona.name" }, chat():variables())
     assert.same({}, template.new({ name = "x", prompt = function() return "p" end }):variables())
+  end)
+
+  it("lists names of sections, partials and blocks, but not its functions", function()
+    local t = template.new {
+      name = "x", prompt = "{{#l}}{{a}}{{/l}}{{<base}}{{$x}}{{b}}{{up}}{{/x}}{{/base}}{{>*kind}}",
+      system = "{{#up}}{{c}}{{/up}}", lambdas = { up = string.upper },
+      partials = { base = "{{$x}}{{own}}{{/x}}{{d}}" },
+    }
+    assert.same({ "c", "l", "a", "b", "kind", "own", "d" }, t:variables())
+  end)
+
+  it("calls its lambdas from all its texts, unless a parameter has the name", function()
+    local t = template.new {
+      name = "x", system = "{{#up}}{{who}}{{/up}}", prompt = "{{> line}}", tier = "t",
+      columns = { topic = "{{#up}}{{topic}}{{/up}}" }, partials = { line = "{{#up}}{{topic}}!{{/up}}" },
+      lambdas = { up = function(_, show) return show():upper() end },
+    }
+    local resolved = t:resolve { who = "eve", topic = "tea" }
+    assert.same({ "EVE", "TEA!", "TEA" }, { resolved.system, resolved.prompt, resolved.columns.topic })
+    assert.equal("eve", t:render({ who = "eve", topic = "tea", up = true }).system)
+  end)
+
+  it("suggests the name of a lambda, too", function()
+    local t = template.new {
+      name = "x", prompt = "{{shuot}}", lambdas = { shout = function() return "!" end },
+    }
+    assert.equal('template "x" (prompt), line 1, column 1: no value for "shuot"; did you mean "shout"?',
+      failure(t.render, t, {}).message)
+  end)
+
+  it("is not plain with a lambda", function()
+    assert.is_true(template.is_plain(chat()))
+    assert.is_true(template.is_plain(chat { lambdas = {} }))
+    assert.is_false(template.is_plain(chat { lambdas = { f = string.upper } }))
+  end)
+
+  it("has partials, options and the names of functions in its row", function()
+    local row = template.row(chat(), "m")
+    assert.same({ name = "chat", system = "For {{who}}.", settings = '{"model":"m"}',
+      prompt = "About {{topic}}, {{persona.name}}." }, row)
+    row = template.row(chat {
+      lambdas = { b = string.upper, a = string.upper }, partials = { p = "x" }, escape = "html",
+      strict = false, prompt = function() return "p" end, model = "n", max_tokens = 5,
+    }, "m")
+    assert.equal("(a function)", row.prompt)
+    assert.equal('{"escape":"html","lambdas":["a","b"],"max_tokens":5,"model":"n",' ..
+      '"partials":{"p":"x"},"strict":false}', row.settings)
   end)
 
   it("shows its fields and does not change", function()
@@ -269,6 +490,10 @@ describe("confab.template", function()
       "stop must be texts that are not only white space" },
     { { name = "x", prompt = "p", escape = "xml" }, 'escape must be one of "html", not "xml"' },
     { { name = "x", prompt = "p", partials = { "a" } }, "partials must be texts by name" },
+    { { name = "x", prompt = "p", lambdas = { a = "b" } }, "lambdas must be functions by name" },
+    { { name = "x", prompt = "p", lambdas = { print } }, "lambdas must be functions by name" },
+    { { name = "x", prompt = "{{<a}}{{$b}}{{/b}}{{/a}}", partials = { a = "{{$c}}{{/c}}" } },
+      'line 1, column 7: there is no block "b" to fill; did you mean "c"?' },
     { { name = "x", prompt = "p", columns = { personas = "a" } },
       'columns: unknown option "personas"; did you mean "persona"?' },
     { { name = "x", prompt = "p", columns = { persona = "{{a" } },
@@ -344,7 +569,6 @@ describe("confab.template_file", function()
     { "---\nname: x\n---\n \n", ":4: there is no prompt" },
     { "", ":1: there is no prompt" },
     { "ok\nbad \xFF", ":2: not valid UTF-8" },
-    { "---\nname: x\n---\nok\n{{#open}}", ':5: template "x" (prompt), line 2, column 1' },
     { "---\nname: x\ntemperature: 1.5\n---\np",
       ': confab.template "x": temperature must be from 0 to 1' },
   }
@@ -355,6 +579,39 @@ describe("confab.template_file", function()
       assert.equal(path .. row[2], raised.message:sub(1, #path + #row[2]))
     end)
   end
+
+  local places = {
+    { "---\nname: x\n---\nok\n{{#open}}", 5, 1 },
+    { "ok\n {{#open}}", 2, 2 },
+    { "---\nsystem: 'wörld {{#open}}'\n---\np", 2, 16 },
+    { "---\nname: x\nsystem: |\n  ok\n\n  a {{#open}}\n---\np", 6, 5 },
+  }
+  for _, row in ipairs(places) do
+    it(("gives line %d and column %d of the file for a mistake in a text"):format(row[2], row[3]),
+      function()
+        local raised = failure(template_file.load, write(row[1]))
+        assert.equal(('template %s, line %d, column %d: "open" is opened but not closed')
+          :format(path, row[2], row[3]), raised.message)
+        assert.same({ path, row[2] }, { raised.file, raised.line })
+      end)
+  end
+
+  it("gives the place in the file for a variable without a value, too", function()
+    local t = template_file.load(write "---\nname: x\n---\nAbout {{topc}}.\n{{>tail}}", {
+      partials = { tail = "{{tail}}" },
+    })
+    assert.equal(('template %s, line 4, column 7: no value for "topc"; did you mean "topic"?')
+      :format(path), failure(t.render, t, { topic = 1 }).message)
+    assert.equal(('template %s, partial tail, line 1, column 1: no value for "tail"')
+      :format(path), failure(t.render, t, { topc = 1 }).message)
+  end)
+
+  it("names the template for a mistake in a text that the options give", function()
+    write "---\nname: x\nsystem: a\n---\np"
+    local raised = failure(template_file.load, path, { system = "{{#open}}" })
+    local start = path .. ': template "x" (system), line 1, column 1'
+    assert.equal(start, raised.message:sub(1, #start))
+  end)
 
   it("says why a file cannot be read", function()
     assert.equal("config_error: no/such/file: No such file or directory",
