@@ -110,12 +110,17 @@ local function look(state, batch, into)
   for _, entry in ipairs(batch) do
     local ctx = state.new_context()
     function ctx.on_held(call, request)
+      if parked[ctx] then scheduler.wait(scheduler.ticket()) end    -- another branch of it has told
+      parked[ctx] = true
       add_call(into, call, state.core.name, request.template_name, request.tries)
       into.stored_calls = into.stored_calls + entry.item.call_count
-      local ticket = scheduler.ticket()
-      parked[#parked + 1] = ticket
+      parked[#parked + 1] = ctx
       done()
-      scheduler.wait(ticket)    -- and never goes on
+      scheduler.wait(scheduler.ticket())    -- and never goes on
+    end
+    function ctx.on_killed(why)
+      add_failure(into, why)
+      done()
     end
     scheduler.spawn(function()
       context.set(ctx)
@@ -130,7 +135,7 @@ local function look(state, batch, into)
     end)
   end
   scheduler.wait(all)
-  for _, ticket in ipairs(parked) do scheduler.discard(ticket) end
+  for _, ctx in ipairs(parked) do context.discard(ctx) end
 end
 
 local function entries_of(state, sample, first, last)

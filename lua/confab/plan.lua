@@ -145,10 +145,12 @@ local function look(state, batch)
   end
   for i, entry in ipairs(batch) do
     local ctx = state.new_context()
-    function ctx.on_held(call)
-      local ticket = scheduler.ticket()
-      tell(i, { held = call, ticket = ticket })
-      scheduler.wait(ticket)      -- and never goes on
+    function ctx.on_held(call)    -- of one that branches: the first that comes to a call
+      if not results[i] then tell(i, { held = call, ctx = ctx }) end
+      scheduler.wait(scheduler.ticket())      -- and never goes on
+    end
+    function ctx.on_killed(why)
+      tell(i, { outcome = state.killed(state, ctx, why) })
     end
     scheduler.spawn(function()
       context.set(ctx)
@@ -161,7 +163,7 @@ local function look(state, batch)
   for i, entry in ipairs(batch) do
     local result = results[i]
     if result.held then
-      scheduler.discard(result.ticket)
+      context.discard(result.ctx)
       state.again:count(entry.item, result.held)
       mark_for_later(state, entry)
     elseif result.outcome then

@@ -4,6 +4,7 @@
 
 #include "lua/call.h"
 #include "lua/conversation.h"
+#include "lua/coroutine.h"
 #include "lua/cost.h"
 #include "lua/engine.h"
 #include "lua/export.h"
@@ -30,6 +31,7 @@ int luaopen_confab_core(lua_State *L)
     static const luaL_Reg parts[] = {
         { "call", cf_lua_open_call },
         { "conversation", cf_lua_open_conversation },
+        { "coroutine", cf_lua_open_coroutine },
         { "cost", cf_lua_open_cost },
         { "engine", cf_lua_open_engine },
         { "export", cf_lua_open_export },

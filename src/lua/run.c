@@ -16,6 +16,7 @@
 #include "lua/item.h"
 #include "lua/raise.h"
 #include "lua/read.h"
+#include "lua/record.h"
 #include "lua/scheduler.h"
 #include "lua/write.h"
 #include "store/write_accept.h"
@@ -282,6 +283,14 @@ static int run_failure(lua_State *L)
     return 2;
 }
 
+/* recorded(key) -> the JSON that record() kept with the item, or nil */
+static int run_recorded(lua_State *L)
+{
+    size_t len;
+    const char *key = luaL_checklstring(L, 2, &len);
+    return cf_lua_push_recorded(L, check_run(L, 1), key, len);
+}
+
 /* first_unfinished(any failed) -> an ordinal: see cf_reader_first_unfinished */
 static int run_first_unfinished(lua_State *L)
 {
@@ -480,6 +489,7 @@ int cf_lua_open_run(lua_State *L)
         { "template", run_template },
         { "control", run_control },
         { "controlled", run_controlled },
+        { "record", cf_lua_record },
         { NULL, NULL },
     };
     static const luaL_Reg methods[] = {
@@ -490,6 +500,7 @@ int cf_lua_open_run(lua_State *L)
         { "failure", run_failure },     { "set_aside", run_set_aside },
         { "keep", run_keep },           { "first_unfinished", run_first_unfinished },
         { "accept", run_accept },       { "take_back", run_take_back },
+        { "recorded", run_recorded },
         { NULL, NULL },
     };
     cf_lua_open_item(L);

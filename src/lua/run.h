@@ -7,7 +7,7 @@
 
 #include <lua.h>
 
-/* Pushes { open, template, control, controlled }.
+/* Pushes { open, template, control, controlled, record }.
  *  open(options)  name, fresh, script, script_text, script_hash, args, options, model, seed -> Run
  *      Run fields: id, uuid, name, generation, seed, continued, script_changed, previous_options (JSON: what it
  *      kept the last time), unknown_calls, unknown_cost
@@ -16,6 +16,7 @@
  *      run:load(item)     reads the journal of an item that was there before
  *      run:find(key)      an item that was drawn before, as it is now, or nil
  *      run:params(key)    the JSON of an item's parameters, or nil
+ *      run:recorded(key)  what record() kept with the item, or nil
  *      run:failure(key)   kind and message of an item's failure, or nil
  *      run:first_unfinished(any_failed)  its place in the plan; the one after the last if there is none
  *      run:set_aside()    sets aside the last replies of items that failed on content; -> how many
@@ -33,6 +34,7 @@
  *  control()    the oldest thing that another process asks of a run of this one: { id, run (row), command,
  *               arguments (JSON) }; nil if there is none, or nothing was written since it was asked
  *  controlled(id)  it was done
+ *  record(item, json)  keeps what its step was told of the time, without waiting
  *  template(t)  name, tier, system, prompt, settings (JSON) -> row id, version */
 int cf_lua_open_run(lua_State *L);
 #endif

@@ -34,11 +34,6 @@ void cf_scheduler_push_table(lua_State *L, int which)
     lua_remove(L, -2);
 }
 
-struct cf_rng **cf_scheduler_own_random(lua_State *co)
-{
-    return lua_getextraspace(co);
-}
-
 static void deliver_all(lua_State *L, struct cf_scheduler *sched)
 {
     struct cf_queue_link *list = cf_queue_take_all(&sched->completions);
@@ -64,6 +59,7 @@ static int scheduler_gc(lua_State *L)
     sched->ready = NULL;
     free(sched->traceback);
     sched->traceback = NULL;
+    cf_limits_done(sched);
     return 0;
 }
 
@@ -85,7 +81,7 @@ void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_progr
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     sched->L = lua_tothread(L, -1);
     lua_pop(L, 1);
-    *cf_scheduler_own_random(sched->L) = NULL;              /* new threads copy it */
+    cf_coroutine_set_waiting(sched->L, false);              /* new threads copy this extra space */
     sched->clock = clock;
     sched->is_program = is_program;
     sched->next_ticket = 1;
@@ -110,6 +106,10 @@ uint64_t cf_scheduler_ticket(lua_State *L)
 
 void cf_scheduler_set_waiting(lua_State *L, uint64_t ticket)
 {
+    lua_State *co = lua_tothread(L, -1);
+    struct cf_fiber *fiber = co != NULL ? cf_fiber_of(co) : NULL;
+    if (fiber != NULL)
+        fiber->ticket = ticket;
     cf_scheduler_push_table(L, CF_SCHEDULER_WAITING);                       /* thread waiting */
     lua_insert(L, -2);                               /* waiting thread */
     lua_rawseti(L, -2, (lua_Integer)ticket);
@@ -128,6 +128,9 @@ lua_State *cf_scheduler_take_waiting(lua_State *L, uint64_t ticket)
     lua_pushnil(L);
     lua_rawseti(L, -3, (lua_Integer)ticket);
     lua_remove(L, -2);                               /* thread */
+    struct cf_fiber *fiber = cf_fiber_of(co);
+    if (fiber != NULL)
+        fiber->ticket = 0;
     return co;
 }
 
@@ -164,13 +167,28 @@ static void refuse_yield(lua_State *L, lua_Debug *ar)
     cf_lua_raise(L, &err);
 }
 
-void cf_scheduler_forget_random(lua_State *L, lua_State *co)
+int cf_scheduler_close_thread(lua_State *L, struct cf_scheduler *sched, lua_State *co)
 {
-    if (*cf_scheduler_own_random(co) == NULL)
-        return;
-    *cf_scheduler_own_random(co) = NULL;
-    lua_pushnil(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, co);
+    lua_State *running = sched->running, *blocked = sched->blocked;
+    struct cf_fiber *fiber = sched->fiber;
+    struct cf_kill kill = sched->kill;
+    sched->kill = (struct cf_kill){ 0 };
+    if (running == L || running == NULL) {       /* what runs now runs inside of it, and cannot yield */
+        sched->running = co;
+        sched->blocked = blocked != NULL ? blocked : L;
+    }
+    if (fiber == NULL)
+        sched->fiber = cf_fiber_of(co);
+    sched->slice++;                              /* its <close> variables have the time of a step of their own */
+    lua_sethook(co, NULL, 0, 0);
+    int status = lua_resetthread(co);
+    lua_sethook(co, NULL, 0, 0);
+    sched->running = running;
+    sched->blocked = blocked;
+    sched->fiber = fiber;
+    cf_limits_forget(sched);
+    sched->kill = kill;
+    return status;
 }
 
 /* What the coroutines of a turn push goes out together, but does not wait for one that takes its time. */
@@ -182,36 +200,74 @@ static void flush_wakes(struct cf_scheduler *sched)
     sched->flushed_ms = now_ms;
 }
 
-/* Resumes co, whose arguments are on its stack. co is anchored by the caller. */
-static void resume(lua_State *L, struct cf_scheduler *sched, lua_State *co, int nargs)
+void cf_scheduler_spawn(lua_State *L, struct cf_scheduler *sched, int nargs)
 {
-    int results = 0;
+    lua_State *co = lua_newthread(L);                        /* f args... co */
+    lua_sethook(co, NULL, 0, 0);                             /* that of the caller is none of its own */
+    cf_fiber_new(L, co);
+    lua_insert(L, -(nargs + 2));                             /* co f args... */
+    lua_xmove(L, co, nargs + 1);                             /* co */
+    uint64_t ticket = sched->next_ticket++;
+    cf_scheduler_set_waiting(L, ticket);
+    cf_scheduler_add_ready(sched, ticket);
+}
+
+/* Runs co until it yields to the scheduler, or ends. */
+static int run_slice(lua_State *L, struct cf_scheduler *sched, lua_State *co, int nargs)
+{
     flush_wakes(sched);
-    lua_State *outer = sched->current;
     struct cf_rng *random = cf_lua_random(L), outer_random = *random;
-    if (*cf_scheduler_own_random(co) != NULL)
-        *random = **cf_scheduler_own_random(co);
-    sched->current = co;
+    struct cf_fiber *fiber = cf_fiber_of(co);
+    if (fiber != NULL && fiber->has_random)
+        *random = fiber->random;
+    sched->current = sched->running = co;
+    sched->fiber = fiber;
+    sched->outer = NULL;
+    sched->blocked = NULL;
+    sched->slice++;
     if (cf_scheduler_was_signalled())
         cf_scheduler_watch(sched, co);
+    cf_limits_enter(L, sched);
     sched->is_waiting = false;
-    int status;
+    int status, results = 0;
     while ((status = lua_resume(co, L, nargs, &results)) == LUA_YIELD && !sched->is_waiting) {
         lua_pop(co, results);
         nargs = 0;
         lua_sethook(co, refuse_yield, LUA_MASKCOUNT, 1);
     }
-    sched->current = outer;
-    if (*cf_scheduler_own_random(co) != NULL) {
-        **cf_scheduler_own_random(co) = *random;
+    if (status == LUA_YIELD)
+        lua_pop(co, results);
+    cf_limits_leave(L, sched);
+    if (fiber != NULL && fiber->has_random) {
+        fiber->random = *random;
         *random = outer_random;
     }
+    return status;
+}
 
-    if (status == LUA_YIELD) {
-        lua_pop(co, results);
+/* Resumes co, whose arguments are on its stack. co is anchored by the caller. */
+static void resume(lua_State *L, struct cf_scheduler *sched, lua_State *co, int nargs)
+{
+    /* Of the coroutine inside which the scheduler is turned, if it is. */
+    lua_State *current = sched->current, *running = sched->running, *blocked = sched->blocked;
+    struct cf_fiber *fiber = sched->fiber;
+    struct cf_outer *outer = sched->outer;
+    int status = run_slice(L, sched, co, nargs);
+    sched->current = current;
+    sched->running = running;
+    sched->blocked = blocked;
+    sched->fiber = fiber;
+    sched->outer = outer;
+
+    if (sched->kill.is_yielded) {
+        cf_scheduler_close_thread(L, sched, co);
+        cf_limits_tell(L, sched, co);
+        cf_fiber_forget(L, co);
         return;
     }
-    cf_scheduler_forget_random(L, co);
+    if (status == LUA_YIELD)
+        return;
+    cf_fiber_forget(L, co);
     if (co == sched->main_thread) {
         sched->main_done = true;
         if (status != LUA_OK)
@@ -348,6 +404,7 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
 {
     struct cf_scheduler *sched = cf_scheduler_get(L);
     lua_State *co = lua_newthread(L);                        /* f args... co */
+    cf_fiber_new(L, co);
     lua_insert(L, -(nargs + 2));                             /* co f args... */
     lua_xmove(L, co, nargs + 1);                             /* co */
     sched->main_thread = co;
@@ -370,10 +427,9 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
     cf_lua_close_limiters(L);
     while (sched->outstanding > 0)
         cf_scheduler_turn(L, sched);
-    if (!sched->main_done) {                 /* runs its <close> variables, which cannot wait */
-        lua_sethook(co, NULL, 0, 0);
-        lua_resetthread(co);
-    }
+    if (!sched->main_done)
+        cf_scheduler_close_thread(L, sched, co);
+    cf_fiber_forget(L, co);
     sched->main_thread = NULL;
     lua_pop(L, 1);
     if (end == CF_SCRIPT_FAILED)

@@ -106,11 +106,16 @@ const char *cf_scheduler_traceback(lua_State *L);
 /* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
 void cf_scheduler_catch_signals(lua_State *L);
 
-/* Pushes { spawn, discard, seed, ticket, check_wait, wait, wake, stopping, stop, set_tick, set_watch, now, exit }:
- * waiting among coroutines of the Lua side.
- *  spawn(f, ...)   starts f in a coroutine of its own, which must catch its own errors
- *  discard(ticket) ends the coroutine that waits for the ticket; its <close> variables run, and cannot wait
- *  seed(n)         from now on this coroutine has random numbers of its own, from this seed
+/* Pushes the functions below: waiting among coroutines of the Lua side.
+ *  spawn(f, ...)   starts f in a coroutine of its own, a fiber, which must catch its own errors
+ *  fiber()         the one that runs; nil in the main chunk of a user's interpreter
+ *  discard(fiber)  ends a fiber that waits; its <close> variables run, and cannot wait
+ *  context()       what set_context(value) gave the running fiber; nil: nothing
+ *  seed(n)         from now on this fiber has random numbers of its own, from this seed
+ *  limit(on_killed, seconds, memory_mb)  from now on the fiber may take so much between two waits (nil: as much as
+ *                  it wants). Passing it ends the fiber, and begins another that calls on_killed(error).
+ *                  limit() takes that back. The program only
+ *  is_limited()    whether it is in force
  *  ticket()        a new ticket, to be stored where others find it
  *  check_wait(what)  raises script_error, naming `what`, where a wait is impossible
  *  wait(ticket)    waits until wake(ticket, value) is called; returns the value
@@ -120,6 +125,7 @@ void cf_scheduler_catch_signals(lua_State *L);
  *  stop()          as the first Ctrl-C
  *  exit(code)      ends the script; what is in flight is awaited
  *  now()           monotonic milliseconds
+ *  unix_ms()       milliseconds since 1970
  *  stopping()      whether a stop was asked for: nothing new is to be begun */
 int cf_lua_open_scheduler(lua_State *L);
 #endif

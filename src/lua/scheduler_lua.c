@@ -10,7 +10,7 @@
 #include "confab/rng.h"
 #include "lua/random.h"
 
-static void add_ready(struct cf_scheduler *sched, uint64_t ticket)
+void cf_scheduler_add_ready(struct cf_scheduler *sched, uint64_t ticket)
 {
     if (sched->ready_len == sched->ready_cap) {
         size_t cap = sched->ready_cap > 0 ? 2 * sched->ready_cap : 64;
@@ -28,37 +28,82 @@ static void add_ready(struct cf_scheduler *sched, uint64_t ticket)
 static int scheduler_spawn(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    struct cf_scheduler *sched = cf_scheduler_get(L);
-    int count = lua_gettop(L);
-    lua_State *co = lua_newthread(L);                        /* f args... co */
-    lua_insert(L, 1);                                        /* co f args... */
-    lua_xmove(L, co, count);                                 /* co */
-    uint64_t ticket = sched->next_ticket++;
-    cf_scheduler_set_waiting(L, ticket);
-    add_ready(sched, ticket);
+    cf_scheduler_spawn(L, cf_scheduler_get(L), lua_gettop(L) - 1);
     return 0;
 }
 
 static int scheduler_discard(lua_State *L)
 {
-    lua_State *co = cf_scheduler_take_waiting(L, (uint64_t)luaL_checkinteger(L, 1));    /* ticket thread? */
-    if (co == NULL)
+    struct cf_scheduler *sched = cf_scheduler_get(L);
+    lua_State *co = lua_tothread(L, 1);
+    struct cf_fiber *fiber = co != NULL ? cf_fiber_of(co) : NULL;
+    luaL_argcheck(L, co != NULL && co != sched->current, 1, "a coroutine that waits");
+    if (fiber == NULL)                           /* it is over */
         return 0;
-    lua_sethook(co, NULL, 0, 0);
-    cf_scheduler_forget_random(L, co);
-    lua_resetthread(co);
+    cf_scheduler_take_waiting(L, fiber->ticket);
+    cf_fiber_forget(L, co);
+    cf_scheduler_close_thread(L, sched, co);
     return 0;
+}
+
+static int scheduler_fiber(lua_State *L)
+{
+    struct cf_scheduler *sched = cf_scheduler_get(L);
+    if (sched->current == NULL)
+        return 0;
+    lua_pushthread(sched->current);
+    lua_xmove(sched->current, L, 1);
+    return 1;
+}
+
+static int scheduler_context(lua_State *L)
+{
+    struct cf_scheduler *sched = cf_scheduler_get(L);
+    if (sched->fiber == NULL)
+        return 0;
+    cf_fiber_push_value(L, sched->current, CF_FIBER_CONTEXT);
+    return 1;
+}
+
+static int scheduler_set_context(lua_State *L)
+{
+    struct cf_scheduler *sched = cf_scheduler_get(L);
+    luaL_argcheck(L, sched->fiber != NULL, 1, "there is no coroutine to have it");
+    lua_settop(L, 1);
+    cf_fiber_set_value(L, sched->current, CF_FIBER_CONTEXT);
+    return 0;
+}
+
+static int scheduler_limit(lua_State *L)
+{
+    struct cf_scheduler *sched = cf_scheduler_get(L);
+    struct cf_step_limits limits = { 0 };
+    lua_settop(L, 3);
+    if (lua_isfunction(L, 1)) {
+        limits.cpu_ms = (int64_t)(luaL_optnumber(L, 2, 0) * 1000);
+        limits.memory_bytes = (size_t)(luaL_optnumber(L, 3, 0) * 1048576);
+    }
+    if (sched->fiber == NULL || !sched->is_program)
+        return 0;
+    lua_settop(L, 1);
+    cf_fiber_set_value(L, sched->current, CF_FIBER_ON_KILLED);
+    cf_limits_set(L, sched, &limits);
+    return 0;
+}
+
+static int scheduler_is_limited(lua_State *L)
+{
+    const struct cf_fiber *fiber = cf_scheduler_get(L)->fiber;
+    lua_pushboolean(L, fiber != NULL && (fiber->limits.cpu_ms != 0 || fiber->limits.memory_bytes != 0));
+    return 1;
 }
 
 static int scheduler_seed(lua_State *L)
 {
-    uint64_t seed = (uint64_t)luaL_checkinteger(L, 1);
-    if (*cf_scheduler_own_random(L) == NULL && cf_scheduler_get(L)->current == L) {
-        struct cf_rng *own = lua_newuserdatauv(L, sizeof *own, 0);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, L);
-        *cf_scheduler_own_random(L) = own;
-    }
-    cf_rng_seed(cf_lua_random(L), seed);
+    struct cf_fiber *fiber = cf_scheduler_get(L)->fiber;
+    if (fiber != NULL)
+        fiber->has_random = true;
+    cf_rng_seed(cf_lua_random(L), (uint64_t)luaL_checkinteger(L, 1));
     return 0;
 }
 
@@ -89,7 +134,7 @@ static int scheduler_wake(lua_State *L)
     cf_scheduler_push_table(L, CF_SCHEDULER_VALUES);                                /* ticket value values */
     lua_insert(L, -2);                                       /* ticket values value */
     lua_rawseti(L, -2, ticket);
-    add_ready(sched, (uint64_t)ticket);
+    cf_scheduler_add_ready(sched, (uint64_t)ticket);
     return 0;
 }
 
@@ -149,6 +194,12 @@ static int scheduler_now(lua_State *L)
     return 1;
 }
 
+static int scheduler_unix_ms(lua_State *L)
+{
+    lua_pushinteger(L, cf_unix_ms(cf_scheduler_get(L)->clock));
+    return 1;
+}
+
 static int scheduler_exit(lua_State *L)
 {
     struct cf_scheduler *sched = cf_scheduler_get(L);
@@ -169,6 +220,12 @@ int cf_lua_open_scheduler(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "spawn", scheduler_spawn },
+        { "fiber", scheduler_fiber },
+        { "context", scheduler_context },
+        { "set_context", scheduler_set_context },
+        { "limit", scheduler_limit },
+        { "is_limited", scheduler_is_limited },
+        { "unix_ms", scheduler_unix_ms },
         { "exit", scheduler_exit },
         { "now", scheduler_now },
         { "seed", scheduler_seed },

@@ -31,7 +31,7 @@ static void stop_hook(lua_State *L, lua_Debug *ar)
         return;
     if (signal_count < 2 && now - sched->resumed_at_ms < HOOK_GRACE_MS)    /* it has just got a reply */
         return;
-    if (lua_isyieldable(L) && L == sched->current) {    /* else the yield would end in the script */
+    if (cf_scheduler_can_yield(sched, L)) {
         sched->is_waiting = true;
         lua_yield(L, 0);
         return;
@@ -45,6 +45,14 @@ void cf_scheduler_watch(struct cf_scheduler *sched, lua_State *co)
 {
     sched->resumed_at_ms = cf_now_ms(sched->clock);
     lua_sethook(co, stop_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+}
+
+void cf_scheduler_arm(struct cf_scheduler *sched, lua_State *co)
+{
+    if (sched->kill.reason != CF_KILL_NOT)
+        cf_limits_arm(co);
+    else if (signal_count > 0 && sched->is_program)
+        lua_sethook(co, stop_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
 }
 
 bool cf_scheduler_was_signalled(void)
@@ -122,7 +130,7 @@ static void on_signal(int number)
     if (sched == NULL)
         return;
     cf_queue_poke(&sched->completions);
-    lua_State *running = sched->current;
+    lua_State *running = sched->running;
     if (running != NULL)
         lua_sethook(running, stop_hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
 }

@@ -6,6 +6,8 @@
 
 #include "lua/raise.h"
 
+#define HANDLER "a message handler of xpcall"
+
 static int after_wait(lua_State *L, int status, lua_KContext first)
 {
     (void)status;
@@ -44,53 +46,96 @@ static bool push_library_name(lua_State *L)
     return false;
 }
 
-/* Pushes the name of the nearest function on the stack that cannot be suspended, other than the caller. */
-static bool push_name_in_the_way(lua_State *L)
+/* A function that can be suspended while it runs another. */
+static bool is_transparent(const char *name)
 {
-    lua_Debug ar;
-    for (int level = 1; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Snf", &ar);                                      /* f */
-        if (ar.what[0] != 'C') {
-            lua_pop(L, 1);
-            continue;
-        }
-        if (!push_library_name(L)) {
-            if (ar.name == NULL)
-                continue;
-            lua_pushstring(L, ar.name);
-        }
-        const char *name = lua_tostring(L, -1);
-        if (strcmp(name, "pcall") != 0 && strcmp(name, "xpcall") != 0)   /* these can */
+    static const char *const names[] = { "pcall", "xpcall", "dofile", "coroutine.resume" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
             return true;
-        lua_pop(L, 1);
-    }
     return false;
 }
 
-static bool is_pumping(const struct cf_scheduler *sched, lua_State *L)
+/* Pushes the name of the function at the top (popped) that cannot be suspended; false, pushing nothing, if it can. */
+static bool push_name_if_in_the_way(lua_State *L, const lua_Debug *ar)
 {
-    return !sched->is_program && sched->current == NULL && !lua_isyieldable(L);
+    lua_CFunction function = lua_tocfunction(L, -1);                     /* f */
+    if (ar->name != NULL && strcmp(ar->name, "__gc") == 0) {             /* of any language */
+        lua_pop(L, 1);
+        lua_pushliteral(L, "a __gc metamethod");
+        return true;
+    }
+    if (function == NULL || cf_coroutine_can_wait(function)) {
+        lua_pop(L, 1);
+        return false;
+    }
+    if (!push_library_name(L)) {
+        if (ar->name == NULL)
+            return false;
+        lua_pushstring(L, ar->name);
+    }
+    const char *name = lua_tostring(L, -1);
+    if (is_transparent(name)) {
+        lua_pop(L, 1);
+        return false;
+    }
+    if (strcmp(name, "error") == 0 || strcmp(name, "assert") == 0) {     /* these call the handler */
+        lua_pop(L, 1);
+        lua_pushstring(L, HANDLER);
+    }
+    return true;
+}
+
+/* Pushes onto L the name of the nearest function on the stack of `at` that cannot be suspended, from this
+ * level on. The message handler of an error that Lua raised itself is told by there being nothing else. */
+static bool push_name_in_the_way(lua_State *L, lua_State *at, int level)
+{
+    lua_Debug ar;
+    bool has_xpcall = false;
+    luaL_checkstack(L, LUA_MINSTACK, "too deep");
+    if (!lua_checkstack(at, LUA_MINSTACK))
+        return false;
+    for (; lua_getstack(at, level, &ar); level++) {
+        lua_getinfo(at, "Snf", &ar);                                     /* f, there */
+        if (at != L)
+            lua_xmove(at, L, 1);
+        has_xpcall = has_xpcall || (ar.name != NULL && strcmp(ar.name, "xpcall") == 0);
+        if (push_name_if_in_the_way(L, &ar))
+            return true;
+    }
+    if (has_xpcall)
+        lua_pushstring(L, HANDLER);
+    return has_xpcall;
+}
+
+/* In a user's own interpreter a call outside of all fibers, also in a coroutine, turns the scheduler itself. */
+static bool is_pumping(const struct cf_scheduler *sched)
+{
+    return !sched->is_program && sched->current == NULL;
 }
 
 void cf_lua_check_wait(lua_State *L, const char *what)
 {
     struct cf_scheduler *sched = cf_scheduler_get(L);
-    if (is_pumping(sched, L) || (lua_isyieldable(L) && L == sched->current))
+    if (is_pumping(sched) || cf_scheduler_can_yield(sched, L))
         return;
 
     struct cf_error err;
-    const char *culprit = NULL;
-    luaL_checkstack(L, LUA_MINSTACK, "too deep");
-    if (!lua_isyieldable(L) && push_name_in_the_way(L))
-        culprit = lua_tostring(L, -1);
-    if (culprit != NULL)
+    if (sched->running != L && lua_isyieldable(L)) {
+        cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here, inside a coroutine that was not begun by "
+                "coroutine.resume or coroutine.wrap as confab has them", what);
+        cf_lua_raise(L, &err);
+    }
+    /* The nearest one around L that is in the way. */
+    bool has_name = !lua_isyieldable(L) && push_name_in_the_way(L, L, 1);
+    if (!has_name && sched->blocked != NULL)
+        has_name = push_name_in_the_way(L, sched->blocked, 0);
+    if (has_name)
         cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here: %s cannot be suspended; "
-                "call %s first and pass the answers in", what, culprit, what);
-    else if (!lua_isyieldable(L))
+                "call %s first and pass the answers in", what, lua_tostring(L, -1), what);
+    else
         cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here, inside a function that cannot be suspended",
                 what);
-    else
-        cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here, inside a coroutine of the script's own", what);
     cf_lua_raise(L, &err);
 }
 
@@ -132,10 +177,12 @@ static int pump(lua_State *L, struct cf_scheduler *sched, uint64_t ticket)
 int cf_lua_wait(lua_State *L, uint64_t ticket, const char *what)
 {
     struct cf_scheduler *sched = cf_scheduler_get(L);
-    if (is_pumping(sched, L))
+    if (is_pumping(sched))
         return pump(L, sched, ticket);
     cf_lua_check_wait(L, what);
-    lua_pushthread(L);
+    lua_pushthread(sched->current);
+    if (sched->current != L)
+        lua_xmove(sched->current, L, 1);
     cf_scheduler_set_waiting(L, ticket);
     sched->is_waiting = true;
     return lua_yieldk(L, 0, lua_gettop(L), after_wait);
@@ -144,12 +191,12 @@ int cf_lua_wait(lua_State *L, uint64_t ticket, const char *what)
 int cf_lua_wait_for_ever(lua_State *L)
 {
     struct cf_scheduler *sched = cf_scheduler_get(L);
-    if (!lua_isyieldable(L)) {
+    if (!cf_scheduler_can_yield(sched, L)) {
         struct cf_error err;
         cf_fail(&err, CF_ERR_CANCELLED, "stopped");
         return cf_lua_raise(L, &err);
     }
-    if (L == sched->main_thread)
+    if (sched->current == sched->main_thread)
         sched->ended = sched->ended || sched->outstanding == 0;
     sched->is_waiting = true;
     return lua_yield(L, 0);

@@ -6,10 +6,12 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "base/mem.h"
 #include "confab/clock.h"
 #include "lua/core.h"
 #include "lua/embedded.h"
 #include "lua/engine.h"
+#include "lua/limits.h"
 #include "lua/scheduler.h"
 
 /* package.searchers entry: the compiled-in modules. */
@@ -71,15 +73,23 @@ static int open_state(lua_State *L)
     return 0;
 }
 
+static void close_state(lua_State *L)
+{
+    struct cf_lua_memory *memory = cf_limits_memory(L);
+    lua_close(L);
+    free(memory);
+}
+
 lua_State *cf_lua_new_state(void)
 {
     lua_State *L = luaL_newstate();
     if (L == NULL)
         return NULL;
+    cf_limits_count(L, cf_calloc(1, sizeof(struct cf_lua_memory)));
     lua_pushcfunction(L, open_state);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         lua_writestringerror("confab: %s\n", lua_tostring(L, -1));
-        lua_close(L);
+        close_state(L);
         return NULL;
     }
     return L;
@@ -91,7 +101,7 @@ void cf_lua_free_state(lua_State *L)
         return;
     cf_lua_close_engine(L);
     cf_scheduler_settle(L);
-    lua_close(L);
+    close_state(L);
 }
 
 int luaopen_confab(lua_State *L)

@@ -15,8 +15,8 @@ describe("the scheduler", function()
 
   local suspended = "false script_error %s cannot wait here: %s cannot be suspended; " ..
     "call %s first and pass the answers in"
-  local own = "false script_error %s cannot wait here, inside a coroutine of the script's own"
-  local ask, generate, run = "confab.ask", "confab.generate", "confab.run"
+  local ask, generate = "confab.ask", "confab.generate"
+  local handler = "a message handler of xpcall"
 
   local rows = {
     { "a sort", [[table.sort({ 3, 2, 1 }, function(a, b)
@@ -30,12 +30,35 @@ describe("the scheduler", function()
         local ok, err = pcall(confab.ask, { prompt = "x" })
         error(err, 0)
       end)]], suspended:format(ask, "table.sort", ask) },
-    { "a coroutine of the script's own", [[coroutine.wrap(function()
-        confab.ask { prompt = "x" }
-      end)()]], own:format(ask) },
-    { "a run in such a coroutine", [[coroutine.wrap(function()
-        confab.run { items = topics(1), template = chat }
-      end)()]], own:format(run) },
+    { "a coroutine in a sort", [[table.sort({ 3, 2, 1 }, function(a, b)
+        return coroutine.wrap(function() return confab.ask { prompt = "x" } end)()
+      end)]], suspended:format(ask, "table.sort", ask) },
+    { "a sort in a coroutine", [[coroutine.wrap(function()
+        table.sort({ 3, 2, 1 }, function(a, b) return confab.ask { prompt = "x" } end)
+      end)()]], suspended:format(ask, "table.sort", ask) },
+    { "a wrapped coroutine that sorts", [[
+      table.sort({ 3, 2, 1 }, coroutine.wrap(function() confab.ask { prompt = "x" } end))]],
+      suspended:format(ask, "table.sort", ask) },
+    { "tostring", [[tostring(setmetatable({}, { __tostring = function() confab.ask { prompt = "x" } end }))]],
+      suspended:format(ask, "tostring", ask) },
+    { "a reader of load", [[
+      local _, err = load(function() confab.ask { prompt = "x" } end)
+      error(err, 0)]], suspended:format(ask, "load", ask) },
+    { "the handler of an error that Lua raised", [[
+      local _, err = xpcall(function() local x; x() end, function()
+        return select(2, pcall(confab.ask, { prompt = "x" }))
+      end)
+      error(err, 0)]], suspended:format(ask, handler, ask) },
+    { "the handler of an error that was raised by error", [[
+      local _, err = xpcall(error, function() return select(2, pcall(confab.ask, { prompt = "x" })) end)
+      error(err, 0)]], suspended:format(ask, handler, ask) },
+    { "a coroutine that is closed", [[
+      local co = coroutine.create(function()
+        local x <close> = setmetatable({}, { __close = function() confab.ask { prompt = "x" } end })
+        coroutine.yield()
+      end)
+      coroutine.resume(co)
+      error(select(2, coroutine.close(co)), 0)]], suspended:format(ask, "coroutine.close", ask) },
   }
   for _, row in ipairs(rows) do
     it("says that a call cannot wait inside " .. row[1], function()
@@ -45,9 +68,83 @@ describe("the scheduler", function()
 
   it("begins nothing where it cannot wait", function()
     assert.equal("0", script.text [[
-      pcall(coroutine.wrap(function() confab.run { items = topics(1), template = chat } end))
-      pcall(coroutine.wrap(function() confab.ask { prompt = "x" } end))
-      say(#(io.open("test.db") and confab.store:runs() or {}))
+      confab.run { name = "r", items = topics(1), step = function()
+        pcall(table.sort, { 1, 2 }, function() confab.run { items = topics(1), template = chat } end)
+        pcall(table.sort, { 1, 2 }, function() confab.ask { prompt = "x" } end)
+      end }
+      say(#confab.store:runs() - 1)
+    ]])
+  end)
+
+  it("lets calls wait in the script's own coroutines, however deep", function()
+    assert.equal("true nil nil", raised_in_step [[
+      local function questions(n)
+        return coroutine.wrap(function()
+          for i = 1, n do coroutine.yield(i, confab.ask { prompt = "question " .. i }.text) end
+        end)
+      end
+      local seen = 0
+      for i, text in questions(3) do
+        assert(#text > 0)
+        seen = seen + i
+      end
+      assert(seen == 6)
+      local outer = coroutine.create(function(a)
+        local inner = coroutine.wrap(function(b)
+          local first = confab.ask { prompt = b }.text
+          local c = coroutine.yield(#first)
+          return c, confab.ask { prompt = c }.text
+        end)
+        local d = coroutine.yield(inner(a))
+        return inner(d)
+      end)
+      local _, length = coroutine.resume(outer, "one")
+      assert(length > 0)
+      local ok, again, text = coroutine.resume(outer, "two")
+      assert(ok and again == "two" and #text > 0)
+      assert(coroutine.status(outer) == "dead")
+    ]])
+  end)
+
+  it("lets runs wait in them, and in the main chunk of an interpreter, too", function()
+    assert.equal("2 true", script.text [[
+      local run = coroutine.wrap(function() return confab.run { name = "r", items = topics(2), template = chat } end)()
+      local text = coroutine.wrap(function()
+        return coroutine.wrap(function() return confab.ask { prompt = "x" }.text end)()
+      end)()
+      say(run.account.accepted, #text > 0)
+    ]])
+  end)
+
+  it("raises what a call raises where it stands", function()
+    assert.equal("api_error true", script.text([[
+      confab.run { name = "r", items = topics(1), step = function()
+        local co = coroutine.wrap(function()
+          local ok, err = pcall(confab.ask, { prompt = "x" })
+          coroutine.yield(err.kind)
+          confab.ask { prompt = "y" }
+        end)
+        local kind = co()
+        local ok, err = pcall(co)
+        say(kind, not ok and err.kind == "api_error")
+      end }
+    ]], "faults=400:100%"))
+  end)
+
+  it("does not let others touch a coroutine that waits", function()
+    assert.equal("true normal false cannot resume a coroutine that waits for a reply false " ..
+      "cannot close a coroutine that waits for a reply dead", script.text [[
+      confab.run { name = "r", items = topics(1), step = function()
+        local co = coroutine.create(function() return confab.ask { prompt = "x" }.text end)
+        local ok, others = confab.parallel {
+          function() return (coroutine.resume(co)) end,
+          function()
+            local status, resumed, why = coroutine.status(co), coroutine.resume(co)
+            return { status, resumed, why, pcall(coroutine.close, co) }
+          end,
+        }
+        say(ok, others[1], others[2], others[3], others[4], others[5], coroutine.status(co))
+      end }
     ]])
   end)
 
@@ -66,6 +163,30 @@ describe("the scheduler", function()
     assert.equal("true nil nil", raised_in_step [[
       local numbers = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end)
       assert(numbers() + numbers() + numbers() == 6)
+    ]])
+  end)
+
+  it("keeps the meaning of Lua's own functions", function()
+    assert.equal("dead true true 3 cannot resume dead coroutine|false oops|true false oops| nil x:1: bad", script.text [[
+      local co = coroutine.create(function(...) return select("#", ...) end)
+      local ok, n = coroutine.resume(co, 1, nil, nil)
+      local status = coroutine.status(co)
+      local _, dead = coroutine.resume(co)
+      local bad = coroutine.create(function() error("oops", 0) end)
+      local _, oops = coroutine.resume(bad)
+      local closed, why = coroutine.close(bad)
+      local open = coroutine.create(function() coroutine.yield() end)
+      coroutine.resume(open)
+      local fails = coroutine.create(function()
+        local x <close> = setmetatable({}, { __close = function() error("oops", 0) end })
+        coroutine.yield()
+      end)
+      coroutine.resume(fails)
+      local closes = coroutine.close(open)
+      local failed, told = coroutine.close(fails)
+      local _, where = pcall(coroutine.wrap(load("error 'bad'", "=x")))
+      say(status, ok, coroutine.isyieldable(open), n, dead .. "|" .. tostring(closed), oops .. "|" .. tostring(closes),
+        failed, told .. "|", why and "nil" or "", where)
     ]])
   end)
 
