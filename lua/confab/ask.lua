@@ -46,7 +46,8 @@ end
 ---@return confab.Reply
 ---@return confab.Error? refusal
 function ask.once(ctx, request)
-  request.hold = ctx.on_held ~= nil
+  request.hold, request.branch = ctx.on_held ~= nil, ctx.branch
+  if ctx.times and not request.hold then ctx.times:flush() end
   local ok, reply = pcall(request.shown and live.ask or core.call.ask, ctx.item, request, request.shown)
   if ctx.alerts then ctx.alerts:check() end
   if not ok then

@@ -238,6 +238,7 @@ for name, spec in next, generate.column_specs do generate_specs[name] = spec end
 ---@param make fun(ctx: confab.Context): confab.Conversation
 ---@return confab.Conversation
 function generate.alone(own, identity, params, make)
+  if own.branch then identity = { identity, branch = own.branch } end
   local base, n = keys.of(identity), 0
   local item
   repeat

@@ -10,6 +10,7 @@ local errors = require "confab.errors"
 local inputs = require "confab.inputs"
 local limiter = require "confab.limiter"
 local options = require "confab.options"
+local parallel = require "confab.parallel"
 local retry = require "confab.retry"
 local run = require "confab.run"
 local schema = require "confab.schema"
@@ -18,6 +19,7 @@ local settings = require "confab.settings"
 local store = require "confab.store"
 local sweep = require "confab.sweep"
 local template = require "confab.template"
+local times = require "confab.times"
 local text = require "confab.text"
 
 local confab = {
@@ -26,6 +28,7 @@ local confab = {
   sweep = sweep.new,
   template = template.new, template_file = template.file,
   run = run.run, generate = generate.generate, ask = ask.ask, dialogue = dialogue.dialogue,
+  parallel = parallel.parallel, map = parallel.map, now = times.now,
   conversation = conversation.new, parse = conversation.parse,
   rule = scoring.rule, scoring = scoring, score = scoring.score, text = text, regex = core.regex,
   limiter = limiter.new, retry = retry.new,

@@ -59,7 +59,7 @@ local function sorted_names(t)
   return names
 end
 
-local function is_callable(value)
+function options.is_callable(value)
   if type(value) == "function" then return true end
   local mt = getmetatable(value)
   return type(mt) == "table" and mt.__call ~= nil
@@ -76,7 +76,7 @@ local function has_type(value, wanted)
   if wanted == "any" then return true end
   if wanted == "integer" then return type(value) == "number" and math.tointeger(value) ~= nil end
   if wanted == "number" then return type(value) == "number" and value == value end
-  if wanted == "callable" then return is_callable(value) end
+  if wanted == "callable" then return options.is_callable(value) end
   if wanted == "list" then return is_list(value) end
   return type(value) == wanted
 end

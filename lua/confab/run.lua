@@ -21,7 +21,9 @@ local rehearsal = require "confab.rehearsal"
 local scoring = require "confab.scoring"
 local sequence = require "confab.sequence"
 local settings = require "confab.settings"
+local step_limits = require "confab.step_limits"
 local template = require "confab.template"
+local times = require "confab.times"
 local waiters = require "confab.waiters"
 local words = require "confab.words"
 
@@ -52,6 +54,7 @@ local COMMITTING = 32          -- workers beyond those, that wait for commits wh
 ---@field on_alert? fun(share: number, spent: number, budget: number)
 ---@field max_outage? number|string  How long the service may be away: seconds, or "6h" (the default).
 ---@field seed? integer  Of math.random in steps (default: 0).
+---@field step_limits? confab.StepLimits|false  What a step may take between two waits, under `confab`.
 
 local run_specs = {
   items = { type = { "table", "callable" }, required = true },
@@ -75,7 +78,7 @@ local run_specs = {
   on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },
   on_item = { type = "callable" }, on_retry = { type = "callable" },
   budget = budget.specs.budget, alert_at = budget.specs.alert_at, on_alert = budget.specs.on_alert,
-  max_outage = duration.spec, seed = { type = "integer", default = 0 },
+  max_outage = duration.spec, seed = { type = "integer", default = 0 }, step_limits = step_limits.spec,
 }
 
 --- What one confab.run holds while it works.
@@ -156,19 +159,25 @@ local function kept_item(state, entry)
   return { state = "done", convs = {}, rows = {}, is_kept = true, accepted = item.accepted }
 end
 
---- Works on one item: its outcome, or nil if it is to stay pending.
-local function attempt(state, ctx, entry)
+local function begin_again(ctx, seed)
+  scheduler.seed(seed)
+  ctx.times:rewind()
+end
+
+local function try(state, ctx, entry)
   ctx.item, ctx.params = entry.item, entry.params
+  ctx.times = times.new(state.core, entry.item, entry.key)
   state.core:load(entry.item)
   local seed = core.hash.hash64(state.core.seed, entry.key)
   if entry.item.state == "done" and state.opts.template then
-    if not template.is_plain(state.opts.template) then scheduler.seed(seed) end
+    if not template.is_plain(state.opts.template) then begin_again(ctx, seed) end
     local kept = kept_item(state, entry)
     if kept then return kept end
   end
-  scheduler.seed(seed)    -- also after a look: the template's functions may have drawn from it
+  begin_again(ctx, seed)    -- also after a look: the template's functions may have drawn from it
   ctx.stopped = nil
   local ok, result, rows = xpcall(work_on, with_traceback, state, ctx, entry.params)
+  ctx.times:flush()
   if ctx.stopped then                  -- whatever the step made of it
     local is_kept = flags.offline and entry.item.state == "failed" and ctx.stopped.unsent
     if is_kept then return kept_failure(state, entry) end
@@ -178,6 +187,23 @@ local function attempt(state, ctx, entry)
   if ok then return { state = #result > 0 and "done" or "skipped", convs = result, rows = rows } end
   if result.kind == "cancelled" then return nil end
   return { state = "failed", error = result, convs = {}, rows = {} }
+end
+
+--- Works on one item: its outcome, or nil if it is to stay pending.
+local function attempt(state, ctx, entry)
+  context.begin_step(ctx)
+  local outcome = try(state, ctx, entry)
+  context.end_step()
+  return outcome
+end
+
+--- The same for a step that was ended by its limits.
+local function killed(state, ctx, why)
+  if ctx.stopped then                  -- it went on for ever about that
+    halt(state, ctx.stopped)
+    return nil
+  end
+  return { state = "failed", error = why, convs = {}, rows = {} }
 end
 
 --- Often the first failure is one that every item meets. What failed in an earlier run was told then,
@@ -252,27 +278,39 @@ end
 local function new_context(state)
   return {
     run = state.core, scoring = state.opts.score, on_truncated = state.opts.on_truncated, tries = state.opts.tries,
-    on_retry = state.on_retry, alerts = state.alerts,
+    on_retry = state.on_retry, alerts = state.alerts, step_limits = state.step_limits,
   }
 end
 
+local function settle(state, entry, outcome)
+  state.free = state.free + 1
+  waiters.wake_one(state.slots)
+  if outcome then finish(state, entry, outcome) end
+  state.acceptance:finish()
+  state.rehearsal:finish(state.core, entry, outcome)
+end
+
+local spawn
+
 local function work(state)
-  local ctx = new_context(state)
+  local ctx, entry = new_context(state), nil
   context.set(ctx)
+  function ctx.on_killed(why)          -- with the step its worker is gone: another takes its place
+    state.alive = state.alive - 1
+    spawn(state, function()
+      settle(state, entry, killed(state, ctx, why))
+      work(state)
+    end)
+  end
   while true do
-    local entry = plan.take(state)
+    entry = plan.take(state)
     if not entry then break end
     state.rehearsal:begin(state)
     state.acceptance:begin(state)
     while state.free <= 0 and not state.halted do waiters.wait(state.slots) end
     if state.halted then break end
     state.free = state.free - 1
-    local outcome = attempt(state, ctx, entry)
-    state.free = state.free + 1
-    waiters.wake_one(state.slots)
-    if outcome then finish(state, entry, outcome) end
-    state.acceptance:finish()
-    state.rehearsal:finish(state.core, entry, outcome)
+    settle(state, entry, attempt(state, ctx, entry))
   end
   state.rehearsal:release()
   waiters.wake_all(state.slots)
@@ -280,7 +318,7 @@ end
 
 --- --- the whole ---
 
-local function spawn(state, fn)
+function spawn(state, fn)
   state.alive = state.alive + 1
   scheduler.spawn(function()
     local ok, raised = xpcall(fn, with_traceback, state)
@@ -401,7 +439,8 @@ function run.run(opts)
     plain = {}, ready = {}, first = 1, last = 0, repeats = {}, idle = {}, full = {}, slots = {}, alive = 0,
     on_retry = opts.on_retry ~= nil or settings.given "on_retry" ~= nil,
     counts = { planned = 0, accepted = 0, needs_revision = 0, failed = 0, skipped = 0, replayed = 0, sent = 0 },
-    attempt = attempt, finish = finish,
+    attempt = attempt, killed = killed, finish = finish,
+    step_limits = step_limits.of(opts.step_limits, settings.given "step_limits"),
   }
   state.core, state.since = context.open_run {
     name = name_of(opts), seed = opts.seed, model = state.model, budget = limit,

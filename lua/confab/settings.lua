@@ -8,6 +8,7 @@ local errors = require "confab.errors"
 local flags = require "confab.flags"
 local options = require "confab.options"
 local shared = require "confab.shared_options"
+local step_limits = require "confab.step_limits"
 local words = require "confab.words"
 
 local settings = {}
@@ -56,6 +57,7 @@ local settings = {}
 ---@field alert_at? number[]  Shares of the budget to be told of, for runs that name none.
 ---@field on_alert? fun(share: number, spent: number, budget: number)
 ---@field max_outage? number|string  How long the service may be away: seconds, or "6h" (the default).
+---@field step_limits? confab.StepLimits|false  For runs that name none.
 
 settings.default_model = "claude-sonnet-5-5"
 
@@ -73,7 +75,7 @@ local setup_specs = {
   retry = { type = "table" }, timeouts = { type = "table" }, http2 = { type = "boolean" },
   db = { type = "string" }, models = { type = "table" }, on_retry = { type = "function" },
   budget = budget.specs.budget, alert_at = budget.specs.alert_at, on_alert = budget.specs.on_alert,
-  max_outage = duration.spec,
+  max_outage = duration.spec, step_limits = step_limits.spec,
 }
 
 local given = {}    -- what confab.setup was told

@@ -52,6 +52,7 @@ local confab = {}
 ---@field alert_at? number[]  Shares of the budget to be told of, for runs that name none.
 ---@field on_alert? fun(share: number, spent: number, budget: number)  In dollars.
 ---@field max_outage? number|string  How long the service may be away: seconds, or "6h" (the default).
+---@field step_limits? confab.StepLimits|false  For runs that give none.
 
 --- Settings for this script; to be called before the first run or call. Flags overrule them.
 ---@param opts confab.Setup
@@ -353,6 +354,27 @@ function confab.generate(opts) end
 ---@return confab.Conversation
 function confab.dialogue(opts) end
 
+-- Workflows
+
+--- Calls functions at the same time, and waits for all of them; what each returned, in their order. If
+--- any fails, the first error by place is raised, once all have ended.
+---@param functions (fun(): any)[]
+---@return any ...
+function confab.parallel(functions) end
+
+--- Calls fn(value, place) for each value of a list, so many at once (default: 32); what they returned, in the
+--- order of the list, and how many there are.
+---@param list any[]|confab.Sequence
+---@param fn fun(value: any, place: integer): any
+---@param opts? { concurrency?: integer }
+---@return any[] results
+---@return integer count
+function confab.map(list, fn, opts) end
+
+--- The time in seconds since 1970, with milliseconds; in a step it is recorded with the item.
+---@return number
+function confab.now() end
+
 -- Conversations
 
 ---@alias confab.Status "generated"|"needs_revision"|"approved"|"rejected"
@@ -564,6 +586,10 @@ function confab.regex(pattern, flags) end
 
 -- Runs
 
+---@class confab.StepLimits
+---@field seconds? number  Of computing, between two waits (default: 60).
+---@field memory_mb? number  By which memory may grow, between two waits (default: 1024).
+
 ---@class confab.RunOptions
 ---@field items confab.Sequence|any[]
 ---@field template? confab.Template  What to ask for each item; or
@@ -583,6 +609,7 @@ function confab.regex(pattern, flags) end
 ---@field on_alert? fun(share: number, spent: number, budget: number)  In dollars.
 ---@field max_outage? number|string  How long the service may be away: seconds, or "6h" (the default).
 ---@field seed? integer  Of math.random in steps (default: 0).
+---@field step_limits? confab.StepLimits|false  What a step may take between two waits, under `confab`.
 
 ---@class confab.ItemResult
 ---@field item any
