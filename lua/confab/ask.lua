@@ -6,6 +6,7 @@ local flags = require "confab.flags"
 local live = require "confab.live"
 local options = require "confab.options"
 local settings = require "confab.settings"
+local structured = require "confab.structured"
 
 local ask = {}
 
@@ -32,7 +33,7 @@ function ask.request(ctx, call)
     model = model, system = call.system, prompt = call.prompt, messages = call.messages,
     max_tokens = call.max_tokens or ask.default_max_tokens, temperature = call.temperature,
     top_p = call.top_p, top_k = call.top_k, stop = call.stop, thinking = call.thinking,
-    schema = type(call.schema) == "table" and core.json.encode(call.schema) or call.schema,
+    schema = structured.text(call.schema),
     thinking_budget = call.thinking_budget, effort = call.effort,
     cache = call.cache == true and "5m" or call.cache or nil, template = call.template,
     on_retry = ctx.on_retry, template_name = call.template_name, tries = call.tries,
@@ -86,7 +87,8 @@ local ask_specs = {
   model = { type = "string" }, temperature = { type = "number", min = 0, max = 1 },
   top_p = { type = "number", min = 0, max = 1 }, top_k = { type = "integer", min = 0 },
   max_tokens = { type = "integer", min = 1 }, stop = { type = { "string", "list" } },
-  json = { type = "boolean" }, tries = { type = "integer", min = 1, default = 1 },
+  json = { type = "boolean" }, schema = { type = { "table", "string" }, check = structured.refuses },
+  tries = { type = "integer", min = 1, default = 1 },
   thinking = { type = "string", one_of = { "disabled", "between_tools", "adaptive", "enabled" } },
   thinking_budget = { type = "integer", min = 1024 },
   effort = { type = "string", one_of = { "low", "medium", "high", "xhigh", "max" } },
@@ -94,10 +96,11 @@ local ask_specs = {
 }
 
 --- A reply of a model to a prompt. With `json` a reply that is not JSON is asked for again, up to `tries`
---- times in all, then it is a parse_error. `on_text(text, begun)` sees the text while it comes, piece by piece; where
+--- times in all, then it is a parse_error. With `schema` it must fit that JSON Schema, too; one that does not is sent
+--- back with what is wrong, and the last one is a validation_error. `on_text(text, begun)` sees the text while it comes, piece by piece; where
 --- begun (1 at first) goes up, the text begins again. It cannot wait. A stored reply is shown at once, in one piece.
 --- Example: `local reply = confab.ask { prompt = "Name three kinds of tea, as a JSON list.", json = true }`
----@param opts { prompt?: string, messages?: { role: string, content: string }[], system?: string, model?: string, max_tokens?: integer, temperature?: number, top_p?: number, top_k?: integer, stop?: string|string[], json?: boolean, tries?: integer, thinking?: confab.Thinking, thinking_budget?: integer, effort?: confab.Effort, cache?: boolean|"5m"|"1h", on_text?: fun(text: string, begun: integer) }
+---@param opts { prompt?: string, messages?: { role: string, content: string }[], system?: string, model?: string, max_tokens?: integer, temperature?: number, top_p?: number, top_k?: integer, stop?: string|string[], json?: boolean, schema?: table|string, tries?: integer, thinking?: confab.Thinking, thinking_budget?: integer, effort?: confab.Effort, cache?: boolean|"5m"|"1h", on_text?: fun(text: string, begun: integer) }
 ---@return confab.Reply
 function ask.ask(opts)
   opts = options.check(opts, ask_specs, "confab.ask")
@@ -107,14 +110,14 @@ function ask.ask(opts)
   local ctx = context.get()
   local request = ask.request(ctx, opts)
   request.shown = opts.on_text and live.shown(opts.on_text)
+  local first = request
   for try = 1, opts.tries do
     local reply, why = ask.once(ctx, request)
-    if not why and opts.json and reply.json == nil then
-      why = errors.new("parse_error", "the reply is not JSON: " .. errors.show(reply.text, 80))
-    end
+    if not why and (opts.json or opts.schema) then why = structured.objection(reply, opts.schema) end
     if not why then return reply end
     ask.reject(ctx, reply, why)
     if try == opts.tries then error(why, 0) end
+    if opts.schema then request = structured.again(first, reply, why) end
   end
 end
 

@@ -10,36 +10,46 @@ local KEPT_MAX = 64             -- compiled schemas that are kept
 
 local kept, count = {}, 0
 
-local function refuse(what, err)
-  local message = errors.is(err) and err.message or tostring(err)
-  errors.misuse(("%s: %s"):format(what, message))
+local function message_of(err)
+  return errors.is(err) and err.message or tostring(err)
 end
 
--- The schema as JSON; equal tables give equal texts.
-local function canonical(given, what)
-  if type(given) == "string" then return given end
-  local ok, text = pcall(core.json.canonical, given)
-  if not ok then refuse(what, "the schema " .. (errors.is(text) and text.message or tostring(text))) end
-  return text
+-- What a schema must be beyond JSON is said of "the schema" by the compiler.
+local function make(text)
+  if #text > BYTES_MAX then return nil, ("the schema is over %d KB"):format(BYTES_MAX // 1024) end
+  local ok, decoded = pcall(core.json.decode, text)
+  if not ok then return nil, "the schema is not JSON: " .. decoded.message end
+  local made, check = pcall(compile.compile, decoded)
+  if not made then return nil, message_of(check) end
+  return check
 end
 
 --- The function that checks values against a schema: a table, JSON text, true or false. It returns true and the
---- value, or false and the faults. A keyword that is not supported raises a config_error in the name of `what`.
+--- value, or false and the faults. nil and why where the schema will not do.
+---@param given table|string|boolean
+---@return (fun(value: any, fixes_case?: boolean): boolean, any)? check
+---@return string? why
+function schema.try(given)
+  local ok, text = true, given
+  -- Equal tables give equal texts; one that was changed gives another.
+  if type(given) ~= "string" then ok, text = pcall(core.json.canonical, given) end
+  if not ok then return nil, "the schema " .. message_of(text) end
+  if kept[text] then return kept[text] end
+
+  local check, why = make(text)
+  if not check then return nil, why end
+  if count == KEPT_MAX then kept, count = {}, 0 end
+  kept[text], count = check, count + 1
+  return check
+end
+
+--- As schema.try; a schema that will not do is a config_error in the name of `what`.
 ---@param given table|string|boolean
 ---@param what string
 ---@return fun(value: any, fixes_case?: boolean): boolean, any
 function schema.compile(given, what)
-  local text = canonical(given, what)
-  if kept[text] then return kept[text] end
-  if #text > BYTES_MAX then refuse(what, ("the schema is over %d KB"):format(BYTES_MAX // 1024)) end
-
-  local ok, decoded = pcall(core.json.decode, text)
-  if not ok then refuse(what, "the schema is not JSON: " .. decoded.message) end
-  local made, check = pcall(compile.compile, decoded)
-  if not made then refuse(what, check) end
-  if count == KEPT_MAX then kept, count = {}, 0 end
-  kept[text], count = check, count + 1
-  return check
+  local check, why = schema.try(given)
+  return check or errors.misuse(("%s: %s"):format(what, why))
 end
 
 local write

@@ -266,6 +266,7 @@ function confab.template_file(path, opts) end
 ---@field top_k? integer
 ---@field stop? string|string[]
 ---@field json? boolean  A reply that is not JSON is asked for again, up to `tries`.
+---@field schema? table|string  A JSON Schema; a reply that does not fit is sent back with what is wrong, up to `tries`.
 ---@field tries? integer  Default: 1.
 ---@field thinking? confab.Thinking
 ---@field thinking_budget? integer
