@@ -99,8 +99,7 @@ void cf_template_piece_free(struct cf_template_piece *piece)
     free(piece);
 }
 
-/* The lines of a section's body are indented like those around it; a variable's are not, and a
- * text of its own begins no line. */
+/* The lines of a section are indented like those around it, a variable's are not. */
 bool cf_template_call_render(struct cf_template_call *call, const struct cf_template_piece *piece,
                              struct cf_buf *out, struct cf_error *err)
 {
@@ -110,7 +109,7 @@ bool cf_template_call_render(struct cf_template_call *call, const struct cf_temp
                     && call->place->unit->text[call->node->raw - 1] == '\n';
 
     inside.unit = &piece->unit;
-    if (!is_section(call) || out != NULL)
+    if (!is_section(call))
         inside.indent = NULL;
     *render = call->before;
     render->err = err;

@@ -197,6 +197,8 @@ describe("a function of a template", function()
     local opts = { partials = { p = "a\n{{#f}}\nb{{n}}\n\nc\n{{/f}}\nd\n" } }
     assert.equal("  a\n  b1\n\n  c\n  d\n", render("  {{>p}}\n", { f = fn, n = 1 }, opts))
     assert.equal("b{{n}}\n\nc\n", got)
+    fn = function(_, show) return show():upper() end
+    assert.equal("  a\n  B1\n\n  C\n  d\n", render("  {{>p}}\n", { f = fn, n = 1 }, opts))
   end)
 
   it("has the delimiters of its section", function()
