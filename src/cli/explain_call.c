@@ -13,6 +13,7 @@
 #include "confab/buf.h"
 #include "confab/error.h"
 #include "confab/money.h"
+#include "provider/anthropic.h"
 #include "provider/request_diff.h"
 #include "store/reader.h"
 
@@ -61,6 +62,69 @@ static bool find_same(struct cf_reader *reader, int64_t call, struct earlier *ou
             snprintf(out->changed, sizeof out->changed, "max_tokens");
     }
     sqlite3_finalize(row);
+    return next >= 0;
+}
+
+/* --- a reply that was sent back --- */
+
+static const char rejected_sql[] =
+    "SELECT e.id FROM calls c JOIN calls e INDEXED BY calls_item ON e.item = c.item"
+    "  AND e.branch = c.branch AND e.template IS c.template AND e.id < c.id"
+    " WHERE c.id = ?1 AND EXISTS (SELECT 1 FROM generation_logs l"
+    "  WHERE l.call = e.id AND l.status = 'rejected') ORDER BY e.id DESC LIMIT ?2";
+
+/* 1: the request of body sends the reply of the candidate back; 0: no; -1: failed. */
+static int sends_back(struct cf_reader *reader, int64_t candidate, const struct cf_buf *body,
+                      struct cf_error *err)
+{
+    struct cf_buf before, raw;
+    struct cf_reply reply = { 0 };
+    cf_buf_init(&before, BODY_MAX);
+    cf_buf_init(&raw, BODY_MAX);
+    int found = cf_reader_request(reader, candidate, &before, err);
+    if (found > 0)
+        found = cf_reader_reply(reader, candidate, &raw, err);
+    if (found > 0 && cf_anthropic_decode(cf_buf_str(&raw), raw.len, &reply, NULL)) {
+        struct cf_text text = { reply.text, reply.text_len };
+        if (reply.tool_input != NULL)
+            text = (struct cf_text){ reply.tool_input, reply.tool_input_len };
+        found = cf_request_sends_back((struct cf_text){ cf_buf_str(&before), before.len }, text,
+                                      (struct cf_text){ cf_buf_str(body), body->len });
+    } else if (found > 0) {
+        found = 0;
+    }
+    cf_reply_done(&reply);
+    cf_buf_done(&before);
+    cf_buf_done(&raw);
+    return found;
+}
+
+static bool find_sent_back(struct cf_reader *reader, int64_t call, struct earlier *out,
+                           struct cf_error *err)
+{
+    sqlite3_stmt *row;
+    struct cf_buf body;
+    int next = -1;
+    cf_buf_init(&body, BODY_MAX);
+    if (cf_reader_request(reader, call, &body, err) < 0 ||
+        !cf_database_query(reader, rejected_sql, call, &row, err))
+        goto done;
+    sqlite3_bind_int(row, 2, CANDIDATES_MAX);
+    while (out->call == 0 && (next = cf_database_step(row, err)) > 0) {
+        int64_t candidate = sqlite3_column_int64(row, 0);
+        int sent = sends_back(reader, candidate, &body, err);
+        if (sent < 0) {
+            next = -1;
+            break;
+        }
+        if (sent > 0) {
+            out->call = candidate;
+            out->why = "its reply was sent back with what was wrong";
+        }
+    }
+    sqlite3_finalize(row);
+done:
+    cf_buf_done(&body);
     return next >= 0;
 }
 
@@ -165,6 +229,7 @@ static bool show_earlier(struct cf_reader *reader, int64_t call, struct cf_buf *
 {
     struct earlier earlier = { 0 };
     if (!find_same(reader, call, &earlier, err) ||
+        (earlier.call == 0 && !find_sent_back(reader, call, &earlier, err)) ||
         (earlier.call == 0 && !find_changed(reader, call, &earlier, err)))
         return false;
     const char *changed = earlier.changed[0] != '\0' ? earlier.changed : NULL;

@@ -139,3 +139,26 @@ void cf_request_diff(struct cf_text before, struct cf_text after, char out[CF_RE
     cJSON_Delete(old_body);
     cJSON_Delete(new_body);
 }
+
+bool cf_request_sends_back(struct cf_text before, struct cf_text reply, struct cf_text after)
+{
+    cJSON *old_body = NULL, *new_body = NULL;
+    bool ok = false;
+    if (!cf_json_parse(before.data, before.len, NULL, &old_body, NULL) ||
+        !cf_json_parse(after.data, after.len, NULL, &new_body, NULL))
+        goto done;
+
+    const cJSON *messages = field(new_body, "messages");
+    int count = cJSON_GetArraySize(messages);
+    const cJSON *said = cJSON_GetArrayItem(messages, count - 2);
+    const char *role = cJSON_GetStringValue(field(said, "role"));
+    const char *text = cJSON_GetStringValue(field(said, "content"));
+    ok = count >= 3 && role != NULL && strcmp(role, "assistant") == 0 && text != NULL &&
+         strlen(text) == reply.len && memcmp(text, reply.data, reply.len) == 0 &&
+         same_value(cJSON_GetArrayItem(field(old_body, "messages"), 0),
+                    cJSON_GetArrayItem(messages, 0));
+done:
+    cJSON_Delete(old_body);
+    cJSON_Delete(new_body);
+    return ok;
+}

@@ -4,6 +4,8 @@
 #ifndef CONFAB_PROVIDER_REQUEST_DIFF_H
 #define CONFAB_PROVIDER_REQUEST_DIFF_H
 
+#include <stdbool.h>
+
 #include "base/text.h"
 
 #define CF_REQUEST_DIFF_MAX 160
@@ -12,4 +14,8 @@
  * Cache marks, streaming and metadata are no difference. A body that is no JSON differs as
  * "request". */
 void cf_request_diff(struct cf_text before, struct cf_text after, char out[CF_REQUEST_DIFF_MAX]);
+
+/* Whether `after` sends a reply to `before` back: its last two messages are the reply's text and what is
+ * said of it, and it begins with the same message. False for what is no JSON. */
+bool cf_request_sends_back(struct cf_text before, struct cf_text reply, struct cf_text after);
 #endif

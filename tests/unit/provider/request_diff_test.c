@@ -73,12 +73,28 @@ static void check_row(void **state)
     assert_string_equal(diff, row->diff);
 }
 
+static void a_reply_that_is_sent_back_is_known(void **state)
+{
+    (void)state;
+#define TEXT(text) (struct cf_text){ text, strlen(text) }
+    const char *before = "{" ASK("a") "}";
+    const char *after = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
+                        "\"content\":\"{}\"},{\"role\":\"user\",\"content\":\"no\"}]}";
+    assert_true(cf_request_sends_back(TEXT(before), TEXT("{}"), TEXT(after)));
+    assert_false(cf_request_sends_back(TEXT(before), TEXT("[]"), TEXT(after)));
+    assert_false(cf_request_sends_back(TEXT("{" ASK("b") "}"), TEXT("{}"), TEXT(after)));
+    assert_false(cf_request_sends_back(TEXT(before), TEXT("{}"), TEXT(before)));
+    assert_false(cf_request_sends_back(TEXT(before), TEXT("{}"), TEXT("?")));
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[sizeof rows / sizeof rows[0]];
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    enum { ROWS = sizeof rows / sizeof rows[0] };
+    struct CMUnitTest tests[ROWS + 1];
+    for (size_t i = 0; i < ROWS; i++)
         tests[i] = (struct CMUnitTest){ .name = rows[i].name,
                                         .test_func = check_row,
                                         .initial_state = &rows[i] };
+    tests[ROWS] = (struct CMUnitTest)cmocka_unit_test(a_reply_that_is_sent_back_is_known);
     return cmocka_run_group_tests_name("request_diff", tests, NULL, NULL);
 }
