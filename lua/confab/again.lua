@@ -18,11 +18,12 @@ local on_content = {
 }
 
 --- Whether an item is to be asked for again, or for the first time.
----@param item table  The core's item.
+---@param state? string  As it was found; nil: it is new.
+---@param error_kind? string  Of one that failed.
 ---@return boolean
-function again.is_unfinished(item)
-  if not item.existed or item.state == "pending" then return true end
-  return item.state == "failed" and (flags.failed or not on_content[item.error_kind])
+function again.is_unfinished(state, error_kind)
+  if not state or state == "pending" then return true end
+  return state == "failed" and (flags.failed or not on_content[error_kind])
 end
 
 --- --- what a run was made with ---

@@ -106,20 +106,19 @@ local function request_for(plain, tmpl, params)
   return request
 end
 
-local function stands(plain, item, tmpl, params)
-  return core.call.stands(item, request_for(plain, tmpl, params))
+local function call_hash(plain, tmpl, params)
+  return core.call.hash(request_for(plain, tmpl, params))
 end
 
---- Whether an item that is done was made with this one call, and its reply was whole: then it is left as
---- it is, without reading the reply again. False as well where that takes a closer look.
+--- The hash of the call that a template makes of an item; nil where that takes a closer look. An item
+--- that is done with this one call, and its reply whole, is left as it is (core.call.stands).
 ---@param plain table  Empty at first; one for a run, in which settings do not change.
----@param item userdata
 ---@param tmpl confab.Template
 ---@param params table
----@return boolean
-function generate.stands(plain, item, tmpl, params)
-  local ok, result = pcall(stands, plain, item, tmpl, params)
-  return ok and result
+---@return string?
+function generate.call_hash(plain, tmpl, params)
+  local ok, hash = pcall(call_hash, plain, tmpl, params)
+  return ok and hash or nil
 end
 
 --- Asks until a reply serves or the tries are used up; raises the last objection.

@@ -1,17 +1,18 @@
 --- The plan of a run: its items drawn from the inputs, in which order they are worked on.
 ---
---- One coroutine, the planner, walks through the inputs. The first pass writes every item to the
---- database, in batches, and gives the workers what is new or unfinished; what is finished waits
+--- One coroutine, the planner, walks through the inputs. The first pass draws every item
+--- (lua/confab/drawing.lua) and gives the workers what is new or unfinished; what is finished waits
 --- for a later pass, as a mark at its ordinal. What comes before the first unfinished item of the
 --- last time is finished, unless the inputs have changed: it is not even drawn before its pass. If
 --- it must be known first what there is to send, the first pass hands nothing out: it looks, and
---- later passes do the rest.
+--- later passes do the rest. What a plain template would ask for again is compared by the planner;
+--- everything else that is finished goes through the workers as well.
 local again = require "confab.again"
 local context = require "confab.context"
 local core = require "confab.core"
+local drawing = require "confab.drawing"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
-local keys = require "confab.keys"
 local marks = require "confab.marks"
 local waiters = require "confab.waiters"
 
@@ -19,15 +20,8 @@ local scheduler = core.scheduler
 
 local plan = {}
 
-local DRAW_BATCH = 64          -- items in one transaction
 local DRAW_AHEAD = 128         -- items that lie ready for the workers
-
----@class confab.Entry  An item on its way to a worker.
----@field params any
----@field key string
----@field base string  The key without an occurrence number.
----@field ordinal integer
----@field item userdata  The core's item, once it is drawn.
+local SPAN = 256               -- places between the first and the last item of a batch
 
 --- Nothing new is to be begun: an error, a stop, or the end of the plan.
 ---@param state confab.RunState
@@ -41,6 +35,7 @@ end
 --- --- the queue between planner and workers ---
 
 local function push_ready(state, entry)
+  drawing.item(entry)
   state.last = state.last + 1
   state.ready[state.last] = entry
   waiters.wake_one(state.idle)
@@ -73,59 +68,21 @@ function plan.close(state)
   waiters.wake_all(state.idle)
 end
 
---- --- drawing ---
+--- --- what becomes of a batch ---
 
---- An item whose key this pass has drawn already: equal items are numbered, equal `key=` is a
---- mistake.
-local function draw_again(state, entry)
-  if state.opts.key then
-    local first = state.core:params(entry.key)
-    error(keys.duplicate(entry.key, first and core.json.decode(first), entry.params), 0)
-  end
-  local base, item = entry.base, nil
-  repeat
-    state.repeats[base] = (state.repeats[base] or 1) + 1
-    entry.key = keys.occurrence(base, state.repeats[base])
-    item = state.core:draw { { key = entry.key, ordinal = entry.ordinal, params = entry.json } }[1]
-  until item
-  return item
+local function is_unfinished(entry)
+  return again.is_unfinished(drawing.state(entry))
 end
-
-local function key_of(state, params)
-  if params == core.json.null then errors.misuse "confab.run: an item is null" end
-  if state.opts.key then return keys.from(state.opts.key, params) end
-  return keys.of(params)
-end
-
-local function entry_of(state, params, ordinal)
-  local key, json = key_of(state, params)
-  json = json or core.json.encode(params)
-  return { params = params, key = key, base = key, ordinal = ordinal, json = json }
-end
-
-local function draw(state, batch)
-  local rows = {}
-  for i, entry in ipairs(batch) do
-    rows[i] = { key = entry.key, ordinal = entry.ordinal, params = entry.json }
-  end
-  local items = state.core:draw(rows)
-  for i, entry in ipairs(batch) do
-    entry.item = items[i] or draw_again(state, entry)
-    entry.json = nil
-    state.counts.planned = state.counts.planned + 1
-  end
-end
-
---- --- what becomes of a batch of the first pass ---
 
 local function mark_for_later(state, entry)
-  local later = again.is_unfinished(entry.item) and state.unfinished or state.finished
+  local later = is_unfinished(entry) and state.unfinished or state.finished
   later:add(entry.ordinal)
 end
 
+--- Of the first pass: what is new or unfinished is worked on.
 local function hand_out(state, batch)
   for _, entry in ipairs(batch) do
-    if again.is_unfinished(entry.item) then
+    if is_unfinished(entry) then
       push_ready(state, entry)
     else
       mark_for_later(state, entry)
@@ -134,9 +91,19 @@ local function hand_out(state, batch)
   wait_for_room(state)
 end
 
+--- Takes out of a batch what is finished as it is.
+local function without_kept(state, batch)
+  if not state.is_kept then return batch end
+  local left = {}
+  for _, entry in ipairs(batch) do
+    if not state.is_kept(state, entry) then left[#left + 1] = entry end
+  end
+  return left
+end
+
 --- Runs each item's step as far as the journal answers, all at once. What comes to its end is
 --- finished as it is elsewhere; of the others the first new call is counted.
-local function look(state, batch)
+local function look_at(state, batch)
   local results, left, all = {}, #batch, scheduler.ticket()
   local function tell(i, result)
     results[i] = result
@@ -144,6 +111,7 @@ local function look(state, batch)
     if left == 0 then scheduler.wake(all) end
   end
   for i, entry in ipairs(batch) do
+    drawing.item(entry)
     local ctx = state.new_context()
     function ctx.on_held(call)    -- of one that branches: the first that comes to a call
       if not results[i] then tell(i, { held = call, ctx = ctx }) end
@@ -173,6 +141,22 @@ local function look(state, batch)
   end
 end
 
+--- Of the first pass, if all is to be looked at.
+local function look(state, batch)
+  local left = without_kept(state, batch)
+  state.again.replayed = state.again.replayed + #batch - #left
+  if #left > 0 then look_at(state, left) end
+end
+
+--- Of a later pass: what is not kept as it is is worked on.
+local function hand_on(state, batch)
+  for _, entry in ipairs(without_kept(state, batch)) do
+    if state.halted then return end
+    push_ready(state, entry)
+  end
+  wait_for_room(state)
+end
+
 --- --- the passes ---
 
 --- Walks through the inputs; false if a stop or an error came in between.
@@ -190,24 +174,43 @@ local function walk(state, visit)
   return not state.halted, ordinal
 end
 
---- Collects entries, and draws and deals them out in batches.
-local function new_drawer(state, deal)
-  local batch, size = {}, math.min(state.concurrency, DRAW_BATCH)
+--- Lets the others have a turn.
+local function breathe()
+  local ticket = scheduler.ticket()
+  scheduler.wake(ticket)
+  scheduler.wait(ticket)
+end
+
+--- Collects entries, and deals them out in batches. The first one of new items is small, so that
+--- work begins.
+local function collector(state, deal)
+  local batch = {}
+  local size = state.core.continued and state.drawing:batch_size() or math.min(state.concurrency, SPAN)
   local function flush()
     if #batch == 0 or state.halted then return end
-    draw(state, batch)
-    deal(state, batch)
-    batch, size = {}, DRAW_BATCH
+    deal(batch)
+    batch, size = {}, state.drawing:batch_size()
+    breathe()
   end
   local function add(params, ordinal)
-    batch[#batch + 1] = entry_of(state, params, ordinal)
+    if #batch > 0 and ordinal - batch[1].ordinal >= SPAN then flush() end
+    batch[#batch + 1] = state.drawing:entry(params, ordinal)
     if #batch >= size then flush() end
   end
   return add, flush
 end
 
+--- Collects entries that are drawn.
+local function drawer(state, deal)
+  return collector(state, function(batch)
+    state.drawing:draw(batch)
+    state.counts.planned = state.drawing.drawn
+    deal(state, batch)
+  end)
+end
+
 local function first_pass(state)
-  local add, flush = new_drawer(state, state.again and look or hand_out)
+  local add, flush = drawer(state, state.again and look or hand_out)
   local is_whole, count = walk(state, function(params, ordinal)
     if ordinal >= state.passed_over then add(params, ordinal) end
   end)
@@ -218,46 +221,23 @@ local function first_pass(state)
   return is_whole and not state.halted
 end
 
-local function push_all(state, batch)
-  for _, entry in ipairs(batch) do push_ready(state, entry) end
-  wait_for_room(state)
-end
-
---- Hands out the items that are marked: draws those that were passed over, finds the others, whose
---- keys get the numbers of the first pass again.
+--- Hands out the items that are marked: draws those that were passed over, finds the others.
 local function later_pass(state, marked)
   if marked.count == 0 then return true end
-  local add, flush = new_drawer(state, push_all)
-  local numbered, seen, left = {}, {}, marked.count
-  for base in next, state.repeats do numbered[base] = true end
-  local has_numbered = next(numbered) ~= nil
-
-  local function find(params, ordinal, is_marked)
-    local base = key_of(state, params)
-    local key = base
-    if numbered[base] then
-      seen[base] = (seen[base] or 0) + 1
-      key = keys.occurrence(base, seen[base])
-    end
-    local item = is_marked and state.core:find(key)    -- nil: the inputs are not what they were
-    if item then
-      push_ready(state, { params = params, key = key, base = base, ordinal = ordinal, item = item })
-      wait_for_room(state)
-    end
-  end
-
+  state.drawing:look_again()
+  local draw, draw_rest = drawer(state, hand_on)
+  local find, find_rest = collector(state, function(batch) hand_on(state, state.drawing:find(batch)) end)
+  local left = marked.count
   local is_whole = walk(state, function(params, ordinal)
-    local is_marked = marked:has(ordinal)
-    if ordinal < state.passed_over then
-      if is_marked then add(params, ordinal) end
-    else
-      if ordinal == state.passed_over then flush() end
-      if is_marked or has_numbered then find(params, ordinal, is_marked) end
-    end
-    if is_marked then left = left - 1 end
+    if ordinal == state.passed_over then draw_rest() end
+    if not marked:has(ordinal) then return false end
+    local add = ordinal < state.passed_over and draw or find
+    add(params, ordinal)
+    left = left - 1
     return left == 0
   end)
-  flush()
+  draw_rest()
+  find_rest()
   return is_whole and not state.halted
 end
 

@@ -9,11 +9,13 @@ local concurrency = require "confab.concurrency"
 local context = require "confab.context"
 local control = require "confab.control"
 local core = require "confab.core"
+local drawing = require "confab.drawing"
 local duration = require "confab.duration"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
 local generate = require "confab.generate"
 local inputs = require "confab.inputs"
+local kept = require "confab.kept"
 local options = require "confab.options"
 local plan = require "confab.plan"
 local progress = require "confab.progress"
@@ -85,7 +87,8 @@ local run_specs = {
 ---@class confab.RunState
 ---@field core table  The core's run.
 ---@field ready table[]  Drawn items, first to last; [first..last].
----@field repeats table<string, integer>  How often a key came up, of those that came up again.
+---@field drawing confab.Drawing
+---@field is_kept? fun(state: confab.RunState, entry: confab.Entry): boolean  See kept.of.
 ---@field unfinished confab.Marks  Ordinals of items for a later pass; and
 ---@field finished confab.Marks  of those that were finished before, the first `passed_over` items with them.
 ---@field passed_over integer
@@ -95,7 +98,7 @@ local run_specs = {
 ---@field at_once confab.Concurrency
 ---@field counts table<string, integer>
 ---@field acceptance confab.Acceptance
----@field plain table<confab.Template, table>  Requests of plain templates, see generate.stands.
+---@field plain table<confab.Template, table>  Requests of plain templates, see generate.call_hash.
 ---@field rehearsal confab.Rehearsal
 
 --- --- the workers ---
@@ -138,9 +141,15 @@ local function do_step(state, ctx, params)
   return convs
 end
 
---- The conversations of an item, and their rows for the database.
+--- Whether an item that was finished before came to the same end, with nothing asked for: it is left as it is.
+local function is_as_found(item, outcome_state)
+  return item.existed and item.state == outcome_state and item.new_calls == 0
+end
+
+--- The conversations of an item, and their rows for the database if they are to be stored.
 local function work_on(state, ctx, params)
   local convs = do_step(state, ctx, params)
+  if is_as_found(ctx.item, #convs > 0 and "done" or "skipped") then return convs, {} end
   return convs, generate.rows(convs)
 end
 
@@ -148,15 +157,6 @@ end
 local function kept_failure(state, entry)
   local kind, message = state.core:failure(entry.key)
   return { state = "failed", error = errors.new(kind, message), convs = {}, rows = {}, is_kept = true }
-end
-
---- An item that is done, and would be made with the same call: it is finished as it is. A callback is to
---- see its conversations, so they are made again.
-local function kept_item(state, entry)
-  local item, opts = entry.item, state.opts
-  if opts.on_item then return nil end
-  if not generate.stands(state.plain, item, opts.template, entry.params) then return nil end
-  return { state = "done", convs = {}, rows = {}, is_kept = true, accepted = item.accepted }
 end
 
 local function begin_again(ctx, seed)
@@ -171,8 +171,8 @@ local function try(state, ctx, entry)
   local seed = core.hash.hash64(state.core.seed, entry.key)
   if entry.item.state == "done" and state.opts.template then
     if not template.is_plain(state.opts.template) then begin_again(ctx, seed) end
-    local kept = kept_item(state, entry)
-    if kept then return kept end
+    local stands, accepted = kept.stands(state, entry)
+    if stands then return { state = "done", convs = {}, rows = {}, is_kept = true, accepted = accepted } end
   end
   begin_again(ctx, seed)    -- also after a look: the template's functions may have drawn from it
   ctx.stopped = nil
@@ -216,29 +216,37 @@ local function tell_first(state, entry, failure, is_replayed)
     errors.script_frames(failure.traceback or "", failure.message)))
 end
 
-local function count(state, entry, outcome)
-  local counts, accepted = state.counts, outcome.state == "done"
-  if accepted then
-    if outcome.is_kept then accepted = outcome.accepted end
-    for _, conv in ipairs(outcome.convs) do
-      local status = core.conversation.fields(conv).status
-      accepted = accepted and status ~= "needs_revision" and status ~= "rejected"
-    end
-    local name = accepted and "accepted" or "needs_revision"
-    counts[name] = counts[name] + 1
-  else
-    counts[outcome.state] = counts[outcome.state] + 1
+local function is_accepted(conv)
+  local status = core.conversation.fields(conv).status
+  return status ~= "needs_revision" and status ~= "rejected"
+end
+
+--- What is left as it is counts as the database has it, else as it has just come out.
+local function is_outcome_accepted(item, outcome)
+  if outcome.state ~= "done" then return false end
+  if outcome.is_kept or is_as_found(item, "done") then return item.accepted end
+  for _, conv in ipairs(outcome.convs) do
+    if not is_accepted(conv) then return false end
   end
-  state.acceptance:count(accepted, entry.item.state)
+  return true
+end
+
+local function count(state, outcome_state, accepted, found)
+  local name = outcome_state ~= "done" and outcome_state or accepted and "accepted" or "needs_revision"
+  state.counts[name] = state.counts[name] + 1
+  state.acceptance:count(accepted, found)
   if state.acceptance:is_reached() then halt(state, acceptance.reached) end
+end
+
+--- Counts an item that the planner leaves as it is.
+local function count_kept(state, accepted)
+  state.counts.replayed = state.counts.replayed + 1
+  count(state, "done", accepted, "done")
 end
 
 --- Whether it was left as it is.
 local function store(state, entry, outcome)
-  -- What was found finished, and was only replayed, is left as it is.
-  local found = entry.item.state
-  local is_replayed = found == outcome.state and entry.item.new_calls == 0 and entry.item.existed
-  if is_replayed or outcome.is_kept then
+  if outcome.is_kept or is_as_found(entry.item, outcome.state) then
     state.counts.replayed = state.counts.replayed + 1
     return true
   end
@@ -270,7 +278,7 @@ local function finish(state, entry, outcome)
     halt(state, result)
     return
   end
-  count(state, entry, outcome)
+  count(state, outcome.state, is_outcome_accepted(entry.item, outcome), entry.item.state)
   if outcome.error then tell_first(state, entry, outcome.error, result) end
   tell_script(state, entry, outcome)
 end
@@ -436,15 +444,16 @@ function run.run(opts)
   local state = {
     opts = opts, items = items, concurrency = 0, free = 0, workers = 0,
     model = settings.model(opts.template and type(opts.template.model) == "string" and opts.template.model or nil),
-    plain = {}, ready = {}, first = 1, last = 0, repeats = {}, idle = {}, full = {}, slots = {}, alive = 0,
+    plain = {}, ready = {}, first = 1, last = 0, idle = {}, full = {}, slots = {}, alive = 0,
     on_retry = opts.on_retry ~= nil or settings.given "on_retry" ~= nil,
     counts = { planned = 0, accepted = 0, needs_revision = 0, failed = 0, skipped = 0, replayed = 0, sent = 0 },
-    attempt = attempt, killed = killed, finish = finish,
+    attempt = attempt, killed = killed, finish = finish, count_kept = count_kept,
     step_limits = step_limits.of(opts.step_limits, settings.given "step_limits"),
   }
   state.core, state.since = context.open_run {
     name = name_of(opts), seed = opts.seed, model = state.model, budget = limit,
   }
+  state.drawing, state.is_kept = drawing.new(state.core, opts.key), kept.of(state)
   function state.new_context() return new_context(state) end
   core.call.set_on_retry(opts.on_retry or settings.given "on_retry")
   if flags.plan then return require "confab.estimate".run(state) end
@@ -504,7 +513,7 @@ function run.conclude(state)
   if why == acceptance.reached then
     why, planned = nil, nil
   elseif not why and not flags.limit then
-    state.core:orphans()
+    state.drawing:close()
     again.is_whole(state.core, state.model)
   end
   state.acceptance:settle(state.core)

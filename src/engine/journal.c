@@ -6,9 +6,26 @@
 
 #include "base/mem.h"
 
+void cf_item_set_name(struct cf_item *item, struct cf_text key)
+{
+    size_t len = key.len < sizeof item->name ? key.len : sizeof item->name - 1;
+    while (len > 0 && len < key.len && ((unsigned char)key.data[len] & 0xC0) == 0x80)
+        len--;                       /* not within a character */
+    memcpy(item->name, key.data, len);
+    item->name[len] = '\0';
+}
+
+void cf_item_set_journal(struct cf_item *item, const struct cf_journal_call *calls, size_t count)
+{
+    if (count > 0)
+        item->calls = (struct cf_journal_call *)(void *)cf_memdup(calls, count * sizeof *calls);
+    item->call_count = count;
+    item->used = cf_calloc(count, sizeof *item->used);
+}
+
 bool cf_item_load(struct cf_item *item, struct cf_reader *reader, struct cf_error *err)
 {
-    if (!item->existed)
+    if (!item->existed || item->used != NULL)
         return true;
     if (!cf_reader_journal(reader, item->id, &item->calls, &item->call_count, err))
         return false;

@@ -31,7 +31,14 @@ struct cf_item {
     int64_t new_calls;                   /* asked for that the journal could not answer */
 };
 
-/* Loads the journal of an item that was there before; a new one has none. */
+/* Keeps what of the key fits, for messages. */
+void cf_item_set_name(struct cf_item *item, struct cf_text key);
+
+/* Gives an item its journal, of which it makes a copy. Once. */
+void cf_item_set_journal(struct cf_item *item, const struct cf_journal_call *calls, size_t count);
+
+/* Loads the journal of an item that was there before; a new one has none. No effect if it has its
+ * journal. */
 bool cf_item_load(struct cf_item *item, struct cf_reader *reader, struct cf_error *err);
 
 /* Empties it. Zero is valid. */

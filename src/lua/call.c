@@ -433,23 +433,33 @@ static int call_calibration(lua_State *L)
     return 3;
 }
 
-/* stands(item, request) -> whether the item was done with this one call, uncut: asked again it would
- * get the same reply. Nothing is read of the reply, and nothing is counted as asked. */
-static int call_stands(lua_State *L)
+/* hash(request) -> the 32 bytes that tell its call from others */
+static int call_hash(lua_State *L)
 {
     struct cf_engine *engine = cf_lua_check_engine(L);
-    const struct cf_item *item = cf_lua_check_item(L, 1);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    struct request *request = push_request(L);                 /* item table request */
-    read_request(L, 2, request);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct request *request = push_request(L);                 /* table request */
+    read_request(L, 1, request);
     request->chat.model = check_model(L, engine, request->chat.model)->name;
 
     struct cf_error err;
     uint8_t hash[CF_SHA256_SIZE];
     if (!cf_chat_request_hash(&request->chat, hash, &err))
         return cf_lua_raise(L, &err);
-    lua_pushboolean(L, cf_item_stands(item, hash));
+    lua_pushlstring(L, (const char *)hash, sizeof hash);
+    return 1;
+}
+
+/* stands(item, hash) -> whether the item was done with this one call, uncut: asked again it would
+ * get the same reply. Nothing is read of the reply, and nothing is counted as asked. */
+static int call_stands(lua_State *L)
+{
+    const struct cf_item *item = cf_lua_check_item(L, 1);
+    size_t len;
+    const char *hash = luaL_checklstring(L, 2, &len);
+    luaL_argcheck(L, len == CF_SHA256_SIZE, 2, "this is no hash of a request");
+    lua_pushboolean(L, cf_item_stands(item, (const uint8_t *)hash));
     return 1;
 }
 
@@ -635,6 +645,7 @@ int cf_lua_open_call(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "ask", call_ask },
+        { "hash", call_hash },
         { "stands", call_stands },
         { "reject", call_reject },
         { "model", call_model },

@@ -11,6 +11,8 @@
 #include "confab/error.h"
 #include "engine/engine.h"
 #include "engine/journal.h"
+#include "lua/draw.h"
+#include "lua/drawn.h"
 #include "lua/engine.h"
 #include "lua/finish.h"
 #include "lua/item.h"
@@ -19,14 +21,14 @@
 #include "lua/record.h"
 #include "lua/scheduler.h"
 #include "lua/write.h"
+#include "store/drawn.h"
 #include "store/write_accept.h"
 #include "store/write_call.h"
 #include "store/write_item.h"
 #include "store/write_run.h"
 #include "store/write_take_back.h"
 
-#define RUN_MT    "confab.run.core"
-#define DRAW_MAX  256
+#define RUN_MT "confab.run.core"
 
 struct lua_run { struct cf_run *run; };      /* borrowed from the engine */
 
@@ -44,16 +46,6 @@ static struct cf_store *check_store(lua_State *L, struct cf_engine *engine)
     cf_fail(&err, CF_ERR_CONFIG, "nothing is written in an estimate");
     cf_lua_raise(L, &err);
     return NULL;
-}
-
-/* Keeps what of the key fits, for messages. */
-static void name_item(struct cf_item *item, struct cf_text key)
-{
-    size_t len = key.len < sizeof item->name ? key.len : sizeof item->name - 1;
-    while (len > 0 && len < key.len && ((unsigned char)key.data[len] & 0xC0) == 0x80)
-        len--;                       /* not within a character */
-    memcpy(item->name, key.data, len);
-    item->name[len] = '\0';
 }
 
 /* --- opening --- */
@@ -122,120 +114,14 @@ static int run_index(lua_State *L)
 
 /* --- drawing --- */
 
-/* Pushes the item of a row; a new one if row is NULL. */
-static struct cf_item *push_item(lua_State *L, struct cf_run *run, const struct cf_item_row *row)
-{
-    struct cf_item *item = cf_lua_push_item(L);
-    item->run = run;
-    if (row == NULL)
-        return item;
-    item->id = row->item;
-    item->ordinal = row->ordinal;
-    item->state = cf_item_state_parse(row->state);
-    item->existed = true;
-    item->accepted = row->accepted;
-    if (row->error_kind != NULL)
-        snprintf(item->error_kind, sizeof item->error_kind, "%s", row->error_kind);
-    return item;
-}
-
-struct draw {
-    struct cf_lua_write waiting;
-    struct cf_run *run;
-    struct cf_write_item_draw write;
-    struct cf_item_draw items[];             /* write.count of them */
-};
-
-static void release_draw(struct cf_lua_write *waiting)
-{
-    free(waiting);
-}
-
-static int push_drawn(lua_State *L, void *data)
-{
-    struct draw *draw = data;
-    lua_createtable(L, (int)draw->write.count, 0);
-    for (size_t i = 0; i < draw->write.count; i++) {
-        const struct cf_item_draw *drawn = &draw->items[i];
-        if (drawn->drawn_before) {
-            lua_pushboolean(L, false);
-        } else {
-            struct cf_item *item = cf_lua_push_item(L);
-            item->run = draw->run;
-            item->id = drawn->item;
-            item->ordinal = drawn->ordinal;
-            item->state = drawn->state;
-            item->existed = drawn->existed;
-            item->accepted = drawn->accepted;
-            memcpy(item->error_kind, drawn->error_kind, sizeof item->error_kind);
-            name_item(item, drawn->key);
-        }
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    return 1;
-}
-
-/* The item as the database has it, or a new one: nothing is written in a plan. */
-static void push_planned(lua_State *L, struct cf_run *run, int idx)
-{
-    struct cf_text key = cf_lua_read_text(L, idx, "key");
-    int64_t ordinal = 0;
-    cf_lua_read_int(L, idx, "ordinal", &ordinal);
-    const struct cf_item_row *row = NULL;
-    struct cf_error err;
-    if (run->id != 0 && cf_reader_item(cf_engine_reader(run->engine), run->id, key, &row, &err) < 0)
-        cf_lua_raise(L, &err);
-    push_item(L, run, row)->ordinal = ordinal;
-}
-
-static int draw_planned(lua_State *L, struct cf_run *run)
-{
-    lua_Integer count = luaL_len(L, 2);
-    lua_createtable(L, (int)count, 0);                                   /* run list items */
-    for (lua_Integer i = 1; i <= count; i++) {
-        lua_geti(L, 2, i);                                               /* run list items entry */
-        push_planned(L, run, lua_gettop(L));
-        lua_rawseti(L, 3, i);
-        lua_pop(L, 1);
-    }
-    return 1;
-}
-
 static int run_draw(lua_State *L)
 {
-    struct cf_run *run = check_run(L, 1);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    if (cf_engine_is_plan(run->engine))
-        return draw_planned(L, run);
-    cf_lua_check_wait(L, "drawing items");
-    if (cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE)
-        return cf_lua_wait_for_ever(L);
-    lua_Integer count = luaL_len(L, 2);
-    luaL_argcheck(L, count >= 1 && count <= DRAW_MAX, 2, "1 to 256 items at a time");
+    return cf_lua_draw(L, check_run(L, 1));
+}
 
-    /* On a userdata until the last thing that may raise is done. */
-    size_t size = offsetof(struct draw, items) + (size_t)count * sizeof(struct cf_item_draw);
-    struct draw *scratch = lua_newuserdatauv(L, size, 0);
-    memset(scratch, 0, size);
-    for (lua_Integer i = 1; i <= count; i++) {
-        lua_geti(L, 2, i);
-        int at = lua_gettop(L);
-        struct cf_item_draw *item = &scratch->items[i - 1];
-        item->key = cf_lua_read_text(L, at, "key");
-        item->params = cf_lua_read_text(L, at, "params");
-        cf_lua_read_int(L, at, "ordinal", &item->ordinal);
-        lua_pop(L, 1);
-    }
-    struct draw *draw = (struct draw *)(void *)cf_memdup(scratch, size);
-    draw->run = run;
-    draw->write.run = run->id;
-    draw->write.drawing = run->drawing;
-    draw->write.items = draw->items;
-    draw->write.count = (size_t)count;
-    draw->waiting.push = push_drawn;
-    draw->waiting.release = release_draw;
-    return cf_lua_write_and_wait(L, &draw->waiting, &draw->write.write, cf_write_item_draw, 2);
+static int run_stay(lua_State *L)
+{
+    return cf_lua_stay(L, check_run(L, 1));
 }
 
 static int run_load(lua_State *L)
@@ -260,16 +146,6 @@ static const struct cf_item_row *read_item(lua_State *L)
     if (found < 0)
         cf_lua_raise(L, &err);
     return found > 0 ? row : NULL;
-}
-
-/* find(key) -> an item that was drawn before, as it is now, or nil */
-static int run_find(lua_State *L)
-{
-    const struct cf_item_row *row = read_item(L);
-    if (row == NULL)
-        return 0;
-    name_item(push_item(L, check_run(L, 1), row), row->key);
-    return 1;
 }
 
 /* failure(key) -> kind and message of the item's failure, or nil */
@@ -361,6 +237,24 @@ static int run_take_back(lua_State *L)
     if (!cf_store_write(check_store(L, run->engine), &back.write, &err))
         return cf_lua_raise(L, &err);
     lua_pushinteger(L, back.dropped);
+    return 1;
+}
+
+/* drawn(first, count, drawn or nil): see cf_lua_drawn */
+static int run_drawn(lua_State *L)
+{
+    return cf_lua_drawn(L, check_run(L, 1));
+}
+
+/* plan_size() -> how many items the plan has, as the database knows it */
+static int run_plan_size(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    int64_t count;
+    struct cf_error err;
+    if (!cf_reader_plan_size(cf_engine_reader(run->engine), run->id, &count, &err))
+        return cf_lua_raise(L, &err);
+    lua_pushinteger(L, count);
     return 1;
 }
 
@@ -496,7 +390,8 @@ int cf_lua_open_run(lua_State *L)
         { "draw", run_draw },           { "load", run_load },
         { "finish", run_finish },       { "orphans", run_orphans },
         { "set_state", run_set_state }, { "account", run_account },
-        { "params", run_params },       { "find", run_find },
+        { "params", run_params },       { "drawn", run_drawn },
+        { "stay", run_stay },           { "plan_size", run_plan_size },
         { "failure", run_failure },     { "set_aside", run_set_aside },
         { "keep", run_keep },           { "first_unfinished", run_first_unfinished },
         { "accept", run_accept },       { "take_back", run_take_back },
@@ -504,6 +399,7 @@ int cf_lua_open_run(lua_State *L)
         { NULL, NULL },
     };
     cf_lua_open_item(L);
+    cf_lua_open_drawn(L);
     luaL_newmetatable(L, RUN_MT);                            /* mt */
     luaL_newlib(L, methods);
     lua_pushcclosure(L, run_index, 1);

@@ -121,7 +121,7 @@ static int find_number(struct cf_store_tx *tx, const struct cf_write_item_draw *
 static bool draw_item(struct cf_store_tx *tx, const struct cf_write_item_draw *batch,
                       struct cf_item_draw *draw, struct cf_buf *buf, struct cf_error *err)
 {
-    struct cf_item_standing standing = { .run = batch->run };
+    struct cf_item_standing standing;
 
     draw->number = 1;
     int found = draw->is_numbered ? find_number(tx, batch, draw, buf, &standing, err)
@@ -133,6 +133,8 @@ static bool draw_item(struct cf_store_tx *tx, const struct cf_write_item_draw *b
         return true;
     if (draw->existed)
         cf_tx_count_item(tx, &standing, -1);
+    else
+        standing = (struct cf_item_standing){ .run = batch->run };
 
     if (!(draw->existed ? redraw_item(tx, batch, draw, err)
                         : insert_item(tx, batch, key_of(draw, draw->number, buf), draw, err)))

@@ -12,17 +12,17 @@ describe("what is asked for again", function()
   end)
 
   it("is new, pending, or failed on the way to a reply", function()
-    assert.is_true(again.is_unfinished(item()))
-    assert.is_true(again.is_unfinished(item("pending")))
-    assert.is_false(again.is_unfinished(item("done")))
-    assert.is_false(again.is_unfinished(item("skipped")))
+    assert.is_true(again.is_unfinished())
+    assert.is_true(again.is_unfinished("pending"))
+    assert.is_false(again.is_unfinished("done"))
+    assert.is_false(again.is_unfinished("skipped"))
     for _, kind in ipairs { "api_error", "rate_limit_error", "budget_error", "config_error", "storage_error" } do
-      assert.is_true(again.is_unfinished(item("failed", kind)), kind)
+      assert.is_true(again.is_unfinished("failed", kind), kind)
     end
     for _, kind in ipairs { "parse_error", "validation_error", "refusal", "script_error" } do
-      assert.is_false(again.is_unfinished(item("failed", kind)), kind)
+      assert.is_false(again.is_unfinished("failed", kind), kind)
       flags.failed = true
-      assert.is_true(again.is_unfinished(item("failed", kind)), kind)
+      assert.is_true(again.is_unfinished("failed", kind), kind)
       flags.failed = nil
     end
   end)

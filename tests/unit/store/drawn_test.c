@@ -28,6 +28,24 @@ static void equal_items_are_numbered_in_their_order(void **state)
     assert_string_equal(fixture_sql(f, "SELECT ordinal FROM items WHERE key = 'a'"), "0");
 }
 
+static void an_equal_item_begins_anew(void **state)
+{
+    struct fixture *f = *state;
+    fixture_finish(f, fixture_item(f, "a", 0), "generated", 8);
+    struct cf_item_draw draws[2] = { { .key = text("a"), .ordinal = 0, .params = text("{}"), .is_numbered = true },
+                                     { .key = text("a"), .ordinal = 1, .params = text("{}"), .is_numbered = true } };
+    struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw, .run = f->run.run,
+                                        .drawing = 2, .items = draws, .count = 2 };
+    must(f, &batch.write);
+    assert_true(draws[0].existed && draws[0].accepted);
+    assert_false(draws[1].existed || draws[1].accepted);
+    assert_int_equal(draws[1].state, CF_ITEM_PENDING);
+    struct cf_run_account account = fixture_account(f);
+    assert_int_equal(account.planned, 2);
+    assert_int_equal(account.accepted, 1);
+    assert_int_equal(account.pending, 1);
+}
+
 static void equal_items_of_one_batch_are_numbered(void **state)
 {
     struct fixture *f = *state;
@@ -197,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(equal_items_are_numbered_in_their_order),
+        TEST(an_equal_item_begins_anew),
         TEST(equal_items_of_one_batch_are_numbered),
         TEST(a_key_that_is_not_numbered_is_taken_once),
         TEST(a_numbered_key_has_a_bound),
