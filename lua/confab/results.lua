@@ -14,6 +14,8 @@ local results = {}
 ---@field account table<string, integer>  planned = accepted + needs_revision + failed + pending + skipped.
 local Run = {}
 
+results.methods = Run
+
 local function account_line(a)
   return ("%d planned = %d accepted + %d needs revision + %d failed + %d pending + %d skipped"):format(a.planned,
     a.accepted, a.needs_revision, a.failed, a.pending, a.skipped)
