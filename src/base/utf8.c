@@ -4,12 +4,25 @@
 
 #include "confab/buf.h"
 
-/* Whether all eight bytes are ASCII. */
-static bool is_ascii8(const char *bytes)
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+static uint64_t word_at(const char *bytes)
 {
     uint64_t word;
     memcpy(&word, bytes, sizeof word);
-    return (word & UINT64_C(0x8080808080808080)) == 0;
+    return word;
+}
+
+/* The length of the ASCII text that begins there, in whole words of eight bytes. */
+static size_t ascii_prefix(const char *text, size_t len)
+{
+    size_t at = 0;
+    while (len - at >= 32 && ((word_at(text + at) | word_at(text + at + 8) | word_at(text + at + 16) |
+                               word_at(text + at + 24)) & HIGH_BITS) == 0)
+        at += 32;
+    while (len - at >= 8 && (word_at(text + at) & HIGH_BITS) == 0)
+        at += 8;
+    return at;
 }
 
 static bool is_tail(unsigned char byte)
@@ -46,12 +59,9 @@ size_t cf_utf8_valid_prefix(const char *text, size_t len)
 {
     size_t at = 0;
     while (at < len) {
-        if (len - at >= 8 && is_ascii8(text + at)) {
-            at += 8;
-            continue;
-        }
-
-        size_t size = cf_utf8_sequence(text + at, len - at);
+        size_t size = ascii_prefix(text + at, len - at);
+        if (size == 0)
+            size = cf_utf8_sequence(text + at, len - at);
         if (size == 0)
             break;
         at += size;
@@ -63,12 +73,11 @@ size_t cf_utf8_length(const char *text, size_t len)
 {
     size_t count = 0, at = 0;
     while (at < len) {
-        if (len - at >= 8 && is_ascii8(text + at)) {
-            at += 8;
-            count += 8;
-            continue;
-        }
-
+        size_t ascii = ascii_prefix(text + at, len - at);
+        at += ascii;
+        count += ascii;
+        if (at == len)
+            break;
         size_t size = cf_utf8_sequence(text + at, len - at);
         at += size > 0 ? size : 1;
         count++;

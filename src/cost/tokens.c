@@ -1,5 +1,9 @@
 #include "confab/cost.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define TENTHS_A_WORD    13   /* of a token */
 #define WORD_LETTERS     12   /* an ordinary word; links and codes are longer, and count ... */
 #define LETTERS_A_TOKEN  4    /* ... a token more for so many letters beyond */
@@ -65,6 +69,50 @@ static int64_t beyond(int64_t letters)
     return letters > WORD_LETTERS ? letters - WORD_LETTERS : 0;
 }
 
+#ifdef __SSE2__
+#define BLOCK_BYTES 64
+
+/* A bit for each of 64 bytes: is it above ' ' and ASCII? False if there is a byte that is neither that
+ * nor ' ', which takes a closer look. */
+static bool letters_of(const unsigned char *bytes, uint64_t *out_letters)
+{
+    uint64_t letters = 0, spaces = 0;
+    for (unsigned i = 0; i < BLOCK_BYTES; i += 16) {
+        __m128i part = _mm_loadu_si128((const __m128i *)(const void *)(bytes + i)), space = _mm_set1_epi8(' ');
+        letters |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(part, space)) << i;
+        spaces |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(part, space)) << i;
+    }
+    *out_letters = letters;
+    return (letters | spaces) == UINT64_MAX;
+}
+
+/* Counts a block at once, if its words are ordinary ones. *letters: of the word that it begins in,
+ * then of the one that it ends in. */
+static bool count_block(const unsigned char *bytes, int64_t *letters, int64_t *words)
+{
+    uint64_t mask;
+    if (!letters_of(bytes, &mask) || mask == UINT64_MAX)
+        return false;
+    uint64_t runs = mask & mask << 1;    /* bits from the second letter of a word on, */
+    runs &= runs << 2;                   /* the fourth, */
+    runs &= runs << 4;                   /* the eighth, */
+    runs &= runs << 4;                   /* the twelfth */
+    if (runs != 0 || *letters + __builtin_ctzll(~mask) > WORD_LETTERS)
+        return false;
+    *words += __builtin_popcountll(mask & ~(mask << 1 | (*letters > 0)));
+    *letters = __builtin_clzll(~mask);
+    return true;
+}
+#else
+#define BLOCK_BYTES 1
+
+static bool count_block(const unsigned char *bytes, int64_t *letters, int64_t *words)
+{
+    (void)bytes, (void)letters, (void)words;
+    return false;
+}
+#endif
+
 int64_t cf_tokens_estimate(const char *text, size_t len)
 {
     const unsigned char *at = (const unsigned char *)text;
@@ -73,7 +121,17 @@ int64_t cf_tokens_estimate(const char *text, size_t len)
     int64_t extra_letters = 0;
     int64_t letters = 0;         /* of the word that at stands in */
 
+    const unsigned char *slow_until = at;
+
     while (at < end) {
+        while (at >= slow_until && end - at >= BLOCK_BYTES) {
+            if (count_block(at, &letters, &words))
+                at += BLOCK_BYTES;
+            else
+                slow_until = at + BLOCK_BYTES;
+        }
+        if (at == end)
+            break;
         const unsigned char *run = at;
         while (at < end && *at > ' ' && *at < 0x80)    /* nearly all of most texts */
             at++;

@@ -478,6 +478,31 @@ static struct utf8 utf8s[] = {
     { "bad bytes after eight good ones are found", "12345678\xFF", 8, 9 },
 };
 
+/* Plain text is skipped in blocks; what ends it is found wherever it stands. */
+static void the_end_of_plain_text_is_found_anywhere(void **state)
+{
+    (void)state;
+    static const char *const ends[] = { "\"", "\\", "\n", "\x1f", "\xff" };
+    char text[200];
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        for (size_t at = 0; at < 150; at++) {
+            memset(text, 'x', sizeof text);
+            text[at] = ends[i][0];
+            text[(at + 3) % 150] = at % 2 == 0 ? 'x' : (char)0x7f;
+            assert_ptr_equal(cf_json_skip_plain(text, text + 150), text + at);
+            assert_int_equal(cf_utf8_valid_prefix(text, 150), ends[i][0] == '\xff' ? at : 150);
+            assert_int_equal(cf_utf8_length(text, 150), 150);
+        }
+    }
+    for (size_t at = 0; at < 150; at++) {
+        memset(text, 'x', sizeof text);
+        memcpy(text + at, "\xC3\xA9", 2);
+        assert_ptr_equal(cf_json_skip_plain(text, text + 160), text + 160);
+        assert_int_equal(cf_utf8_valid_prefix(text, 160), 160);
+        assert_int_equal(cf_utf8_length(text, 160), 159);
+    }
+}
+
 static void check_utf8(void **state)
 {
     const struct utf8 *row = *state;
@@ -612,6 +637,7 @@ int main(void)
     ADD_ROWS(quotings, check_quoting);
     ADD_ROWS(canons, check_canonical);
     ADD(a_tree_nested_too_deep_is_not_written);
+    ADD(the_end_of_plain_text_is_found_anywhere);
     ADD_ROWS(utf8s, check_utf8);
     ADD(every_code_point_survives_encoding);
     int failed = _cmocka_run_group_tests("json", tests, count, NULL, NULL);

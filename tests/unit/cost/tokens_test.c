@@ -52,14 +52,52 @@ static void a_text_of_one_endless_word_is_not_one_token(void **state)
     free(text);
 }
 
+/* Long texts are counted by blocks: where these begin must not matter. */
+static void space_in_front_changes_nothing(void **state)
+{
+    (void)state;
+    static const char *const words[] = { "a", "of", "word", "abcdefghijk", "abcdefghijkl", "abcdefghijklm",
+                                         "a-word-of-twenty-byt", "caf\xC3\xA9", "\xE6\x97\xA5", "\x01", "\t\n" };
+    char text[700] = "", shifted[800];
+    uint32_t seed = 1;
+    while (strlen(text) < 640) {
+        seed = seed * 1664525 + 1013904223;
+        strcat(text, words[(seed >> 16) % COUNT(words)]);
+        if (seed >> 30 != 0)
+            strcat(text, " ");
+    }
+    for (size_t len = 0; len <= strlen(text); len += 7) {
+        int64_t tokens = cf_tokens_estimate(text, len);
+        for (size_t space = 1; space < 70; space++) {
+            memset(shifted, ' ', space);
+            memcpy(shifted + space, text, len);
+            assert_int_equal(cf_tokens_estimate(shifted, space + len), tokens);
+        }
+    }
+}
+
+static void a_long_text_counts_like_its_words(void **state)
+{
+    (void)state;
+    char text[4000];
+    for (size_t i = 0; i < sizeof text; i += 8)
+        memcpy(text + i, "seven77 ", 8);
+    assert_int_equal(cf_tokens_estimate(text, sizeof text), 650);     /* 500 words */
+    for (size_t i = 0; i < sizeof text; i += 20)
+        memcpy(text + i, "a-word-of-16-byt 2l ", 20);                 /* a token more each */
+    assert_int_equal(cf_tokens_estimate(text, sizeof text), 720);     /* 400 words */
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 1] = {
+    struct CMUnitTest tests[COUNT(rows) + 3] = {
         cmocka_unit_test(a_text_of_one_endless_word_is_not_one_token),
+        cmocka_unit_test(space_in_front_changes_nothing),
+        cmocka_unit_test(a_long_text_counts_like_its_words),
     };
 
     for (size_t i = 0; i < COUNT(rows); i++)
-        tests[i + 1] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row,
+        tests[i + 3] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row,
                                             .initial_state = &rows[i] };
     return cmocka_run_group_tests_name("tokens", tests, NULL, NULL);
 }
