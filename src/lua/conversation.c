@@ -18,17 +18,26 @@ struct lua_conversation {
     struct cf_conversation conversation;         /* its turns do not change once scripts see it */
     struct cf_conversation_measure measure;      /* once is_measured */
     bool is_measured;
+    bool is_valid;                               /* as a reply; false: not known */
 };
 
-struct cf_conversation *cf_lua_push_conversation(lua_State *L)
+/* Of what a script reads of a conversation, and what is kept beside: about so many are set. */
+#define FIELDS 20
+
+static struct lua_conversation *push_conversation(lua_State *L)
 {
     struct lua_conversation *self = lua_newuserdatauv(L, sizeof *self, 1);  /* self */
     memset(self, 0, sizeof *self);
     cf_conversation_init(&self->conversation);
     luaL_setmetatable(L, CONVERSATION_MT);
-    lua_newtable(L);
+    lua_createtable(L, 0, FIELDS);
     lua_setiuservalue(L, -2, UV_FIELDS);
-    return &self->conversation;
+    return self;
+}
+
+struct cf_conversation *cf_lua_push_conversation(lua_State *L)
+{
+    return &push_conversation(L)->conversation;
 }
 
 struct cf_conversation *cf_lua_check_conversation(lua_State *L, int idx)
@@ -68,7 +77,8 @@ static int conversation_parse(lua_State *L)
     if (text == NULL)
         text = luaL_checklstring(L, 1, &len);
     bool stopped_early = lua_toboolean(L, 2);
-    struct cf_conversation *conv = cf_lua_push_conversation(L);                  /* text early? conv */
+    struct lua_conversation *self = push_conversation(L);        /* text early? conv */
+    struct cf_conversation *conv = &self->conversation;
     struct cf_error err;
 
     enum cf_outcome outcome = cf_conversation_parse(text, len, stopped_early, conv, &err);
@@ -81,6 +91,7 @@ static int conversation_parse(lua_State *L)
         }
         return 2;
     }
+    self->is_valid = outcome == CF_OUTCOME_OK || outcome == CF_OUTCOME_REPAIRED;
     cf_lua_push_conversation_fields(L, -1);                      /* ... conv fields */
     lua_pushstring(L, cf_outcome_name(outcome));
     lua_setfield(L, -2, "outcome");
@@ -220,8 +231,9 @@ static int conversation_measure(lua_State *L)
 /* validate(conv, salvaged) -> true, or nil and an error table */
 static int conversation_validate(lua_State *L)
 {
+    const struct lua_conversation *self = luaL_checkudata(L, 1, CONVERSATION_MT);
     struct cf_error err;
-    if (cf_conversation_validate(cf_lua_check_conversation(L, 1), lua_toboolean(L, 2), &err)) {
+    if (self->is_valid || cf_conversation_validate(&self->conversation, lua_toboolean(L, 2), &err)) {
         lua_pushboolean(L, true);
         return 1;
     }
