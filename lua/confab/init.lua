@@ -8,6 +8,7 @@ local estimate = require "confab.estimate"
 local generate = require "confab.generate"
 local errors = require "confab.errors"
 local inputs = require "confab.inputs"
+local judge = require "confab.judge"
 local limiter = require "confab.limiter"
 local options = require "confab.options"
 local parallel = require "confab.parallel"
@@ -27,7 +28,7 @@ local confab = {
   lines = inputs.lines, csv = inputs.csv, jsonl = inputs.jsonl, list = inputs.list, chunks = inputs.chunks,
   sweep = sweep.new,
   template = template.new, template_file = template.file,
-  run = run.run, generate = generate.generate, ask = ask.ask, dialogue = dialogue.dialogue,
+  run = run.run, generate = generate.generate, ask = ask.ask, dialogue = dialogue.dialogue, judge = judge.judge,
   parallel = parallel.parallel, map = parallel.map, now = times.now,
   conversation = conversation.new, parse = conversation.parse,
   rule = scoring.rule, scoring = scoring, score = scoring.score, text = text, regex = core.regex,

@@ -376,6 +376,30 @@ function confab.map(list, fn, opts) end
 ---@return number
 function confab.now() end
 
+---@class confab.JudgeOptions
+---@field model? string
+---@field scale? integer  The highest score; the lowest is 1 (default: 10).
+---@field samples? integer  How often the model is asked (default: 1).
+---@field temperature? number
+---@field max_tokens? integer  Default: 1024.
+---@field effort? confab.Effort
+---@field tries? integer  How often a verdict that does not fit its form is asked for (default: 3).
+
+---@class confab.Verdict
+---@field score number  The mean of the samples' scores, from 1 to the scale.
+---@field reasons string[]  Of each sample.
+---@field scores integer[]
+---@field agreement number  0 to 1: 1 where all samples gave the same score.
+---@field cost? number  Dollars, of all samples; nil if not known.
+---@field model string  That answered.
+
+--- A model's verdict on a conversation. Asked for several samples, it is asked that often, and the score is their mean.
+---@param conv confab.Conversation|{ turns: confab.Turn[] }
+---@param rubric string
+---@param opts? confab.JudgeOptions
+---@return confab.Verdict
+function confab.judge(conv, rubric, opts) end
+
 -- Conversations
 
 ---@alias confab.Status "generated"|"needs_revision"|"approved"|"rejected"

@@ -154,6 +154,7 @@ describe("the options of", function()
     { "a side of a dialogue", "confab.DialogueSide", function()
       confab.dialogue { user = odd, assistant = "x" }
     end },
+    { "confab.judge", "confab.JudgeOptions", confab.judge, {}, "x", odd },
     { "confab.csv", "confab.CsvOpts", confab.csv, "file", odd },
     { "confab.chunks", "confab.ChunkOpts", confab.chunks, "file", odd },
     { "confab.limiter", "confab.Limits", confab.limiter, odd },
