@@ -8,6 +8,7 @@ local keys = require "confab.keys"
 local options = require "confab.options"
 local scoring = require "confab.scoring"
 local settings = require "confab.settings"
+local structured = require "confab.structured"
 local template = require "confab.template"
 
 local generate = {}
@@ -24,12 +25,9 @@ end
 local function continue(ctx, request, reply, calls, cost, usage)
   local text = reply.text
   for _ = 1, CONTINUE_MAX do
-    local again = {}
-    for name, value in pairs(request) do again[name] = value end
-    again.prompt = nil
-    again.messages = { { role = "user", content = request.prompt }, { role = "assistant", content = text },
-      { role = "user", content = CONTINUE_PROMPT } }
     if text == "" then break end
+    local again = structured.follow(request, text, CONTINUE_PROMPT)
+    again.schema = nil    -- the rest of a value is no value
     local more, refused = ask.once(ctx, again)
     calls[#calls + 1] = more.call
     cost = ask.add_cost(cost, more)
@@ -42,15 +40,23 @@ local function continue(ctx, request, reply, calls, cost, usage)
 end
 
 --- The conversation of a reply, or of a text put together from several; or nil and why it does not serve.
-local function conversation_of(said, is_cut, on_truncated)
+local function conversation_of(said, is_cut, on_truncated, schema)
   if is_cut and on_truncated == "fail" then
     return nil, errors.new("validation_error", "the reply was cut off at max_tokens")
   end
   local conv, why = core.conversation.parse(said, is_cut)
-  if not conv then
-    if why.refusal_like then why = errors.new("refusal", "the model declined in prose: " .. why.message) end
-    return nil, why
+  if not conv and why.refusal_like then
+    return nil, errors.new("refusal", "the model declined in prose: " .. why.message)
   end
+  local value
+  if schema and not is_cut then
+    local misfit
+    value, misfit = structured.value(said, schema)
+    if misfit then return nil, misfit end
+    if not conv then why.message = why.message .. ": a schema needs a list of turns, each with a role and a content" end
+  end
+  if not conv then return nil, why end
+  core.conversation.fields(conv).json = value
   local valid
   valid, why = core.conversation.validate(conv, conv.truncated)
   if not valid then return nil, why end
@@ -133,7 +139,8 @@ function generate.with_template(ctx, tmpl, params, overrides)
   local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
   local tries = overrides.tries or tmpl.tries or ctx.tries or 1
   call.template, call.template_name, call.tries = generate.template_row(tmpl), tmpl.name, tries
-  local request = ask.request(ctx, call)
+  local first = ask.request(ctx, call)
+  local request = first
 
   local calls, cost = {}, 0
   for try = 1, tries do
@@ -147,7 +154,7 @@ function generate.with_template(ctx, tmpl, params, overrides)
       if is_cut and on_truncated == "continue" then
         said, is_cut, cost, why = continue(ctx, request, reply, calls, cost, usage)
       end
-      if not why then conv, why = conversation_of(said, is_cut, on_truncated) end
+      if not why then conv, why = conversation_of(said, is_cut, on_truncated, call.schema) end
     end
     if conv then
       local fields = core.conversation.fields(conv)
@@ -165,6 +172,7 @@ function generate.with_template(ctx, tmpl, params, overrides)
       why.call = reply.call
       error(why, 0)
     end
+    if call.schema then request = structured.again(first, reply, why) end
   end
 end
 
@@ -227,6 +235,7 @@ local generate_specs = {
   model = { type = "string" }, temperature = { type = "number", min = 0, max = 1 },
   max_tokens = { type = "integer", min = 1 }, tries = { type = "integer", min = 1 },
   on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },
+  schema = { type = { "table", "string" }, check = structured.refuses },
 }
 for name, spec in next, generate.column_specs do generate_specs[name] = spec end
 
@@ -254,7 +263,10 @@ function generate.alone(own, identity, params, make)
     error(conv, 0)
   end
   if item.state == "done" and item.new_calls == 0 then
-    for stored in core.store.conversations { item = item.id } do return stored end
+    for stored in core.store.conversations { item = item.id } do
+      core.conversation.fields(stored).json = core.conversation.fields(conv).json
+      return stored
+    end
   end
   if flags.plan then return conv end
   own.run:finish(item, { state = "done", conversations = generate.rows { conv } })
@@ -263,8 +275,9 @@ end
 
 --- A conversation from a template: asked for, parsed, validated and scored.
 --- Inside a step it is stored when the step returns it; outside a run at once.
+--- With a schema, here or in the template, the reply must fit it, and have turns in it; it is conv.json then.
 --- Example: `local conv = confab.generate { template = support, params = { topic = "refunds", turns = 8 } }`
----@param opts { template: confab.Template, params?: table, persona?: string, emotion?: string, topic?: string, tier?: string, document_id?: string, chunk_id?: string, model?: string, temperature?: number, max_tokens?: integer, tries?: integer, on_truncated?: "salvage"|"continue"|"fail" }
+---@param opts { template: confab.Template, params?: table, persona?: string, emotion?: string, topic?: string, tier?: string, document_id?: string, chunk_id?: string, model?: string, temperature?: number, max_tokens?: integer, tries?: integer, on_truncated?: "salvage"|"continue"|"fail", schema?: table|string }
 ---@return confab.Conversation
 function generate.generate(opts)
   opts = options.check(opts, generate_specs, "confab.generate")

@@ -45,6 +45,20 @@ function structured.objection(reply, given)
   return given and structured.misfit(reply.json, given) or nil
 end
 
+--- The value of an answer of a generated conversation, and why it does not fit.
+---@param said confab.Reply|string  A reply, or a text put together from several.
+---@param given table|string
+---@return any value
+---@return confab.Error?
+function structured.value(said, given)
+  if type(said) == "string" then
+    local ok, value = pcall(core.json.decode, said)
+    said = { text = said, json = ok and value or nil, is_cut = false }
+  end
+  local why = structured.objection(said, given)
+  return said.json, why
+end
+
 local function lines_of(why)
   local faults = why.details and why.details.faults
   if not faults then return "- " .. why.message end
@@ -55,6 +69,23 @@ local function lines_of(why)
   return table.concat(lines, "\n")
 end
 
+--- A request with two messages more: what was answered, and what is said to that.
+---@param request table
+---@param answer string
+---@param said string
+---@return table request
+function structured.follow(request, answer, said)
+  local copy, messages = {}, {}
+  for name, value in pairs(request) do copy[name] = value end
+  for i, message in ipairs(request.messages or { { role = "user", content = request.prompt } }) do
+    messages[i] = message
+  end
+  messages[#messages + 1] = { role = "assistant", content = answer }
+  messages[#messages + 1] = { role = "user", content = said }
+  copy.prompt, copy.messages = nil, messages
+  return copy
+end
+
 --- The request that sends a reply back with what is wrong with it. A reply that says nothing, was declined or has no
 --- end is asked for as before.
 ---@param request table  The first one of the call.
@@ -63,17 +94,8 @@ end
 ---@return table request
 function structured.again(request, reply, why)
   if why.kind == "refusal" or reply.is_cut or not reply.text:find "%S" then return request end
-  local copy = {}
-  for name, value in pairs(request) do copy[name] = value end
-  local messages = {}
-  for i, message in ipairs(request.messages or { { role = "user", content = request.prompt } }) do
-    messages[i] = message
-  end
-  messages[#messages + 1] = { role = "assistant", content = reply.text }
-  messages[#messages + 1] = { role = "user", content = "Your answer does not fit what was asked for:\n" ..
-    lines_of(why) .. "\nGive the whole answer again with this put right, as JSON and nothing else." }
-  copy.prompt, copy.messages = nil, messages
-  return copy
+  return structured.follow(request, reply.text, "Your answer does not fit what was asked for:\n" .. lines_of(why) ..
+    "\nGive the whole answer again with this put right, as JSON and nothing else.")
 end
 
 --- A schema as the request of a call has it: JSON text.

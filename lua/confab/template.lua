@@ -2,6 +2,7 @@
 local core = require "confab.core"
 local errors = require "confab.errors"
 local options = require "confab.options"
+local structured = require "confab.structured"
 
 local template = {}
 
@@ -99,7 +100,7 @@ local call_specs = {
   top_p = { type = "number", min = 0, max = 1 },
   top_k = { type = "integer", min = 0 },
   stop = { type = { "string", "list" }, check = check_stop },
-  schema = { type = { "table", "string" } },
+  schema = { type = { "table", "string" }, check = structured.refuses },
   thinking = { type = "string", one_of = { "disabled", "between_tools", "adaptive", "enabled" } },
   thinking_budget = { type = "integer", min = 1024 },
   effort = { type = "string", one_of = { "low", "medium", "high", "xhigh", "max" } },

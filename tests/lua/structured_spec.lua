@@ -6,6 +6,12 @@ local HEAD = [[
     type = "object", required = { "reasons", "score" }, additionalProperties = false,
     properties = { score = { type = "integer", minimum = 1, maximum = 5 }, reasons = { type = "string", minLength = 20 } },
   }
+  local talk = {
+    type = "object", required = { "title", "turns" },
+    properties = { title = { type = "string" }, turns = { type = "array", minItems = 6, items = {
+      type = "object", required = { "role", "content" },
+      properties = { role = { enum = { "user", "assistant" } }, content = { type = "string" } } } } },
+  }
   local function judge(options)
     local opts = { prompt = "Judge this", schema = verdict, tries = 3 }
     for name, value in pairs(options or {}) do opts[name] = value end
@@ -95,12 +101,85 @@ Give the whole answer again with this put right, as JSON and nothing else.]], la
         local ok, err = pcall(confab.ask, { prompt = "x", schema = given })
         say(ok, err.kind, err.message)
       end
+      say(tostring(select(2, pcall(confab.template, { name = "t", prompt = "x", schema = { minItems = -1 } }))))
     ]]
     assert.truthy(lines[1]:find('false config_error script.lua:%d+: confab.ask: schema will not do: ' ..
       'the keyword "unevaluatedItems" is not supported'), lines[1])
     assert.truthy(lines[2]:find("schema will not do: .*is not JSON"), lines[2])
     assert.truthy(lines[3]:find("schema must be an object"), lines[3])
     assert.truthy(lines[4]:find('did you mean "string"?', 1, true), lines[4])
-    assert.equal(4, #lines)    -- and there is no database
+    assert.truthy(lines[5]:find('template "t": schema will not do: minItems must be a whole number', 1, true), lines[5])
+    assert.equal(5, #lines)    -- and there is no database
+  end)
+end)
+
+describe("generate with a schema", function()
+  after_each(script.clean)
+
+  it("makes a conversation of the value, which stays at hand", function()
+    local text = [[
+      local conv = confab.generate { template = chat, params = topics(1)[1], schema = talk, tries = 2 }
+      say(#conv, conv.status, type(conv.json.title), #conv.json.turns, conv.turns[1].content == conv.json.turns[1].content)
+      say(sent(), logged(), count "conversations")
+    ]]
+    assert.same({ "8 generated string 8 true", "1 0 1" }, run(text))
+  end)
+
+  it("sends a reply back that does not fit, and one that is no conversation", function()
+    local text = [[
+      local t = confab.template { name = "t", prompt = "Write a chat of {{turns}} turns about {{topic}}.", schema = talk, tries = 3 }
+      local conv = confab.generate { template = t, params = topics(1)[1] }
+      say(#conv, conv.status, sent(), logged())
+      say(rows("SELECT count(*) AS n FROM turn_calls")[1].n > 0)
+    ]]
+    assert.same({ "8 generated 3 2", "true" }, run(text, "faults=malformed:empty_object@1;malformed:missing_role@2"))
+    assert.same({ "8 generated 3 2", "true" }, run(text))
+  end)
+
+  it("says that a schema has no room for turns", function()
+    local lines = run [[
+      local ok, err = pcall(confab.generate, { template = chat, params = topics(1)[1], schema = verdict })
+      say(ok, err.kind, err.message)
+    ]]
+    assert.equal("false validation_error the reply is JSON, but no conversation is in it: " ..
+      "a schema needs a list of turns, each with a role and a content", lines[1])
+  end)
+
+  it("keeps what is whole of a reply that was cut off, without the schema", function()
+    assert.same({ "true true 1" }, run([[
+      local conv = confab.generate { template = chat, params = topics(1)[1], schema = talk, max_tokens = 300 }
+      say(conv.truncated, #conv > 0, sent())
+    ]], "faults=max_tokens@1"))
+  end)
+
+  it("asks for the rest of a reply that was cut off without the schema", function()
+    assert.same({ "true false", "user assistant user" }, run([[
+      pcall(confab.generate, { template = chat, params = topics(1)[1], schema = talk, on_truncated = "continue" })
+      local bodies = rows "SELECT CAST(body AS TEXT) AS body FROM call_requests ORDER BY call"
+      local first, rest = confab.json.decode(bodies[1].body), confab.json.decode(bodies[2].body)
+      local roles = {}
+      for i, message in ipairs(rest.messages) do roles[i] = message.role end
+      say(first.output_config.format ~= nil, (rest.output_config or {}).format ~= nil)
+      say(table.concat(roles, " "))
+    ]], "faults=max_tokens@1"))
+  end)
+
+  it("reads a text that was put together from pieces", function()
+    assert.same({ "1 nil", "nil parse_error" }, run([[
+      local structured = require "confab.structured"
+      local value, why = structured.value('{"a":' .. '1}', { required = { "a" } })
+      say(value.a, why)
+      value, why = structured.value("{", { required = { "a" } })
+      say(value, why.kind)
+    ]]))
+  end)
+
+  it("works for the items of a run", function()
+    local text = [[
+      local t = confab.template { name = "t", prompt = "Write a chat of {{turns}} turns about {{topic}}.", schema = talk, tries = 2 }
+      local run = confab.run { name = "r", items = topics(4), template = t }
+      say(run.summary.succeeded or run.state, sent(), logged())
+    ]]
+    assert.same(run(text, "faults=malformed:empty_object@2"), run(text))
   end)
 end)
