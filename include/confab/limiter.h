@@ -73,10 +73,13 @@ struct cf_limit_feedback {
     bool is_refusal;              /* they came with a 429 */
 };
 
+/* Whether a server lets through what comes faster than evenly. */
+enum cf_bursts { CF_BURSTS_UNKNOWN, CF_BURSTS_PASS, CF_BURSTS_REFUSED };
+
 /* What a lane has learnt from replies, to be kept and given back by cf_limiter_restore. */
 struct cf_limit_learnt {
     struct cf_amounts limits;     /* a window; 0: never said */
-    bool has_burst;               /* the server lets bursts pass */
+    enum cf_bursts bursts;
 };
 
 /* How a granted call ended; decides what of its amounts goes on counting. */

@@ -55,6 +55,21 @@ static bool open_reader_for_plan(const char *path, struct cf_reader **out_reader
     return cf_reader_open(path, CF_STORE_CMD_BUSY_MS, out_reader, err);
 }
 
+/* How the `lanes` table says where its limits come from, and whether the server lets bursts pass. */
+static const char *const lane_sources[] = {
+    [CF_BURSTS_UNKNOWN] = "header",
+    [CF_BURSTS_PASS] = "header, bursts pass",
+    [CF_BURSTS_REFUSED] = "header, bursts are refused",
+};
+
+static enum cf_bursts bursts_of(const char *source)
+{
+    for (enum cf_bursts bursts = CF_BURSTS_PASS; bursts <= CF_BURSTS_REFUSED; bursts++)
+        if (strcmp(source, lane_sources[bursts]) == 0)
+            return bursts;
+    return CF_BURSTS_UNKNOWN;
+}
+
 /* The limits that earlier sessions learnt of this service. A simulator is another one each time. */
 static bool read_learnt(struct cf_engine *engine, struct cf_lane_learnt learnt[CF_LANES_LEARNT_MAX],
                         struct cf_sender_options *out, struct cf_error *err)
@@ -69,6 +84,7 @@ static bool read_learnt(struct cf_engine *engine, struct cf_lane_learnt learnt[C
         learnt[i].limits = (struct cf_amounts){
             rows[i].max_requests, rows[i].max_input_tokens, rows[i].max_output_tokens,
         };
+        learnt[i].bursts = bursts_of(rows[i].source);
     }
     out->learnt = learnt;
     out->learnt_count = count;
@@ -94,7 +110,7 @@ static void write_learnt(struct cf_engine *engine)
             .limit_class = learnt[i].limit_class, .max_requests = known(learnt[i].limits.requests),
             .max_input_tokens = known(learnt[i].limits.input),
             .max_output_tokens = known(learnt[i].limits.output),
-            .window_ms = engine->window_ms, .source = "header",
+            .window_ms = engine->window_ms, .source = lane_sources[learnt[i].bursts],
         };
         cf_store_write(engine->store, &lane.write, NULL);
     }

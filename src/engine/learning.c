@@ -88,7 +88,7 @@ void cf_learning_hear(struct cf_sender *sender, struct cf_call *call, const stru
 void cf_learning_restore(struct cf_sender *sender, const struct cf_lane_learnt *lanes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct cf_limit_learnt learnt = { .limits = lanes[i].limits };
+        struct cf_limit_learnt learnt = { .limits = lanes[i].limits, .bursts = lanes[i].bursts };
         for (size_t k = 0; k < sender->keys.count; k++) {
             char key[CF_LANE_KEY_MAX];
             cf_sender_lane_key(sender, &sender->keys.list[k], lanes[i].limit_class, key);
@@ -106,7 +106,8 @@ size_t cf_sender_learnt(struct cf_sender *sender, struct cf_lane_learnt out[CF_L
         if (count == CF_LANES_LEARNT_MAX || !cf_limiter_learnt(sender->limiter, lane->key, &learnt))
             continue;
         snprintf(out[count].limit_class, sizeof out[count].limit_class, "%s", lane->limit_class);
-        out[count++].limits = learnt.limits;
+        out[count].limits = learnt.limits;
+        out[count++].bursts = learnt.bursts;
     }
     return count;
 }

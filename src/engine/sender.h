@@ -27,6 +27,7 @@ struct cf_store;
 struct cf_lane_learnt {
     char limit_class[CF_LIMIT_CLASS_MAX];
     struct cf_amounts limits;              /* a window; 0: never said */
+    enum cf_bursts bursts;
 };
 
 /* Everything is copied unless said otherwise. */

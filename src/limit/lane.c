@@ -530,14 +530,14 @@ void cf_lane_learnt(const struct cf_lane *lane, struct cf_limit_learnt *out_lear
     const int64_t *limit = lane->server.limit;
     *out_learnt = (struct cf_limit_learnt){
         .limits = { limit[CF_REQUESTS], limit[CF_INPUT], limit[CF_OUTPUT] },
-        .has_burst = lane->server.has_burst,
+        .bursts = cf_server_bursts(&lane->server),
     };
 }
 
 void cf_lane_restore(struct cf_lane *lane, const struct cf_limit_learnt *learnt, int64_t now_ms)
 {
     to_array(&learnt->limits, lane->server.limit);
-    lane->server.has_burst = learnt->has_burst && !lane->server.was_refused;
+    cf_server_restore_bursts(&lane->server, learnt->bursts);
     cf_lane_update_limits(lane, now_ms);
 }
 
@@ -571,7 +571,7 @@ void cf_lane_reset(struct cf_lane *lane)
     memset(lane->server.own, 0, sizeof lane->server.own);
     memset(lane->server.foreign, 0, sizeof lane->server.foreign);
     lane->server.probe = 0;
-    lane->server.was_refused = false;
+    lane->server.was_refused = lane->server.probe_refused = false;
     lane->paused_until_ms = lane->ramp_from_ms = lane->unfit_ms = 0;
 }
 

@@ -131,8 +131,23 @@ void cf_server_compare(struct cf_server *server, const struct cf_server_reply *r
 
 void cf_server_refused(struct cf_server *server)
 {
+    server->probe_refused |= server->probe != 0 && !server->has_burst && !server->was_refused;
     server->has_burst = false;
     server->was_refused = true;
+}
+
+enum cf_bursts cf_server_bursts(const struct cf_server *server)
+{
+    if (server->has_burst)
+        return CF_BURSTS_PASS;
+    return server->probe_refused ? CF_BURSTS_REFUSED : CF_BURSTS_UNKNOWN;
+}
+
+void cf_server_restore_bursts(struct cf_server *server, enum cf_bursts bursts)
+{
+    server->has_burst = bursts == CF_BURSTS_PASS && !server->was_refused;
+    server->probe_refused |= bursts == CF_BURSTS_REFUSED;
+    server->was_refused |= server->probe_refused;
 }
 
 int64_t cf_server_foreign(const struct cf_server *server, enum cf_resource resource, int64_t limit,
@@ -252,5 +267,6 @@ void cf_server_merge(struct cf_server *into, const struct cf_server *from, int64
     if (from->latest_order > into->latest_order)
         into->latest_order = from->latest_order;
     into->was_refused |= from->was_refused;
+    into->probe_refused |= from->probe_refused;
     into->has_burst = (into->has_burst || from->has_burst) && !into->was_refused;
 }

@@ -24,6 +24,7 @@ struct cf_server {
     double longest_reply;                    /* in output tokens, of late */
     uint64_t latest_order;                   /* of the replies heard of */
     bool has_burst, was_refused;
+    bool probe_refused;                      /* before it was known whether it passes */
 };
 
 /* One reply, and what it must be read against. */
@@ -50,6 +51,10 @@ void cf_server_compare(struct cf_server *server, const struct cf_server_reply *r
 
 /* The server refused a request of ours. */
 void cf_server_refused(struct cf_server *server);
+
+/* What the risked call has shown, in this session or an earlier one. */
+enum cf_bursts cf_server_bursts(const struct cf_server *server);
+void cf_server_restore_bursts(struct cf_server *server, enum cf_bursts bursts);
 
 /* How much of a limit others hold, if we are to stay below `limit` ourselves. */
 int64_t cf_server_foreign(const struct cf_server *server, enum cf_resource resource, int64_t limit,

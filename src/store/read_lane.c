@@ -8,7 +8,8 @@ bool cf_reader_lanes(struct cf_reader *reader, const char *base_url, struct cf_l
                      size_t *out_count, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
-        &reader->db, "SELECT limit_class, max_requests, max_input_tokens, max_output_tokens, window_ms FROM lanes"
+        &reader->db, "SELECT limit_class, max_requests, max_input_tokens, max_output_tokens, window_ms, source"
+                     " FROM lanes"
                      " WHERE base_url = ? ORDER BY learnt_at DESC LIMIT ?");
     cf_query_str(&query, base_url);
     cf_query_int(&query, (int64_t)max);
@@ -22,6 +23,7 @@ bool cf_reader_lanes(struct cf_reader *reader, const char *base_url, struct cf_l
         row->max_input_tokens = cf_column_int(&query, 2);
         row->max_output_tokens = cf_column_int(&query, 3);
         row->window_ms = cf_column_int(&query, 4);
+        cf_column_copy(&query, 5, row->source, sizeof row->source);
     }
     if (next < 0)
         return false;

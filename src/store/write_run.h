@@ -86,7 +86,7 @@ struct cf_write_lane {
     struct cf_write write;
     const char *base_url, *organisation, *limit_class;   /* organisation "" until learnt */
     int64_t max_requests, max_input_tokens, max_output_tokens, window_ms;
-    const char *source;              /* "header", ... */
+    const char *source;              /* where it comes from, and what else was learnt of the lane */
 };
 bool cf_write_lane(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 

@@ -1,6 +1,8 @@
 """What a run learns of the provider's limits from its replies, and keeps for the next."""
 import re
 
+import example_run
+
 PIPELINE = """
     local items = {}
     for n = 1, tonumber(arg[1]) do items[n] = { n = n } end
@@ -32,6 +34,16 @@ def test_the_headers_replace_the_default_and_start_the_next_run(mock, run_confab
     second = run_confab("run", name, "121", server=server)
     assert second.code == 0, second
     assert second.out == "6000\theader\n"
+    assert server.stop()["refused"] == 0
+
+
+def test_that_bursts_pass_is_kept_and_used(mock, run_confab, script, folder, query):
+    server, name = mock("rpm=60"), script(PIPELINE)
+    assert run_confab("run", name, "1", server=server).code == 0
+    example_run.change(folder / "confab.db", "UPDATE lanes SET source = 'header, bursts pass'")
+    result = run_confab("run", name, "41", server=server, timeout=30)    # evenly it would take 40 s
+    assert result.code == 0, result
+    assert query("SELECT source FROM lanes") == [{"source": "header, bursts pass"}]
     assert server.stop()["refused"] == 0
 
 

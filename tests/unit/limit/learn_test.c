@@ -278,7 +278,7 @@ static void what_was_kept_starts_a_lane(void **state)
 static void a_server_that_lets_bursts_pass_gets_them(void **state)
 {
     struct fixture *fixture = *state;
-    const struct cf_limit_learnt learnt = { .limits = { .requests = 20 }, .has_burst = true };
+    const struct cf_limit_learnt learnt = { .limits = { .requests = 20 }, .bursts = CF_BURSTS_PASS };
     cf_limiter_restore(fixture->limiter, "a", &learnt, 0);
     for (int i = 0; i < 10; i++)
         assert_int_equal(ask(fixture, "a", i, 0), 1);
@@ -288,10 +288,24 @@ static void a_server_that_lets_bursts_pass_gets_them(void **state)
     cf_limiter_refused(fixture->limiter, &fixture->waiters[9], 1000, 0, 10);
     struct cf_limit_learnt after;
     assert_true(cf_limiter_learnt(fixture->limiter, "a", &after));
-    assert_false(after.has_burst);
+    assert_int_equal(after.bursts, CF_BURSTS_UNKNOWN);
     assert_int_equal(ask(fixture, "a", 10, 200000), 0);
     assert_int_equal(next(fixture, 200000), 9);
     assert_int_equal(next(fixture, 200000), -1);
+}
+
+static void where_bursts_were_refused_none_is_risked_again(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct cf_limit_learnt learnt = { .limits = { .requests = 20 },
+                                            .bursts = CF_BURSTS_REFUSED };
+    struct cf_limit_learnt after;
+    cf_limiter_restore(fixture->limiter, "a", &learnt, 0);
+    assert_int_equal(ask(fixture, "a", 0, 0), 1);
+    assert_int_equal(ask(fixture, "a", 1, 0), 0);
+    assert_true(cf_limiter_learnt(fixture->limiter, "a", &after));
+    assert_int_equal(after.bursts, CF_BURSTS_REFUSED);
+    cf_limiter_cancel(fixture->limiter, &fixture->waiters[1], 0);
 }
 
 /* --- merging --- */
@@ -410,6 +424,7 @@ int main(void)
         TEST(what_was_learnt_outlives_the_lane),
         TEST(what_was_kept_starts_a_lane),
         TEST(a_server_that_lets_bursts_pass_gets_them),
+        TEST(where_bursts_were_refused_none_is_risked_again),
         TEST(merging_joins_counts_and_lines),
         TEST(merging_keeps_those_refused_in_front),
         TEST(merged_keys_stay_merged),

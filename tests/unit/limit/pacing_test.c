@@ -258,6 +258,8 @@ static void check_row(void **state)
         printf("%-44s bound %7.0f s, makespan / bound %.4f, refused %d\n", row->name,
                bound_ms / 1000, ratio, (int)world->refused);
 
+    struct cf_limit_learnt learnt = { 0 };
+    cf_limiter_learnt(world->limiter, "lane", &learnt);
     int64_t refused = world->refused;
     cf_heap_done(&world->events);
     cf_limiter_free(world->limiter);
@@ -265,6 +267,7 @@ static void check_row(void **state)
     if (ratio > row->most_ratio)
         fail_msg("it took %.4f of the bound, not %.2f", ratio, row->most_ratio);
     assert_in_range(refused, 0, row->most_refused);
+    assert_int_not_equal(learnt.bursts, row->by_second ? CF_BURSTS_PASS : CF_BURSTS_REFUSED);
 }
 
 #define RPM    { 1000, 10000000, 10000000 }, 40000, 500, 200
