@@ -312,6 +312,7 @@ function confab.ask(opts) end
 ---@field max_tokens? integer
 ---@field tries? integer
 ---@field on_truncated? "salvage"|"continue"|"fail"
+---@field schema? table|string  A JSON Schema with a list of turns in it, which the reply must fit.
 
 --- A conversation from a template, scored. Raises parse_error, validation_error, refusal, api_error, ...
 ---@param opts confab.GenerateOptions
@@ -420,6 +421,7 @@ function confab.judge(conv, rubric, opts) end
 ---@field model? string
 ---@field template? string
 ---@field parameters? any
+---@field json? any  The value of the reply, where a schema was given, in the script that asked for it.
 ---@field tags? table<string, string|number|boolean>
 ---@field truncated boolean
 ---@field repairs string[]  What had to be mended in the reply.
