@@ -20,6 +20,7 @@ struct cJSON;
 #define CF_TEMPLATE_MAX_BYTES    (1u << 20)  /* of one text; larger ones are data in disguise */
 #define CF_TEMPLATE_DEPTH_MAX    64          /* sections within sections in one text */
 #define CF_TEMPLATE_RENDER_DEPTH 256         /* with partials, at run time: bounds our C stack */
+#define CF_TEMPLATE_STEPS_MAX    50000000u   /* tags and texts rendered: seconds */
 #define CF_TEMPLATE_PARTIALS_MAX 1000
 
 struct cf_template_partial {
@@ -123,12 +124,12 @@ bool cf_template_render(const struct cf_template *tmpl, const struct cf_template
 /* What a function gave, compiled. */
 struct cf_template_piece;
 
-/* The tag's name. */
-const char *cf_template_call_name(const struct cf_template_call *call, size_t *out_len);
+/* Whether the tag is a section, else it is a variable. */
+bool cf_template_call_is_section(const struct cf_template_call *call);
 
-/* The body of the section as it is written, without the lines of tags that stand alone; NULL for a
- * variable. */
-const char *cf_template_call_body(const struct cf_template_call *call, size_t *out_len);
+/* Appends the body of the section as it is written, without the lines of tags that stand alone and
+ * the indentation of the block that it is in. */
+void cf_template_call_body(const struct cf_template_call *call, struct cf_buf *out);
 
 /* Whether the template is strict. */
 bool cf_template_call_is_strict(const struct cf_template_call *call);

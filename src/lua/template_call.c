@@ -58,6 +58,20 @@ static bool push_rendered(lua_State *L, struct cf_template_call *call, const cha
     return true;
 }
 
+/* Pushes the body of the section, or nil for a variable. */
+static void push_body(lua_State *L, const struct cf_template_call *call)
+{
+    if (!cf_template_call_is_section(call)) {
+        lua_pushnil(L);
+        return;
+    }
+    struct cf_lua_template_box *box = cf_lua_push_template_box(L);    /* box */
+    cf_template_call_body(call, &box->text);
+    lua_pushlstring(L, cf_buf_str(&box->text), box->text.len);        /* box text */
+    cf_buf_done(&box->text);
+    lua_remove(L, -2);                                /* text */
+}
+
 /* --- while the function runs --- */
 
 /* Values are stack indices of the rendering, whose frame this is not: it gets the same values at
@@ -65,15 +79,18 @@ static bool push_rendered(lua_State *L, struct cf_template_call *call, const cha
 static int use_render(lua_State *L)
 {
     struct use *use = lua_touserdata(L, lua_upvalueindex(1));
-    size_t len = 0;
-    const char *text = luaL_optlstring(L, 1, NULL, &len);
+    size_t len;
 
     if (use->call == NULL)
         return luaL_error(L, "render was called after the function that it was given to");
-    if (text == NULL)
-        text = cf_template_call_body(use->call, &len);
-    luaL_argcheck(L, text != NULL, 1, "a variable has no text of its own to render");
     lua_settop(L, 1);                                 /* text */
+    if (lua_isnil(L, 1)) {
+        luaL_argcheck(L, cf_template_call_is_section(use->call), 1,
+                      "a variable has no text of its own to render");
+        push_body(L, use->call);
+        lua_replace(L, 1);
+    }
+    const char *text = luaL_checklstring(L, 1, &len);
 
     int count = (int)lua_tointeger(L, lua_upvalueindex(3));
     luaL_checkstack(L, count + LUA_MINSTACK, "the template's data are nested too deep");
@@ -128,7 +145,6 @@ static void push_result(struct cf_lua_template_source *source, int function,
                         struct cf_template_call *call, bool *out_has_rendered)
 {
     lua_State *L = source->L;
-    size_t len;
 
     luaL_checkstack(L, LUA_MINSTACK, "the template's data are nested too deep");
     int count = push_frame(L);                        /* frame */
@@ -139,11 +155,7 @@ static void push_result(struct cf_lua_template_source *source, int function,
     int handler = lua_gettop(L);
 
     lua_pushvalue(L, function);
-    const char *body = cf_template_call_body(call, &len);
-    if (body != NULL)
-        lua_pushlstring(L, body, len);
-    else
-        lua_pushnil(L);
+    push_body(L, call);
     lua_pushvalue(L, handler - 1);
     lua_pushvalue(L, handler - 2);
     lua_pushinteger(L, count);
@@ -173,9 +185,8 @@ static bool add_template_text(lua_State *L, struct cf_template_call *call, const
                               size_t len, struct cf_error *err)
 {
     struct piece *piece;
-    size_t body_len;
 
-    if (cf_template_call_body(call, &body_len) != NULL)
+    if (cf_template_call_is_section(call))
         return push_piece(L, call, text, len, &piece, err) &&
                cf_template_call_render(call, piece->piece, NULL, err);
     if (!push_rendered(L, call, text, len, err))
@@ -196,7 +207,7 @@ bool cf_lua_template_call(void *self, struct cf_value function, struct cf_templa
     const char *text;
 
     push_result(source, (int)function.number, call, &has_rendered);   /* ... result */
-    const char *body = cf_template_call_body(call, &len);
+    bool is_section = cf_template_call_is_section(call);
     int idx = lua_gettop(L);
     int type = cf_lua_is_null(L, idx) ? LUA_TNIL : lua_type(L, idx);
 
@@ -209,11 +220,15 @@ bool cf_lua_template_call(void *self, struct cf_value function, struct cf_templa
     case LUA_TNUMBER:
         return add_text(source, call, idx);
     case LUA_TBOOLEAN:    /* a section is shown or not; a variable has the text of the value */
-        if (body == NULL)
+        if (!is_section)
             return add_text(source, call, idx);
-        return !lua_toboolean(L, idx) || add_template_text(L, call, body, len, err);
+        if (!lua_toboolean(L, idx))
+            return true;
+        push_body(L, call);                           /* ... true body */
+        text = lua_tolstring(L, -1, &len);
+        return add_template_text(L, call, text, len, err);
     case LUA_TNIL:
-        if (body != NULL || !cf_template_call_is_strict(call))
+        if (is_section || !cf_template_call_is_strict(call))
             return true;
         return cf_template_call_fail(call, err, "is a function that returned nothing");
     default:

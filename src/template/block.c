@@ -88,6 +88,10 @@ void cf_block_dedent(struct cf_template_unit *unit, uint32_t block, uint32_t con
             node->indent += less;
             node->indent_len -= less;
             break;
+        case CF_NODE_SECTION:
+            if (node->dedent < len)
+                node->dedent = len;
+            break;
         default:
             break;
         }

@@ -4,8 +4,10 @@
 #include "base/mem.h"
 #include "confab/buf.h"
 #include "confab/error.h"
+#include "template/tag.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct cf_template_call {
     struct cf_render *render;
@@ -18,9 +20,18 @@ struct cf_template_piece {
     struct cf_template_unit unit;
 };
 
-static bool is_section(const struct cf_template_call *call)
+bool cf_template_call_is_section(const struct cf_template_call *call)
 {
     return call->node->type == CF_NODE_SECTION;
+}
+
+/* As it was when the function was called, but for the steps. */
+static void restore(const struct cf_template_call *call)
+{
+    uint32_t steps = call->render->steps;
+
+    *call->render = call->before;
+    call->render->steps = steps;
 }
 
 bool cf_render_call(struct cf_render *render, const struct cf_render_place *place,
@@ -31,22 +42,28 @@ bool cf_render_call(struct cf_render *render, const struct cf_render_place *plac
 
     bool ok = data->call(data->self, function, &call, render->err);
 
-    *render = call.before;
+    restore(&call);
     return ok;
 }
 
-const char *cf_template_call_name(const struct cf_template_call *call, size_t *out_len)
+void cf_template_call_body(const struct cf_template_call *call, struct cf_buf *out)
 {
-    *out_len = call->node->len;
-    return call->place->unit->text + call->node->start;
-}
+    const struct cf_template_unit *unit = call->place->unit;
+    const struct cf_template_node *node = call->node;
+    uint32_t at = node->raw;
+    uint32_t end = node->raw + node->raw_len;
 
-const char *cf_template_call_body(const struct cf_template_call *call, size_t *out_len)
-{
-    if (!is_section(call))
-        return NULL;
-    *out_len = call->node->raw_len;
-    return call->place->unit->text + call->node->raw;
+    while (at < end) {
+        const char *newline = memchr(unit->text + at, '\n', end - at);
+        uint32_t next = newline != NULL ? (uint32_t)(newline - unit->text) + 1 : end;
+        uint32_t blanks = 0;
+        if (cf_tag_begins_line(unit, at)) {
+            while (blanks < node->dedent && cf_tag_is_blank(unit->text[at + blanks]))
+                blanks++;
+        }
+        cf_buf_add(out, unit->text + at + blanks, next - at - blanks);
+        at = next;
+    }
 }
 
 bool cf_template_call_is_strict(const struct cf_template_call *call)
@@ -83,7 +100,7 @@ bool cf_template_call_compile(const struct cf_template_call *call, const char *t
         .caller_tag = node->tag,
     };
     if (!cf_template_parse(call->render->tmpl, &piece->unit,
-                           is_section(call) ? &unit->delimiters[node->delimiters] : NULL, err)) {
+                           cf_template_call_is_section(call) ? &unit->delimiters[node->delimiters] : NULL, err)) {
         cf_template_piece_free(piece);
         return false;
     }
@@ -105,13 +122,13 @@ bool cf_template_call_render(struct cf_template_call *call, const struct cf_temp
 {
     struct cf_render *render = call->render;
     struct cf_render_place inside = *call->place;
-    bool begins_line = is_section(call) && call->node->raw > 0
+    bool begins_line = cf_template_call_is_section(call) && call->node->raw > 0
                     && call->place->unit->text[call->node->raw - 1] == '\n';
 
     inside.unit = &piece->unit;
-    if (!is_section(call))
+    if (!cf_template_call_is_section(call))
         inside.indent = NULL;
-    *render = call->before;
+    restore(call);
     render->err = err;
     if (out != NULL)
         render->out = out;
@@ -120,12 +137,12 @@ bool cf_template_call_render(struct cf_template_call *call, const struct cf_temp
     bool ok = cf_render_enter(render, call->place, call->node) &&
               cf_render_nodes(render, &inside, 0, piece->unit.node_count);
 
-    *render = call->before;
+    restore(call);
     return ok;
 }
 
 void cf_template_call_add(struct cf_template_call *call, const char *text, size_t len)
 {
-    *call->render = call->before;
+    restore(call);
     cf_render_add(call->render, call->node, text, len);
 }

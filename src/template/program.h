@@ -45,6 +45,7 @@ struct cf_template_node {
     uint32_t unit;                 /* partials: its number, or one of CF_UNIT_... */
     uint32_t indent, indent_len;   /* partials, blocks: white space that goes before each line */
     uint32_t raw, raw_len;         /* sections: the body as it is written */
+    uint32_t dedent;               /* sections: white space that is taken off each line of it */
     uint32_t delimiters;           /* sections: those in force in the body */
     bool is_alone;                 /* blocks: the content begins with a line of its own */
     bool is_given;                 /* blocks: content for a parent, in whose body it stands */

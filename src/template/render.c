@@ -111,7 +111,7 @@ static bool render_list(struct cf_render *render, const struct cf_render_place *
         uint64_t before = mark(render);
 
         item = data->at(data->self, list, i, item);
-        if (!render_body(render, place, node, item))
+        if (!cf_render_step(render, place, node) || !render_body(render, place, node, item))
             return false;
         release(render, before);
     }
@@ -302,6 +302,8 @@ bool cf_render_nodes(struct cf_render *render, const struct cf_render_place *pla
         uint64_t before = mark(render);
         bool ok = true;
 
+        if (!cf_render_step(render, place, node))
+            return false;
         switch (node->type) {
         case CF_NODE_TEXT:
             cf_buf_add(render->out, unit->text + node->start, node->len);

@@ -35,6 +35,7 @@ struct cf_render {
     struct cf_buf *out;
     struct cf_error *err;
     unsigned depth;              /* of sections, partials, blocks and what functions gave */
+    uint32_t steps;              /* nodes visited: bounds what recursion may multiply */
     size_t begun;                /* length of out when a line was begun: it needs no indent */
 };
 
@@ -79,6 +80,16 @@ bool cf_render_enter(struct cf_render *render, const struct cf_render_place *pla
 
 bool cf_render_nodes(struct cf_render *render, const struct cf_render_place *place, uint32_t from,
                      uint32_t to);
+
+/* Counts a step of the walk. False: there were too many. */
+static inline bool cf_render_step(struct cf_render *render, const struct cf_render_place *place,
+                                  const struct cf_template_node *node)
+{
+    if (++render->steps <= CF_TEMPLATE_STEPS_MAX)
+        return true;
+    return cf_template_fail(render->tmpl, place->unit, node->tag, render->err,
+                            "rendering takes more than %u tags and texts", CF_TEMPLATE_STEPS_MAX);
+}
 
 /* Appends text as the tag asks for it. */
 void cf_render_add(struct cf_render *render, const struct cf_template_node *node, const char *text,

@@ -50,15 +50,14 @@ static bool call_function(void *self, struct cf_value function, struct cf_templa
                           struct cf_error *err)
 {
     const char *what = cJSON_GetStringValue(function.pointer) + 2;
-    size_t len = 0;
-    const char *body = cf_template_call_body(call, &len);
+    struct cf_buf body;
     struct cf_buf out;
     bool ok = true;
 
     (void)self;
     switch (*what++) {
     case ':':
-        if (body != NULL)
+        if (cf_template_call_is_section(call))
             return give(call, what, strlen(what), NULL, err);
         cf_buf_init(&out, TEXT_MAX);
         ok = give(call, what, strlen(what), &out, err);
@@ -69,9 +68,13 @@ static bool call_function(void *self, struct cf_value function, struct cf_templa
         cf_template_call_add(call, what, strlen(what));
         return true;
     case '*':
+        cf_buf_init(&body, TEXT_MAX);
         cf_buf_init(&out, TEXT_MAX);
-        ok = give(call, body, len, &out, err) && give(call, body, len, &out, err);
+        cf_template_call_body(call, &body);
+        ok = give(call, cf_buf_str(&body), body.len, &out, err)
+          && give(call, cf_buf_str(&body), body.len, &out, err);
         cf_template_call_add(call, cf_buf_str(&out), out.len);
+        cf_buf_done(&body);
         cf_buf_done(&out);
         return ok;
     default:
@@ -134,6 +137,9 @@ static struct row rows[] = {
       "  x\n\n  y\nend", NULL },
     { "in a line they are not, but the next ones are", "  {{>line}}\nend",
       "{\"f\":\"fn:x\\ny\\n\"}", "  - x\n  y\nend", NULL },
+    { "the indentation of its block is not in the body",
+      "{{<b}}{{$x}}\n    {{#f}}\n    a\n      b\n    {{/f}}\n{{/x}}{{/b}}", "{\"f\":\"fn*\"}",
+      "[a\n  b\na\n  b\n]", NULL },
     { "names that the root lacks are looked up around it", "{{a}}{{#m}}{{b}}{{/m}}",
       "{\"around\":{\"a\":1,\"b\":2},\"b\":3,\"m\":{}}", "13", NULL },
     { "a function that fails says where", "a\n{{f}}", "{\"f\":\"fn!is no good\"}", NULL,

@@ -479,6 +479,27 @@ static void a_text_over_the_bound_of_its_buffer_is_an_error(void **state)
     cf_buf_done(&out);
 }
 
+/* Each of 40 partials uses the next one twice: nothing comes of it, and it would take for ever. */
+static void work_that_multiplies_is_bounded(void **state)
+{
+    (void)state;
+    enum { LEVELS = 40 };
+    char texts[LEVELS][32];
+    char names[LEVELS][8];
+    struct cf_template_partial partials[LEVELS];
+    const struct cf_template_options options = { .partials = partials, .partial_count = LEVELS };
+
+    for (int i = 0; i < LEVELS; i++) {
+        snprintf(names[i], sizeof names[i], "p%d", i);
+        snprintf(texts[i], sizeof texts[i], "{{>p%d}}{{>p%d}}", i + 1, i + 1);
+        partials[i] = (struct cf_template_partial){ names[i], texts[i], strlen(texts[i]) };
+    }
+    partials[LEVELS - 1].len = 0;
+    expect_error("{{>p0}}", "{}", &options,
+                 "template t, partial p38, line 1, column 1: rendering takes more than 50000000 tags "
+                 "and texts");
+}
+
 static void a_long_name_is_cut_in_messages(void **state)
 {
     (void)state;
@@ -642,7 +663,7 @@ static void values_are_released_when_they_are_done_with(void **state)
     cf_template_free(tmpl);
 }
 
-#define OTHERS 19    /* tests that are no rows */
+#define OTHERS 20    /* tests that are no rows */
 
 int main(void)
 {
@@ -660,6 +681,7 @@ int main(void)
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(a_text_over_a_megabyte_is_refused),
         cmocka_unit_test(a_text_over_the_bound_of_its_buffer_is_an_error),
+        cmocka_unit_test(work_that_multiplies_is_bounded),
         cmocka_unit_test(a_long_name_is_cut_in_messages),
         cmocka_unit_test(large_templates_and_values_render_in_one_pass),
         cmocka_unit_test(the_variables_are_listed_once_in_order),
