@@ -211,6 +211,16 @@ local function find_keys()
   return { { name = "ANTHROPIC_API_KEY", value = checked_key("ANTHROPIC_API_KEY", value) } }
 end
 
+--- Also where they are not used: a simulated run stores its script as well.
+local function keep_secrets()
+  local env_key = settings.env "ANTHROPIC_API_KEY"
+  if env_key then core.engine.keep_secret(env_key) end
+  for _, key in ipairs(given.keys or {}) do
+    local value = key.value or settings.env(key.env)
+    if value then core.engine.keep_secret(value) end
+  end
+end
+
 local function merged_models()
   local shipped = require "confab.models"
   local models = {}
@@ -234,6 +244,7 @@ end
 --- Opens the engine, once.
 function settings.open()
   if core.engine.is_open() then return end
+  keep_secrets()
   if not flags.simulate then check_base_url(settings.base_url()) end
   core.engine.open {
     db = settings.db(), provider = given.provider or "anthropic", simulate = flags.simulate,

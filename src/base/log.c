@@ -77,7 +77,7 @@ static void __attribute__((destructor)) wipe_secrets(void)
 
 static void redact_one(char *text, const char *secret)
 {
-    static const char mark[] = "[redacted]";
+    static const char mark[] = CF_REDACTED;
     size_t secret_len = strlen(secret);
     size_t mark_len = sizeof mark - 1 < secret_len ? sizeof mark - 1 : secret_len;
 

@@ -25,6 +25,8 @@ void cf_log_set_display(void (*hide)(void *self), void (*show)(void *self), void
 /* From now on this value never appears in a log line or through cf_redact. Copied. */
 void cf_secret_add(const char *value);
 
+#define CF_REDACTED "[redacted]"
+
 /* Replaces every registered secret in text, in place (the text never grows). */
 void cf_redact(char *text);
 #endif

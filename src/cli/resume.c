@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,7 +26,7 @@ static const struct cf_option options[] = {
 
 /* What the row of a run says of how to run it again; the row itself is gone when the script runs. */
 struct stored {
-    char *path;                   /* owned */
+    char *path, *hash;            /* owned; of the script; hash NULL: not known */
     struct cJSON *args, *options; /* owned; NULL: none */
     const char **words;           /* owned; lent by args */
     size_t word_count;
@@ -34,6 +35,7 @@ struct stored {
 static void done_stored(struct stored *stored)
 {
     free(stored->path);
+    free(stored->hash);
     free(stored->words);
     cJSON_Delete(stored->args);
     cJSON_Delete(stored->options);
@@ -132,6 +134,7 @@ static bool parse_stored(const struct cf_run_row *row, struct stored *out, struc
             err, "run \"%s\": what is stored of its arguments is damaged: ", row->name);
 
     out->path = cf_strdup(row->script);
+    out->hash = row->script_hash != NULL ? cf_strdup(row->script_hash) : NULL;
     out->words = cf_calloc((size_t)cJSON_GetArraySize(out->args) + 1, sizeof *out->words);
     const struct cJSON *word;
     cJSON_ArrayForEach (word, out->args)
@@ -185,6 +188,32 @@ static bool fill_flags(const struct stored *stored, bool is_simulated,
         flags->min_acceptance = stored_share(stored, "min_acceptance");
     return cf_script_flags_check_budget(flags->budget, err) &&
            cf_script_flags_check_spec(flags->simulate, err);
+}
+
+static bool has_hash(const struct cf_buf *text, const char *hash)
+{
+    uint8_t digest[CF_SHA256_SIZE];
+    char hex[2 * CF_SHA256_SIZE + 1];
+    cf_sha256(cf_buf_str(text), text->len, digest);
+    cf_hex(digest, sizeof digest, hex);
+    return hash == NULL || strcmp(hex, hash) == 0;
+}
+
+/* A key is stored nowhere. The script that held one is in its file, if that is still the same. */
+static bool check_whole(struct cf_script *script, const struct stored *stored, struct cf_error *err)
+{
+    for (size_t i = 0; i < stored->word_count; i++)
+        if (strstr(stored->words[i], CF_REDACTED) != NULL)
+            return cf_fail(err, CF_ERR_CONFIG,
+                           "resume: an argument held a key, which is not stored; use `confab run` again");
+    if (has_hash(&script->text, stored->hash))
+        return true;
+    cf_buf_clear(&script->text);
+    if (cf_script_read(script->path, &script->text, err) && has_hash(&script->text, stored->hash))
+        return true;
+    return cf_fail(err, CF_ERR_CONFIG,
+                   "resume: %s held a key, which is not stored, and is not the same any more; "
+                   "put the key into the environment and use `confab run`", script->path);
 }
 
 /* Goes where the script was run, for there lie the files that it names. The database stays the one that was
@@ -256,6 +285,8 @@ static int resume(const struct cf_args *args, struct cf_error *err)
     enter_folder(&stored, flags.db, &db);
     if (db != NULL)
         flags.db = db;
+    if (!check_whole(&script, &stored, err))
+        goto done;
     tell_changed(&script);
     status = cf_script_run(&script, &flags, args, err);
 done:

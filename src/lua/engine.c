@@ -201,6 +201,13 @@ static int engine_open(lua_State *L)
     return 0;
 }
 
+/* keep_secret(value): from now on it is in no message, log line or row */
+static int engine_keep_secret(lua_State *L)
+{
+    cf_secret_add(luaL_checkstring(L, 1));
+    return 0;
+}
+
 static int engine_is_open(lua_State *L)
 {
     lua_pushboolean(L, cf_lua_engine(L) != NULL);
@@ -309,6 +316,7 @@ int cf_lua_open_engine(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "open", engine_open },
+        { "keep_secret", engine_keep_secret },
         { "is_open", engine_is_open },
         { "is_simulated", engine_is_simulated },
         { "status", engine_status },

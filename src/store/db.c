@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "confab/error.h"
 
@@ -237,6 +238,14 @@ void cf_query_text(struct cf_query *query, struct cf_text text)
 {
     sqlite3_bind_text64(query->stmt, ++query->bound, text.data, text.len, SQLITE_STATIC,
                         SQLITE_UTF8);
+}
+
+void cf_query_words(struct cf_query *query, const char *words)
+{
+    char *copy = words != NULL ? cf_strdup(words) : NULL;
+    if (copy != NULL)
+        cf_redact(copy);
+    sqlite3_bind_text(query->stmt, ++query->bound, copy, -1, copy != NULL ? free : SQLITE_STATIC);
 }
 
 void cf_query_blob(struct cf_query *query, const void *bytes, size_t len)

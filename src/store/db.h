@@ -58,6 +58,8 @@ void cf_query_real(struct cf_query *query, double value);         /* NaN is NULL
 void cf_query_str(struct cf_query *query,
                   const char *text); /* NULL is NULL; borrowed until the step */
 void cf_query_text(struct cf_query *query, struct cf_text text);  /* likewise */
+/* Words of people, scripts and servers: a copy without the keys that are in use. */
+void cf_query_words(struct cf_query *query, const char *words);
 void cf_query_blob(struct cf_query *query, const void *bytes, size_t len);
 
 /* Steps a statement that gives no row. */

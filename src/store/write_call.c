@@ -108,7 +108,7 @@ static bool insert_log(const struct log_entry *entry, struct cf_store_tx *tx, st
     cf_query_str(&query, entry->status);
     cf_query_id(&query, entry->http_status);
     cf_query_str(&query, entry->error_kind);
-    cf_query_str(&query, entry->error_message);
+    cf_query_words(&query, entry->error_message);
     cf_query_count(&query, entry->input_tokens);
     cf_query_count(&query, entry->output_tokens);
     cf_query_count(&query, entry->cost_pico);

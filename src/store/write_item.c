@@ -97,7 +97,7 @@ bool cf_write_item_finish(struct cf_write *write, struct cf_store_tx *tx, struct
     cf_query_int(&query, accepted);
     cf_query_int(&query, finish->surplus);
     cf_query_str(&query, finish->error_kind);
-    cf_query_str(&query, finish->error_message);
+    cf_query_words(&query, finish->error_message);
     cf_query_str(&query, tx->now);
     cf_query_int(&query, finish->item);
     if (!cf_query_run(&query, err))

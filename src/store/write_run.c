@@ -67,10 +67,10 @@ bool cf_write_run_begin(struct cf_write *write, struct cf_store_tx *tx, struct c
     cf_query_int(&query, begin->generation);
     cf_query_str(&query, begin->source);
     cf_query_str(&query, begin->script);
-    cf_query_str(&query, begin->script_text);
+    cf_query_words(&query, begin->script_text);
     cf_query_str(&query, begin->script_hash);
-    cf_query_str(&query, begin->args);
-    cf_query_str(&query, begin->options);
+    cf_query_words(&query, begin->args);
+    cf_query_words(&query, begin->options);
     cf_query_int(&query, (int64_t)begin->seed);
     cf_query_str(&query, begin->model);
     cf_query_str(&query, begin->base_url);
@@ -160,10 +160,10 @@ bool cf_write_run_own(struct cf_write *write, struct cf_store_tx *tx, struct cf_
         " WHERE id = ? RETURNING drawing");
     cf_query_str(&query, begin->source);
     cf_query_str(&query, begin->script);
-    cf_query_str(&query, begin->script_text);
+    cf_query_words(&query, begin->script_text);
     cf_query_str(&query, begin->script_hash);
-    cf_query_str(&query, begin->args);
-    cf_query_str(&query, begin->options);
+    cf_query_words(&query, begin->args);
+    cf_query_words(&query, begin->options);
     cf_query_str(&query, begin->model);
     cf_query_str(&query, begin->base_url);
     cf_query_str(&query, own->host);
@@ -197,8 +197,8 @@ bool cf_write_run_update(struct cf_write *write, struct cf_store_tx *tx, struct 
                  " owner_started_at = CASE ?6 WHEN 0 THEN owner_started_at END"
                  " WHERE id = ?8");
     cf_query_str(&query, update->state);
-    cf_query_str(&query, update->state_reason);
-    cf_query_str(&query, update->options);
+    cf_query_words(&query, update->state_reason);
+    cf_query_words(&query, update->options);
     cf_query_count(&query, update->planned);
     cf_query_count(&query, update->budget_pico);
     cf_query_int(&query, update->finished);

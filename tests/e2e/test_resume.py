@@ -122,6 +122,30 @@ def test_it_goes_on_in_the_folder_of_the_last_time(mock, run_confab, pipeline, w
     assert "topics.txt" in result.err and sent(server) == 6, result
 
 
+KEY = "sk-ant-a-key-of-the-script"
+
+
+@pytest.mark.parametrize("simulate", [[], ["--simulate"]])
+def test_a_key_in_a_script_is_not_stored_and_the_run_goes_on_from_the_file(simulate, mock, run_confab, pipeline,
+                                                                          folder, query):
+    server, name = mock(), pipeline(f'confab.setup {{ keys = {{ {{ name = "k", value = "{KEY}" }} }} }}\n' + RUN.replace(
+        "template = chat", "step = function(item) if item.topic == 'cats' then error('with ' .. arg[1]) end\n"
+        "return confab.generate { template = chat, params = item } end"))
+    command = ["run", name, *simulate, "--", f"--key={KEY}"]
+    assert run_confab(*command, server=server).code == 1
+    assert KEY.encode() not in (folder / "confab.db").read_bytes()
+    assert {row["error_message"] for row in query("select error_message from items where state = 'failed'")} == {
+        "pipeline.lua:10: with --key=[redacted]"}
+    result = run_confab("resume", "chats", server=server)
+    assert result.code == 2 and "an argument held a key" in result.err, result
+
+    assert run_confab(*command[:-2], "x", server=server).code == 1
+    assert run_confab("resume", "chats", server=server).code == 1
+    (folder / name).write_text((folder / name).read_text() + "\n")
+    result = run_confab("resume", "chats", server=server)
+    assert result.code == 2 and "pipeline.lua held a key, which is not stored" in result.err, result
+
+
 def test_the_least_share_of_accepted_items_holds_when_it_is_gone_on_with(mock, run_confab, pipeline):
     server, name = mock(), pipeline(RUN, ("template = chat", "template = chat, score = confab.rule {"
                                            " name = 'none', points = 1, check = function() return false end }"))
