@@ -126,6 +126,24 @@ struct cf_conversation_measure {
 void cf_conversation_measure(const struct cf_conversation *conversation,
                              struct cf_conversation_measure *out);
 
+#define CF_DEFAULT_COUNT_MAX     3    /* the most that each of the default rules gives; 10 together */
+#define CF_DEFAULT_LENGTH_MAX    3
+#define CF_DEFAULT_STRUCTURE_MAX 4
+#define CF_DEFAULT_SCORE_TEXT_MAX 640
+
+/* The points of the rules that hold unless the script has others. */
+struct cf_default_score {
+    int turn_count, turn_length, structure;
+    int score;               /* 1 to 10 */
+};
+
+void cf_default_score(const struct cf_conversation_measure *measure, struct cf_default_score *out);
+
+/* How it came about, rule by rule: a JSON array of { max, name, note, points }. */
+void cf_default_score_format(const struct cf_conversation_measure *measure,
+                             const struct cf_default_score *score,
+                             char out[CF_DEFAULT_SCORE_TEXT_MAX]);
+
 /* "system", "user", "assistant". Static. */
 const char *cf_role_name(enum cf_role role);
 

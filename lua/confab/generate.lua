@@ -68,7 +68,11 @@ end
 ---@param by? confab.Scoring
 function generate.score(conv, by)
   local fields = core.conversation.fields(conv)
-  fields.score, fields.breakdown = scoring.score(conv, by)
+  if by == nil or by == scoring.default then    -- the breakdown is made of its JSON when it is read
+    fields.breakdown, fields.score, fields.breakdown_json = nil, core.conversation.score(conv)
+  else
+    fields.breakdown_json, fields.score, fields.breakdown = nil, scoring.score(conv, by)
+  end
   if fields.status ~= "approved" and fields.status ~= "rejected" then
     fields.status = fields.score >= 6 and "generated" or "needs_revision"
   end
@@ -187,7 +191,8 @@ function generate.row(conv, part)
   end
   local row = {
     conversation = conv, part = part, template = fields.template_row, status = fields.status,
-    score = fields.score, breakdown = fields.breakdown and core.json.encode(fields.breakdown) or nil,
+    score = fields.score,
+    breakdown = fields.breakdown_json or fields.breakdown and core.json.encode(fields.breakdown) or nil,
     cost_pico = fields.cost_pico, model = fields.model, truncated = fields.truncated, calls = calls,
     parameters = fields.parameters and core.json.encode(fields.parameters) or nil, tags = fields.tag_rows,
   }

@@ -132,10 +132,6 @@ function scoring.by_tier(tiers)
   return setmetatable({ rules = otherwise, tiers = of_tier }, scoring_mt)
 end
 
-local function within(value, low, high)
-  return value >= low and value <= high
-end
-
 --- Turn count, mean length in characters, and whether the turns alternate: by C for a conversation,
 --- which remembers them, here for a plain table. A leading system turn does not count.
 local function measure(conv)
@@ -151,18 +147,18 @@ local function measure(conv)
   return count, count > 0 and characters / count or 0, alternates and count >= 2
 end
 
---- The rules that every conversation is scored by unless the script says otherwise.
+--- The rules that every conversation is scored by unless the script says otherwise. What they give stands
+--- in C, which scores by them alone in one step (core.conversation.score).
 ---@type confab.Scoring
 scoring.default = scoring.new {
   scoring.rule { name = "turn count", points = 3, check = function(conv)
-    local n = measure(conv)
-    local points = within(n, 8, 16) and 3 or within(n, 6, 20) and 2 or n >= 4 and 1 or 0
+    local n, mean, alternates = measure(conv)
+    local points = core.conversation.points(n, mean, alternates)
     return points, n .. (n == 1 and " turn" or " turns")
   end },
   scoring.rule { name = "turn length", points = 3, check = function(conv)
-    local _, mean = measure(conv)
-    local points = within(mean, 100, 400) and 3 or within(mean, 50, 600) and 2
-      or mean >= 20 and 1 or 0
+    local n, mean, alternates = measure(conv)
+    local _, points = core.conversation.points(n, mean, alternates)
     return points, ("%.1f characters on average"):format(mean)
   end },
   scoring.rule { name = "structure", points = 4, check = function(conv)

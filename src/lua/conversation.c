@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "confab/conversation.h"
 #include "confab/error.h"
+#include "lua/json.h"
 #include "lua/raise.h"
 #include "lua/reply.h"
 
@@ -180,10 +181,19 @@ static int conversation_index(lua_State *L)
     lua_pushvalue(L, 2);
     if (lua_rawget(L, 3) != LUA_TNIL || lua_type(L, 2) != LUA_TSTRING)
         return 1;
-    if (strcmp(lua_tostring(L, 2), "turns") == 0) {
+    const char *name = lua_tostring(L, 2);
+    if (strcmp(name, "turns") == 0) {
         push_turns(L, conv);
         lua_pushvalue(L, -1);
         lua_setfield(L, 3, "turns");
+    } else if (strcmp(name, "breakdown") == 0 && lua_getfield(L, 3, "breakdown_json") == LUA_TSTRING) {
+        struct cf_error err;
+        size_t len;
+        const char *json = lua_tolstring(L, -1, &len);
+        if (!cf_lua_json_decode(L, json, len, &err))
+            return cf_lua_raise(L, &err);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, 3, "breakdown");
     }
     return 1;
 }
@@ -215,16 +225,50 @@ static int conversation_fields(lua_State *L)
     return 1;
 }
 
-static int conversation_measure(lua_State *L)
+static struct lua_conversation *check_measured(lua_State *L)
 {
     struct lua_conversation *self = luaL_checkudata(L, 1, CONVERSATION_MT);
     if (!self->is_measured) {
         cf_conversation_measure(&self->conversation, &self->measure);
         self->is_measured = true;
     }
+    return self;
+}
+
+static int conversation_measure(lua_State *L)
+{
+    const struct lua_conversation *self = check_measured(L);
     lua_pushinteger(L, (lua_Integer)self->measure.turn_count);
     lua_pushnumber(L, self->measure.mean_length);
     lua_pushboolean(L, self->measure.alternates);
+    return 3;
+}
+
+/* score(conv) -> score by the default rules, and its breakdown as JSON */
+static int conversation_score(lua_State *L)
+{
+    const struct lua_conversation *self = check_measured(L);
+    char breakdown[CF_DEFAULT_SCORE_TEXT_MAX];
+    struct cf_default_score score;
+    cf_default_score(&self->measure, &score);
+    cf_default_score_format(&self->measure, &score, breakdown);
+    lua_pushinteger(L, score.score);
+    lua_pushstring(L, breakdown);
+    return 2;
+}
+
+/* points(turn_count, mean_length, alternates) -> what each of the default rules gives */
+static int conversation_points(lua_State *L)
+{
+    struct cf_conversation_measure measure = {
+        .turn_count = (size_t)luaL_checkinteger(L, 1), .mean_length = luaL_checknumber(L, 2),
+        .alternates = lua_toboolean(L, 3),
+    };
+    struct cf_default_score score;
+    cf_default_score(&measure, &score);
+    lua_pushinteger(L, score.turn_count);
+    lua_pushinteger(L, score.turn_length);
+    lua_pushinteger(L, score.structure);
     return 3;
 }
 
@@ -266,6 +310,8 @@ int cf_lua_open_conversation(lua_State *L)
         { "new", conversation_new },
         { "fields", conversation_fields },
         { "measure", conversation_measure },
+        { "points", conversation_points },
+        { "score", conversation_score },
         { "validate", conversation_validate },
         { NULL, NULL },
     };

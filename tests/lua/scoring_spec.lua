@@ -103,6 +103,22 @@ describe("the default rules", function()
       '{"max":4,"name":"structure","points":4}]',
       core.json.encode(breakdown))
   end)
+
+  it("say the same when they are all that is asked for", function()
+    local generate = require "confab.generate"
+    for _, row in ipairs { { 0, 1 }, { 1, 7 }, { 5, 55 }, { 10, 333 }, { 22, 601 } } do
+      local conv = core.conversation.new(conversation(row[1], row[2]).turns)
+      local score, breakdown = scoring.score(conv)
+      generate.score(conv)
+      assert.equal(score, conv.score)
+      assert.equal(core.json.encode(breakdown), generate.row(conv, 1).breakdown)
+      assert.same(breakdown, conv.breakdown)
+      assert.is_true(core.json.is_array(conv.breakdown))
+      generate.score(conv, scoring.rule { name = "one", points = 1, check = function() return true end })
+      assert.equal("one", conv.breakdown[1].name)
+      assert.equal(core.json.encode(conv.breakdown), generate.row(conv, 1).breakdown)
+    end
+  end)
 end)
 
 describe("a rule", function()
