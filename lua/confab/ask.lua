@@ -97,8 +97,9 @@ local ask_specs = {
 
 --- A reply of a model to a prompt. With `json` a reply that is not JSON is asked for again, up to `tries`
 --- times in all, then it is a parse_error. With `schema` it must fit that JSON Schema, too; one that does not is sent
---- back with what is wrong, and the last one is a validation_error. `on_text(text, begun)` sees the text while it comes, piece by piece; where
---- begun (1 at first) goes up, the text begins again. It cannot wait. A stored reply is shown at once, in one piece.
+--- back with what is wrong, and the last one is a validation_error. `on_text(text, begun)` sees the text while it
+--- comes, piece by piece, and cannot wait; where `begun` (1 at first) goes up, the text begins again. The text of a
+--- stored reply comes in one piece.
 --- Example: `local reply = confab.ask { prompt = "Name three kinds of tea, as a JSON list.", json = true }`
 ---@param opts { prompt?: string, messages?: { role: string, content: string }[], system?: string, model?: string, max_tokens?: integer, temperature?: number, top_p?: number, top_k?: integer, stop?: string|string[], json?: boolean, schema?: table|string, tries?: integer, thinking?: confab.Thinking, thinking_budget?: integer, effort?: confab.Effort, cache?: boolean|"5m"|"1h", on_text?: fun(text: string, begun: integer) }
 ---@return confab.Reply
