@@ -37,12 +37,19 @@ local template = {}
 --- Gets the body of the section as it is written (nil for a variable) and a function that renders a
 --- text, or the body, with the values there. What it returns is read as template text unless it has
 --- called `render`; of a section true shows the body, false and nil leave it out.
----@alias confab.Lambda fun(text: string?, render: fun(text?: string): string): string|number|boolean|nil
+---@alias confab.Lambda fun(text?: string, render: confab.RenderText): confab.LambdaText
+---@alias confab.RenderText fun(text?: string): string
+---@alias confab.LambdaText string|number|boolean|nil
 
 ---@alias confab.Column "persona"|"emotion"|"topic"|"tier"|"document_id"|"chunk_id"
 ---@alias confab.Thinking "disabled"|"between_tools"|"adaptive"|"enabled"
 ---@alias confab.Effort "low"|"medium"|"high"|"xhigh"|"max"
 ---@alias confab.Cache boolean|"5m"|"1h"
+
+---@class confab.TextPlace
+---@field file string
+---@field line integer
+---@field column integer
 
 ---@class confab.ResolvedTemplate  Plain data for one call; fields that are not given are absent.
 ---@field prompt string
@@ -219,14 +226,13 @@ function template.fingerprint() return fingerprint end
 --- A template: texts in Mustache and the settings of the call. See confab.TemplateOptions.
 --- Example: `local t = confab.template { name = "chat", prompt = "Write a chat about {{topic}}." }`
 ---@param opts confab.TemplateOptions
----@param places? table<string, { file: string, line: integer, column: integer }>  Where the texts of
----  a file begin.
+---@param places? table<string, confab.TextPlace>  Where texts that come from a file begin there.
 ---@return confab.Template
 function template.new(opts, places)
   local fields = check_options(opts)
   note(fields)
   ---@class confab.TemplateState
-  ---@field given string[]  The fields of a call that this template has, in the order of call_fields.
+  ---@field given string[]  The fields of a call that this template has, in call_fields' order.
   ---@field has_functions? boolean  Some of these fields are functions, or its texts call some.
   local state = { fields = fields, columns = compile_columns(fields) }
   for _, part in ipairs { "system", "prompt" } do

@@ -183,7 +183,9 @@ function confab.sweep(spec) end
 --- Gets the body of the section as it is written (nil for a variable) and a function that renders a
 --- text, or the body, with the values there. What it returns is read as template text unless it has
 --- called `render`; of a section true shows the body, false and nil leave it out.
----@alias confab.Lambda fun(text: string?, render: fun(text?: string): string): string|number|boolean|nil
+---@alias confab.Lambda fun(text?: string, render: confab.RenderText): confab.LambdaText
+---@alias confab.RenderText fun(text?: string): string
+---@alias confab.LambdaText string|number|boolean|nil
 
 --- A function gets the item's parameters; what it returns for a text is used as it is.
 ---@class confab.TemplateOptions

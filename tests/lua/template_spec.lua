@@ -4,6 +4,7 @@ local template = require "confab.template"
 local template_file = require "confab.template_file"
 
 local null = core.json.null
+local thread = coroutine.create(print)
 
 local function failure(fn, ...)
   local ok, raised = pcall(fn, ...)
@@ -43,7 +44,7 @@ describe("a compiled template", function()
     { "{{#.}}<{{.}}>{{/.}}", { 1, 2 }, "<1><2>" },
     { "{{#.}}{{a}}{{/.}}", { 1, 2, a = 3 }, "3" },
     { "{{.}}", "a text", "a text" },
-    { "{{#x}}there{{/x}}", { x = coroutine.create(print) }, "there" },
+    { "{{#x}}there{{/x}}", { x = thread }, "there" },
   }
   for _, row in ipairs(rows) do
     it(("renders %s of %s"):format(row[1], errors.show(row[2])), function()
@@ -103,8 +104,8 @@ describe("a compiled template", function()
     { "a\n  {{x}}", { x = null }, 'line 2, column 3: no value for "x": it is null' },
     { "{{x}}", { x = { 1 } }, '"x" is a list, which has no text' },
     { "{{x}}", { x = { k = 1 } }, '"x" is a map, which has no text' },
-    { "{{x}}", { x = coroutine.create(print) }, 'line 1, column 1: "x" is an object, which has no text' },
-    { "{{#l}}{{.}}{{/l}}", { l = { coroutine.create(print) } }, '"." is an object, which has no text' },
+    { "{{x}}", { x = thread }, 'line 1, column 1: "x" is an object, which has no text' },
+    { "{{#l}}{{.}}{{/l}}", { l = { thread } }, '"." is an object, which has no text' },
     { "{{x.y}}", { x = print }, 'no value for "x.y": "x" is a function, not a map' },
     { "{{>*x}}", { x = print }, '"x" is a function, which has no text' },
   }
@@ -264,7 +265,7 @@ describe("a function of a template", function()
     { "{{f}}", function(_, show) return show "{{>p}}" end,
       'what "f" gave, line 1, column 1: there is no partial "p"' },
     { "{{f}}", function(_, show) return show() end, "a variable has no text of its own to render" },
-    { "{{f}}", function() return "{{f}}" end, "sections and partials are nested more than 256 deep" },
+    { "{{f}}", function() return "{{f}}" end, "sections and partials are nested more than 256" },
     { "{{f}}", function() return ("x"):rep(2 ^ 20 + 1) end, '"f" gave more text than a template' },
   }
   for _, row in ipairs(mistakes) do
@@ -354,11 +355,13 @@ describe("confab.template", function()
   it("calls its lambdas from all its texts, unless a parameter has the name", function()
     local t = template.new {
       name = "x", system = "{{#up}}{{who}}{{/up}}", prompt = "{{> line}}", tier = "t",
-      columns = { topic = "{{#up}}{{topic}}{{/up}}" }, partials = { line = "{{#up}}{{topic}}!{{/up}}" },
+      columns = { topic = "{{#up}}{{topic}}{{/up}}" },
+      partials = { line = "{{#up}}{{topic}}!{{/up}}" },
       lambdas = { up = function(_, show) return show():upper() end },
     }
     local resolved = t:resolve { who = "eve", topic = "tea" }
-    assert.same({ "EVE", "TEA!", "TEA" }, { resolved.system, resolved.prompt, resolved.columns.topic })
+    assert.same({ "EVE", "TEA!", "TEA" },
+      { resolved.system, resolved.prompt, resolved.columns.topic })
     assert.equal("eve", t:render({ who = "eve", topic = "tea", up = true }).system)
   end)
 
@@ -366,7 +369,8 @@ describe("confab.template", function()
     local t = template.new {
       name = "x", prompt = "{{shuot}}", lambdas = { shout = function() return "!" end },
     }
-    assert.equal('template "x" (prompt), line 1, column 1: no value for "shuot"; did you mean "shout"?',
+    local wanted = ': no value for "shuot"; did you mean "shout"?'
+    assert.equal('template "x" (prompt), line 1, column 1' .. wanted,
       failure(t.render, t, {}).message)
   end)
 
