@@ -139,6 +139,10 @@ int cf_limiter_acquire(struct cf_limiter *limiter, const char *key, struct cf_wa
  * cf_limiter_wake_ms has come and after every call here that can make room (sent, release, ...). */
 int cf_limiter_next(struct cf_limiter *limiter, int64_t now_ms, struct cf_waiter **out_waiter);
 
+/* Replaces what a queued waiter asks for: its estimate has become better. No effect otherwise. */
+void cf_limiter_ask_again(struct cf_limiter *limiter, struct cf_waiter *waiter,
+                          const struct cf_amounts *amounts, int64_t now_ms);
+
 /* When cf_limiter_next should be called again, as a time: no queued waiter can go earlier, unless
  * another call here makes room. -1: nothing waits for time. */
 int64_t cf_limiter_wake_ms(const struct cf_limiter *limiter);

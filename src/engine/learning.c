@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "confab/output_estimate.h"
 #include "engine/models.h"
 #include "provider/limits.h"
+
+#define SURE_AFTER 64     /* replies: what is predicted for those in line changes little after them */
 
 struct cf_template_output {
     int64_t template_id;               /* 0: calls without a template */
@@ -126,6 +130,21 @@ void cf_learning_predict(struct cf_sender *sender, struct cf_call *call)
         call->amounts.output = cf_output_estimate_get(&output->estimate, call->output_bound);
 }
 
+/* What waits in line was predicted when less was known: the first ones of a template with max_tokens,
+ * which is many times what they use. */
+static void predict_again(struct cf_sender *sender, int64_t template_id)
+{
+    struct cf_call *call;
+    DL_FOREACH(sender->calls, call)
+    {
+        if (call->template_id != template_id || call->waiter.state != CF_WAITER_QUEUED)
+            continue;
+        cf_learning_predict(sender, call);
+        cf_limiter_ask_again(sender->limiter, &call->waiter, &call->amounts,
+                             cf_loop_now(sender->loop));
+    }
+}
+
 void cf_learning_output(struct cf_sender *sender, int64_t template_id, int64_t tokens)
 {
     struct cf_template_output *output = find_output(sender, template_id);
@@ -135,6 +154,9 @@ void cf_learning_output(struct cf_sender *sender, int64_t template_id, int64_t t
         HASH_ADD(hh, sender->outputs, template_id, sizeof output->template_id, output);
     }
     cf_output_estimate_add(&output->estimate, tokens);
+    int64_t count = output->estimate.count;
+    if (count <= SURE_AFTER && (count & (count - 1)) == 0)
+        predict_again(sender, template_id);
 }
 
 void cf_learning_free(struct cf_sender *sender)

@@ -178,6 +178,14 @@ void cf_lane_take(struct cf_lane *lane, struct cf_waiter *waiter)
     count_queued(lane, waiter, -1);
 }
 
+void cf_lane_ask_again(struct cf_lane *lane, struct cf_waiter *waiter,
+                       const struct cf_amounts *amounts)
+{
+    count_queued(lane, waiter, -1);
+    waiter->amounts = *amounts;
+    count_queued(lane, waiter, 1);
+}
+
 int64_t cf_lane_span_ms(const struct cf_lane *lane)
 {
     return lane->config.window_ms + guard_ms(lane);

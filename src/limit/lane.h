@@ -52,6 +52,10 @@ void cf_lane_push(struct cf_lane *lane, struct cf_waiter *waiter);
 void cf_lane_push_refused(struct cf_lane *lane, struct cf_waiter *waiter);
 void cf_lane_take(struct cf_lane *lane, struct cf_waiter *waiter);
 
+/* Replaces what a waiter in the line asks for. */
+void cf_lane_ask_again(struct cf_lane *lane, struct cf_waiter *waiter,
+                       const struct cf_amounts *amounts);
+
 /* Links the waiter into the line behind another, NULL: as the first. */
 void cf_lane_link(struct cf_lane *lane, struct cf_waiter *behind, struct cf_waiter *waiter);
 

@@ -255,6 +255,18 @@ int cf_limiter_next(struct cf_limiter *limiter, int64_t now_ms, struct cf_waiter
     return 0;
 }
 
+void cf_limiter_ask_again(struct cf_limiter *limiter, struct cf_waiter *waiter,
+                          const struct cf_amounts *amounts, int64_t now_ms)
+{
+    cf_limiter_take_now(limiter, now_ms);
+    if (waiter->state != CF_WAITER_QUEUED)
+        return;
+    struct cf_lane *lane = waiter->lane;
+    cf_lane_ask_again(lane, waiter, amounts);
+    if (lane->first == waiter)
+        cf_limiter_file(limiter, lane);
+}
+
 int64_t cf_limiter_wake_ms(const struct cf_limiter *limiter)
 {
     const struct cf_heap_node *node = cf_heap_top(&limiter->waiting);

@@ -640,6 +640,31 @@ static void a_pause_holds_without_a_queue_too(void **state)
     assert_int_equal(next(fixture, 3000), 0);
 }
 
+static void who_waits_may_ask_for_less(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cf_limit_config config;
+    cf_limit_config_default(&config);
+    config.max_output_tokens = 100;
+    config.pacing = CF_PACING_BURST;
+    config.pause_threshold = 1;
+    assert_true(cf_limiter_set_config(fixture->limiter, NULL, &config, 0, NULL));
+    const struct cf_amounts much = { 1, 0, 60 }, less = { 1, 0, 30 };
+    struct cf_waiter *first = &fixture->waiters[0], *second = &fixture->waiters[1];
+    assert_int_equal(cf_limiter_acquire(fixture->limiter, "a", first, &much, 0, NULL), 1);
+    assert_int_equal(cf_limiter_acquire(fixture->limiter, "a", second, &much, 0, NULL), 0);
+    assert_int_equal(next(fixture, 0), -1);
+    cf_limiter_ask_again(fixture->limiter, second, &less, 0);
+    assert_int_equal(cf_limiter_wake_ms(fixture->limiter), 0);
+    assert_int_equal(next(fixture, 0), 1);
+    assert_int_equal(status(fixture, 0).amounts_used.output, 90);
+
+    cf_limiter_ask_again(fixture->limiter, second, &much, 0);     /* too late */
+    assert_int_equal(second->amounts.output, 30);
+    cf_limiter_release(fixture->limiter, first, CF_RELEASE_DONE, 0);
+    cf_limiter_release(fixture->limiter, second, CF_RELEASE_DONE, 0);
+}
+
 static void a_refused_call_can_be_cancelled(void **state)
 {
     struct fixture *fixture = *state;
@@ -866,6 +891,7 @@ int main(void)
         TEST(a_call_that_never_left_gives_its_turn_back),
         TEST(a_refusal_pauses_the_lane_and_goes_first),
         TEST(a_pause_holds_without_a_queue_too),
+        TEST(who_waits_may_ask_for_less),
         TEST(a_refused_call_can_be_cancelled),
         TEST(no_pause_overflows),
         TEST(lanes_do_not_hold_each_other_up),
