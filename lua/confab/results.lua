@@ -54,7 +54,10 @@ local function summary(row, accept, counts)
   for _, failure in ipairs(core.store.failures(row.id)) do
     lines[#lines + 1] = ("  %d × %s, such as %s"):format(failure.count, failure.kind, failure.message)
   end
-  if a.orphans > 0 then lines[#lines + 1] = ("  %d items of earlier inputs are set aside"):format(a.orphans) end
+  if a.orphans > 0 then
+    lines[#lines + 1] = ("  %d %s set aside"):format(a.orphans,
+      a.orphans == 1 and "item of earlier inputs is" or "items of earlier inputs are")
+  end
   return table.concat(lines, "\n")
 end
 

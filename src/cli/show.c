@@ -112,8 +112,9 @@ static void print_run(const struct cf_run_row *row, const struct cf_loose *loose
     cf_show_str("begun", row->created_at);
     cf_show_str("ended", row->finished_at);
     if (row->owner_host != NULL)
-        cf_printf("  %-12s process %lld on %s\n", "worked on by", (long long)row->owner_pid,
-                  row->owner_host);
+        cf_printf("  %-12s process %lld on %s\n",
+                  strcmp(row->state, "died") == 0 ? "died with" : "worked on by",
+                  (long long)row->owner_pid, row->owner_host);
 }
 
 /* Failures by kind; as JSON into the open object, else printed. */

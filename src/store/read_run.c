@@ -1,7 +1,9 @@
 /* Reads of runs, of what is asked of them, and of templates. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "store/owner.h"
 #include "store/reader_impl.h"
 
 #define RUN_COLUMNS                                                                                \
@@ -45,6 +47,14 @@ static void fill_account(struct cf_run_account *account, const struct cf_query *
     };
 }
 
+/* A process that was killed could not say so: what stands there then is what it did last. */
+static bool has_died(const struct cf_run_row *row, const struct cf_query *query)
+{
+    bool is_in_work = row->owner_host != NULL &&
+                      (strcmp(row->state, "running") == 0 || strcmp(row->state, "paused") == 0);
+    return is_in_work && !cf_owner_is_held(query->db->path, row->run);
+}
+
 static void fill_run(struct cf_run_row *row, const struct cf_query *query, struct cf_kept *kept)
 {
     row->run = cf_column_int(query, 0);
@@ -71,6 +81,8 @@ static void fill_run(struct cf_run_row *row, const struct cf_query *query, struc
     row->owner_host = cf_keep_str(query, 21, kept);
     row->owner_started_at = cf_keep_str(query, 22, kept);
     row->owner_pid = cf_column_int(query, 23);
+    if (has_died(row, query))
+        row->state = "died";
     fill_account(&row->account, query);
 }
 

@@ -1,5 +1,6 @@
 """A run in work, paused, tuned and stopped from another terminal."""
 import json
+import signal
 
 import pytest
 
@@ -155,3 +156,12 @@ def test_two_wishes_are_obeyed_in_their_order(running, run_confab, query):
     assert [(row["command"], row["handled"]) for row in rows] == [("pause", 1), ("tune", 1), ("continue", 1)]
     assert json.loads(rows[1]["arguments"])["concurrency"] == 4
     assert sent(server) == 20
+
+
+def test_a_run_whose_process_was_killed_is_shown_as_dead(running, run_confab):
+    process, _ = running("faults=silent")
+    assert [run["state"] for run in run_confab("runs", "--json").json()] == ["running"]
+    process.signal(signal.SIGKILL)
+    process.wait()
+    assert [run["state"] for run in run_confab("runs", "--json").json()] == ["died"]
+    assert "died with    process" in run_confab("show", "chats").out

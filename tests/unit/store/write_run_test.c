@@ -2,6 +2,7 @@
 #include "store/write_run.h"
 
 #include "fixture.h"
+#include "store/owner.h"
 
 static struct cf_write_run_begin begin_of(const char *name, bool simulated, bool fresh,
                                           const char *hash)
@@ -120,7 +121,12 @@ static void owning_stores_script_and_owner(void **state)
 
     struct cf_reader *reader = fixture_reader(f);
     const struct cf_run_row *row;
+    struct cf_owner *owner;
     assert_int_equal(cf_reader_run(reader, begin.run, &row, &f->err), 1);
+    assert_string_equal(row->state, "died"); /* nobody holds its lock */
+    assert_true(cf_owner_open(f->path, begin.run, &owner, &f->err));
+    assert_int_equal(cf_reader_run(reader, begin.run, &row, &f->err), 1);
+    cf_owner_free(owner);
     assert_string_equal(row->state, "running");
     assert_string_equal(row->script_hash, "bb");
     assert_string_equal(row->script_text, "print(1)");
@@ -141,7 +147,7 @@ static void an_update_changes_only_what_it_names(void **state)
     fixture_own(f);
     struct cf_write_run_update update = { .write.apply = cf_write_run_update,
                                           .run = f->run.run,
-                                          .state = "paused",
+                                          .state = "budget",
                                           .state_reason = "low disk",
                                           .planned = 200,
                                           .budget_pico = 5 * CF_PICO_PER_USD };
@@ -154,7 +160,7 @@ static void an_update_changes_only_what_it_names(void **state)
     struct cf_reader *reader = fixture_reader(f);
     const struct cf_run_row *row;
     assert_int_equal(cf_reader_run(reader, f->run.run, &row, &f->err), 1);
-    assert_string_equal(row->state, "paused");
+    assert_string_equal(row->state, "budget");
     assert_string_equal(row->state_reason, "low disk");
     assert_string_equal(row->options, "{\"a\":1}");
     assert_int_equal(row->account.planned, 200);
