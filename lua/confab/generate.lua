@@ -18,7 +18,7 @@ local CONTINUE_PROMPT = "Your reply was cut off. Go on exactly where it stopped,
   "without any remark."
 
 local function add_usage(sum, more)
-  for kind, tokens in pairs(more) do sum[kind] = (sum[kind] or 0) + tokens end
+  for kind, tokens in next, more do sum[kind] = (sum[kind] or 0) + tokens end
 end
 
 --- Asks for the rest of a reply that was cut off and puts the pieces together; adds to usage what they used.
@@ -139,7 +139,7 @@ end
 ---@return confab.Conversation
 function generate.with_template(ctx, tmpl, params, overrides)
   local call = tmpl:resolve(params)
-  for name, value in pairs(overrides) do call[name] = value end
+  for name, value in next, overrides do call[name] = value end
   local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
   local tries = overrides.tries or tmpl.tries or ctx.tries or 1
   call.template, call.template_name, call.tries = generate.template_row(tmpl), tmpl.name, tries
@@ -290,7 +290,7 @@ function generate.generate(opts)
   if not template.is(opts.template) then errors.misuse("confab.generate: template must come from confab.template") end
   local ctx = context.get()
   local overrides = {}
-  for name, value in pairs(opts) do
+  for name, value in next, opts do
     if name ~= "template" and name ~= "params" then overrides[name] = value end
   end
   if ctx.params == nil then

@@ -59,6 +59,18 @@ local function sorted_names(t)
   return names
 end
 
+local orders = setmetatable({}, { __mode = "k" })
+
+--- The names of specs in their order, sorted once: a step checks options for each of its calls.
+local function order_of(specs)
+  local names = orders[specs]
+  if not names then
+    names = sorted_names(specs)
+    orders[specs] = names
+  end
+  return names
+end
+
 function options.is_callable(value)
   if type(value) == "function" then return true end
   local mt = getmetatable(value)
@@ -102,12 +114,20 @@ local function describe_types(types)
   return table.concat(words, ", ", 1, #words - 1) .. " or " .. words[#words]
 end
 
+local function fits(value, wanted)
+  if type(wanted) == "string" then return has_type(value, wanted) end
+  for _, name in ipairs(wanted) do
+    if has_type(value, name) then return true end
+  end
+  return false
+end
+
 --- Why the value will not do for the spec, or nil.
 local function objection(value, spec)
-  local types = type(spec.type) == "table" and spec.type or { spec.type }
-  local fits = false
-  for _, name in ipairs(types) do fits = fits or has_type(value, name) end
-  if not fits then return ("must be %s, not %s"):format(describe_types(types), shown(value)) end
+  if not fits(value, spec.type) then
+    local types = type(spec.type) == "table" and spec.type or { spec.type }
+    return ("must be %s, not %s"):format(describe_types(types), shown(value))
+  end
 
   if type(value) == "number" then
     local low, high = spec.min, spec.max
@@ -157,7 +177,7 @@ function options.check(opts, specs, what)
   end
   if #unknown > 0 then
     table.sort(unknown)    -- the same one is named in every process
-    local names = sorted_names(specs)
+    local names = order_of(specs)
     local near = options.nearest(unknown[1], names)
     local hint = near and ("did you mean %q?"):format(near)
     hint = hint or "it takes " .. table.concat(names, ", ")
@@ -165,7 +185,7 @@ function options.check(opts, specs, what)
       { option = unknown[1], nearest = near })
   end
 
-  for _, name in ipairs(sorted_names(specs)) do
+  for _, name in ipairs(order_of(specs)) do
     local spec = specs[name]
     if checked[name] == nil then checked[name] = spec.default end
     local value = checked[name]

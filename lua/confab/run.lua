@@ -355,7 +355,7 @@ local function work_through(state)
   set_concurrency(state, state.at_once.items)
   local function look()
     local items = state.at_once:look(scheduler.now(), core.engine.status(), state.free)
-    local has_more = not state.planned or state.first <= state.last or #state.slots > 0
+    local has_more = not state.planned or state.first <= state.last or waiters.are_there(state.slots)
     if items ~= state.concurrency and has_more then set_concurrency(state, items) end
   end
   control.set_tuner(state.core, function(wanted)

@@ -260,10 +260,13 @@ end
 
 local own_service = "^https://api%.anthropic%.com"
 
+local usable = {}    -- models that were checked; nothing of them changes once the engine is open
+
 --- Checks that a model can be asked: known, and not retired by the provider whose service this is.
 ---@param name string
 ---@return table model  name, limit_class, max_output, is_retired, successor.
 function settings.check_model(name)
+  if usable[name] then return usable[name] end
   settings.open()
   local model = core.call.model(name)
   if not model then
@@ -277,6 +280,7 @@ function settings.check_model(name)
     error(errors.new("config_error", ("model %q was retired by the provider; use %q"):format(name, model.successor or
       settings.default_model)), 0)
   end
+  usable[name] = model
   return model
 end
 

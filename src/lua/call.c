@@ -481,10 +481,8 @@ static int call_ask(lua_State *L)
                                           CF_ANTHROPIC_UNSTREAMED_MAX;
 
     struct cf_error err;
-    struct cf_dropped dropped = { 0 };
     uint8_t hash[CF_SHA256_SIZE];
-    if (!cf_anthropic_build(&request->chat, &model->features, &request->body, &dropped, &err) ||
-        !cf_chat_request_hash(&request->chat, hash, &err))
+    if (!cf_chat_request_hash(&request->chat, hash, &err))
         return cf_lua_raise(L, &err);
 
     const char *branch = cf_lua_read_string(L, 2, "branch");
@@ -502,6 +500,9 @@ static int call_ask(lua_State *L)
     if (cf_scheduler_stop_level(L) > CF_STOP_LEVEL_NONE)
         return cf_lua_wait_for_ever(L);
 
+    struct cf_dropped dropped = { 0 };
+    if (!cf_anthropic_build(&request->chat, &model->features, &request->body, &dropped, &err))
+        return cf_lua_raise(L, &err);
     int64_t output_bound, bound_pico = bound_of(request, model, &output_bound);
     struct new_call why = { .why = CF_NEW_UNFINISHED };
     bool holds = false;
