@@ -79,7 +79,8 @@ describe("on_text", function()
       say(not reply.replayed, confab.ask { prompt = "x" }.text == reply.text and 1)
     ]], "faults=trickle,trickle=100ms"))
     assert.same({ "false boom" }, script.run [[
-      local ok, err = pcall(confab.ask, { prompt = "Write a chat of 20 turns", on_text = function() error("boom", 0) end })
+      local function on_text() error("boom", 0) end
+      local ok, err = pcall(confab.ask, { prompt = "Write a chat of 20 turns", on_text = on_text })
       say(ok, err)
     ]])
   end)
@@ -92,6 +93,16 @@ describe("on_text", function()
           texts[begun] = (texts[begun] or "") .. text
         end }
         assert(texts[#texts] == reply.text)
+        local function seen(topic)
+          local text, last = "", 1
+          local got = confab.ask { prompt = topic, on_text = function(piece, begun)
+            text, last = begun == last and text .. piece or piece, begun
+          end }
+          return text == got.text
+        end
+        assert(coroutine.wrap(seen)(item.topic))
+        local a, b = confab.parallel { function() return seen "a" end, function() return seen "b" end }
+        assert(a and b)
         return nil
       end }
       say(run.state, #run:failures())
