@@ -236,7 +236,8 @@ function generate.fill_columns(opts, params)
 end
 
 local generate_specs = {
-  template = { type = "table", required = true }, params = { type = "table", default = {} },
+  template = { type = "table", required = true },
+  params = { type = "table", default = {}, check = template.refuses },
   model = { type = "string" }, temperature = { type = "number", min = 0, max = 1 },
   max_tokens = { type = "integer", min = 1 }, tries = { type = "integer", min = 1 },
   on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },

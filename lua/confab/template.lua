@@ -177,6 +177,19 @@ local function compile_columns(fields)
   return parts
 end
 
+--- What speaks against storing parameters, before a call is paid for; nil if nothing does.
+---@param params table
+---@return string?
+function template.refuses(params)
+  local found
+  for name, value in next, params do
+    local is_first = type(name) == "string" and (not found or name < found)
+    if type(value) == "function" and is_first then found = name end
+  end
+  return found and ("must be data, for they are stored, and %q is a function; " ..
+    "give functions to the template, as lambdas"):format(found)
+end
+
 ---@class confab.Template: confab.TemplateOptions
 local methods = {}
 

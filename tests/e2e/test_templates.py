@@ -64,3 +64,14 @@ def test_a_missing_variable_of_a_template_file_has_the_place_in_the_file(run_con
     """), "--simulate")
     assert ('template chat.md, line 5, column 7: no value for "topc"; did you mean "topic"?'
             in result.err), result
+
+
+def test_functions_among_the_parameters_are_refused_before_the_call(mock, run_confab, script):
+    server = mock()
+    result = run_confab("run", script("""
+        local chat = confab.template { name = "chat", prompt = "{{f}} a chat." }
+        confab.generate { template = chat, params = { f = function() return "Write" end } }
+    """), server=server)
+    assert ('confab.generate: params must be data, for they are stored, and "f" is a function; '
+            "give functions to the template, as lambdas") in result.err, result
+    assert server.arrivals() == []
