@@ -122,7 +122,7 @@ static bool wait_for_room(struct cf_store *store, const struct cf_error *why)
         return false;
 
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += ROOM_RETRY_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
@@ -284,7 +284,11 @@ bool cf_store_open(const char *path, const struct cf_store_options *options,
     atomic_init(&store->stopping, false);
     atomic_init(&store->commits, 0);
     pthread_mutex_init(&store->hurry_lock, NULL);
-    pthread_cond_init(&store->hurried, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->hurried, &attributes);
+    pthread_condattr_destroy(&attributes);
 
     if (!cf_db_open(&store->tx.db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, busy_ms, err))
         goto fail;
