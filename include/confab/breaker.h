@@ -41,7 +41,7 @@ struct cf_breaker {
     int      call_count;
     uint64_t streak;                           /* number of the streak; grows with each success */
     int64_t  success_ms;                       /* of the last success, or of the beginning */
-    int64_t  failing_ms;                       /* of the streak's first failure */
+    int64_t  failing_ms, failed_ms;            /* of the streak's first and last failure */
     int64_t  next_probe_ms;
     int      probes;                           /* that failed since it opened */
     bool     is_probing;                       /* one is out */
@@ -70,6 +70,10 @@ void cf_breaker_probe_lost(struct cf_breaker *breaker);
 /* How long the service has been away: since the streak began; 0 while the breaker is closed. */
 int64_t cf_breaker_outage_ms(const struct cf_breaker *breaker, int64_t now_ms);
 
-/* Whether it has been away for longer than max_outage_ms. */
-bool cf_breaker_has_given_up(const struct cf_breaker *breaker, int64_t now_ms);
+/* Whether it was found to be away for longer than max_outage_ms: a failure after that time says so, not
+ * the clock, which may have jumped. */
+bool cf_breaker_has_given_up(const struct cf_breaker *breaker);
+
+/* The next probe is due at once. */
+void cf_breaker_ask_now(struct cf_breaker *breaker, int64_t now_ms);
 #endif

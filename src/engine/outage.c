@@ -87,11 +87,17 @@ static void give_up(struct cf_sender_lane *lane, const char *what, int64_t since
 static bool check_given_up(struct cf_sender_lane *lane)
 {
     struct cf_sender *sender = lane->sender;
-    if (sender->has_stopped || !cf_breaker_has_given_up(&lane->breaker, cf_loop_now(sender->loop)))
+    if (sender->has_stopped || !cf_breaker_has_given_up(&lane->breaker))
         return false;
     give_up(lane, sender->has_answered ? "has been away" : "could not be reached",
             lane->breaker.failing_ms);
     return true;
+}
+
+/* When the longest outage allowed is over; whether it is one still, is asked then once more. */
+static int64_t deadline_ms(const struct cf_sender_lane *lane)
+{
+    return lane->breaker.failing_ms + lane->breaker.policy->max_outage_ms;
 }
 
 static void on_lane_due(void *self)
@@ -100,6 +106,8 @@ static void on_lane_due(void *self)
     struct cf_sender *sender = lane->sender;
     if (check_given_up(lane))
         return;
+    if (cf_loop_now(sender->loop) > deadline_ms(lane))
+        cf_breaker_ask_now(&lane->breaker, cf_loop_now(sender->loop));
     if (lane->parked != NULL) {
         struct cf_call *call = lane->parked;
         cf_attempt_unpark(sender, call);
@@ -116,9 +124,14 @@ void cf_outage_watch(struct cf_sender_lane *lane)
         cf_loop_clear_timer(sender->loop, &lane->timer);
         return;
     }
-    int64_t due_ms = breaker->failing_ms + breaker->policy->max_outage_ms + 1;
+    int64_t due_ms = deadline_ms(lane) + 1;
     bool probes = breaker->state == CF_BREAKER_OPEN && !breaker->is_probing && lane->parked != NULL;
-    if (probes && breaker->next_probe_ms < due_ms)
+    bool is_over = cf_loop_now(sender->loop) > deadline_ms(lane);
+    if (is_over && !probes) {
+        cf_loop_clear_timer(sender->loop, &lane->timer);
+        return;
+    }
+    if (probes && (is_over || breaker->next_probe_ms < due_ms))
         due_ms = breaker->next_probe_ms;
     lane->timer.on_fire = on_lane_due;
     lane->timer.self = lane;

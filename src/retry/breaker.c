@@ -40,6 +40,7 @@ bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_m
 {
     if (breaker->failures++ == 0)
         breaker->failing_ms = now_ms;
+    breaker->failed_ms = now_ms;
     note_call(breaker, call);
 
     if (breaker->state == CF_BREAKER_OPEN) {
@@ -103,7 +104,14 @@ int64_t cf_breaker_outage_ms(const struct cf_breaker *breaker, int64_t now_ms)
     return breaker->state == CF_BREAKER_CLOSED ? 0 : now_ms - breaker->failing_ms;
 }
 
-bool cf_breaker_has_given_up(const struct cf_breaker *breaker, int64_t now_ms)
+bool cf_breaker_has_given_up(const struct cf_breaker *breaker)
 {
-    return cf_breaker_outage_ms(breaker, now_ms) > breaker->policy->max_outage_ms;
+    return breaker->state != CF_BREAKER_CLOSED &&
+           breaker->failed_ms - breaker->failing_ms > breaker->policy->max_outage_ms;
+}
+
+void cf_breaker_ask_now(struct cf_breaker *breaker, int64_t now_ms)
+{
+    if (breaker->next_probe_ms > now_ms)
+        breaker->next_probe_ms = now_ms;
 }

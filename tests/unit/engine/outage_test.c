@@ -189,6 +189,22 @@ static void after_the_longest_outage_the_run_stops(void **state)
     fixture_close(f);
 }
 
+static void a_jump_of_the_clock_in_an_outage_is_not_taken_for_its_length(void **state)
+{
+    (void)state;
+    struct fixture *f = &fixture;
+    fixture_open_by(f, "faults=500@60s-600s", NULL, &fixture_clock);
+    fixture_start(f);
+    fixture_pass(f, 61000);
+    submit_many(f, 6);
+    until_away(f);
+    fixture_until(f, in_flight, 0);
+    fixture_pass(f, INT64_C(24) * 3600 * 1000);
+    check_all_replied(f, 6);
+    fixture_check_rows(f);
+    fixture_close(f);
+}
+
 static void nothing_but_429s_is_an_outage_too(void **state)
 {
     (void)state;
@@ -268,6 +284,7 @@ int main(void)
         cmocka_unit_test(one_call_at_a_time_goes_while_it_is_away),
         cmocka_unit_test(failures_of_the_streak_are_given_back),
         cmocka_unit_test(after_the_longest_outage_the_run_stops),
+        cmocka_unit_test(a_jump_of_the_clock_in_an_outage_is_not_taken_for_its_length),
         cmocka_unit_test(nothing_but_429s_is_an_outage_too),
         cmocka_unit_test(a_single_call_waits_for_a_host_that_is_not_there),
         cmocka_unit_test(a_lone_call_that_the_service_fails_is_no_outage),

@@ -61,6 +61,7 @@ struct fixture {
 };
 
 static atomic_llong fixture_now_ms;
+static atomic_llong fixture_wall_ms;         /* by which the wall clock was set forward */
 
 static int64_t fixture_now(void *self)
 {
@@ -71,7 +72,7 @@ static int64_t fixture_now(void *self)
 static int64_t fixture_unix(void *self)
 {
     (void)self;
-    return INT64_C(1790000000123);
+    return INT64_C(1790000000123) + atomic_load(&fixture_wall_ms);
 }
 
 static const struct cf_clock fixture_clock = { fixture_now, fixture_unix, NULL };
@@ -94,6 +95,7 @@ static inline void fixture_open_by(struct fixture *f, const char *spec, const ch
 {
     memset(f, 0, sizeof *f);
     atomic_store(&fixture_now_ms, 1000000);
+    atomic_store(&fixture_wall_ms, 0);
     cf_log_set_level(CF_LOG_ERROR);
     snprintf(f->folder, sizeof f->folder, "/tmp/confab-sender-XXXXXX");
     assert_non_null(mkdtemp(f->folder));

@@ -126,6 +126,28 @@ static void a_call_fails_after_its_attempts(void **state)
     fixture_close(f);
 }
 
+/* 429s with a wait of seconds, failures with a back-off: neither goes by the wall clock. */
+static void a_wall_clock_that_is_set_neither_stalls_nor_hurries_a_call(void **state)
+{
+    (void)state;
+    static const int64_t hours[] = { -1, 24, -48, 1 };
+    enum { CALLS = sizeof hours / sizeof hours[0] };
+    struct fixture *f = start("faults=500@1;429@3;500@5");
+    for (int i = 0; i < CALLS; i++) {
+        int64_t began_ms = atomic_load(&fixture_now_ms);
+        fixture_submit(f);
+        atomic_fetch_add(&fixture_wall_ms, hours[i] * 3600 * 1000);
+        struct cf_call *call = fixture_next_in_time(f);
+        if (!call->has_reply)
+            fail_msg("%s", call->error.message);
+        assert_true(atomic_load(&fixture_now_ms) - began_ms < 60000);
+        cf_call_free(call);
+    }
+    fixture_check_rows(f);
+    assert_int_equal(fixture_counters(f)->requests, CALLS + 3);
+    fixture_close(f);
+}
+
 static void a_bad_request_is_not_tried_again(void **state)
 {
     (void)state;
@@ -752,6 +774,7 @@ int main(void)
         cmocka_unit_test(a_reply_whose_cost_is_unknown_puts_its_bound_at_risk),
         cmocka_unit_test(a_500_is_tried_again),
         cmocka_unit_test(a_call_fails_after_its_attempts),
+        cmocka_unit_test(a_wall_clock_that_is_set_neither_stalls_nor_hurries_a_call),
         cmocka_unit_test(a_bad_request_is_not_tried_again),
         cmocka_unit_test(a_reset_puts_the_bound_at_risk),
         cmocka_unit_test(a_body_cut_short_puts_the_bound_at_risk),

@@ -640,6 +640,38 @@ static void a_pause_holds_without_a_queue_too(void **state)
     assert_int_equal(next(fixture, 3000), 0);
 }
 
+/* As after a virtual machine was moved: a day has gone by in which nothing was sent. */
+static void a_clock_that_jumps_lets_no_storm_go(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cf_limit_config config;
+    cf_limit_config_default(&config);
+    config.max_requests = 60;
+    config.is_default = false;
+    assert_true(cf_limiter_set_config(fixture->limiter, NULL, &config, 0, NULL));
+    assert_int_equal(ask(fixture, 0, 0), 1);
+    for (int i = 1; i < 30; i++)
+        assert_int_equal(ask(fixture, i, 0), 0);
+    int64_t now_ms = INT64_C(24) * 3600 * 1000;
+    int at_once = 0, i;
+    while ((i = next(fixture, now_ms)) >= 0) {
+        at_once++;
+        cf_limiter_sent(fixture->limiter, &fixture->waiters[i], now_ms);
+    }
+    assert_in_range(at_once, 1, 2);
+    assert_in_range(cf_limiter_wake_ms(fixture->limiter), now_ms + 1, now_ms + 1100);
+
+    /* And back again: it stands, and the line goes on from where it was. */
+    assert_int_equal(next(fixture, 1000), -1);
+    assert_int_equal(next(fixture, now_ms + 1100), at_once + 1);
+    for (i = 0; i < 30; i++) {
+        if (fixture->waiters[i].state == CF_WAITER_QUEUED)
+            cf_limiter_cancel(fixture->limiter, &fixture->waiters[i], now_ms);
+        else
+            cf_limiter_release(fixture->limiter, &fixture->waiters[i], CF_RELEASE_DONE, now_ms);
+    }
+}
+
 static void who_waits_may_ask_for_less(void **state)
 {
     struct fixture *fixture = *state;
@@ -891,6 +923,7 @@ int main(void)
         TEST(a_call_that_never_left_gives_its_turn_back),
         TEST(a_refusal_pauses_the_lane_and_goes_first),
         TEST(a_pause_holds_without_a_queue_too),
+        TEST(a_clock_that_jumps_lets_no_storm_go),
         TEST(who_waits_may_ask_for_less),
         TEST(a_refused_call_can_be_cancelled),
         TEST(no_pause_overflows),
