@@ -7,27 +7,27 @@
 #include "base/mem.h"
 #include "confab/buf.h"
 
-#define OPTIONAL_MAX 24     /* properties that may be left out; the API takes no more */
-#define UNIONS_MAX   16     /* properties of several types, likewise */
-#define PATTERN_MAX  256    /* bytes; longer ones are not what the API calls simple */
-#define HOPS_MAX     64     /* references that lead to references */
+#define OPTIONAL_MAX 24  /* properties that may be left out; the API takes no more */
+#define UNIONS_MAX   16  /* properties of several types, likewise */
+#define PATTERN_MAX  256 /* bytes; longer ones are not what the API calls simple */
+#define HOPS_MAX     64  /* references that lead to references */
 
 /* --- the values of a text, in place --- */
 
 /* A value: where it stands in the text, and the index behind its last member. Members follow it. */
 struct node {
     enum cf_json_type type;
-    size_t key_at, key_len;     /* as written, between the quotes; 0, 0 without one */
+    size_t key_at, key_len; /* as written, between the quotes; 0, 0 without one */
     size_t at, len;
     size_t end;
-    enum { NOT_SEEN, ON_THE_WAY, SAYABLE, UNSAYABLE } state;    /* of a definition */
+    enum { NOT_SEEN, ON_THE_WAY, SAYABLE, UNSAYABLE } state; /* of a definition */
 };
 
 struct document {
     const char *text;
     struct node *nodes;
     size_t count, cap;
-    unsigned hops;              /* references that are followed now */
+    unsigned hops; /* references that are followed now */
 };
 
 static struct node *add_node(struct document *doc)
@@ -92,7 +92,8 @@ static bool read_document(struct cf_text json, struct document *doc)
 
 static bool has_key(const struct document *doc, const struct node *node, const char *key)
 {
-    return node->key_len == strlen(key) && memcmp(doc->text + node->key_at, key, node->key_len) == 0;
+    return node->key_len == strlen(key) &&
+           memcmp(doc->text + node->key_at, key, node->key_len) == 0;
 }
 
 /* Whether it is the string, without escapes. */
@@ -102,7 +103,7 @@ static bool is_text(const struct document *doc, const struct node *node, const c
            memcmp(doc->text + node->at + 1, text, node->len - 2) == 0;
 }
 
-/* Goes through the members of the object or array at index: `for (i = index + 1; i < end; i = next)`. */
+/* Goes through the members of the object or array at index; i is each one's. */
 #define EACH(doc, i, index) \
     for (size_t i = (index) + 1; i < (doc)->nodes[index].end; i = (doc)->nodes[i].end)
 
@@ -111,7 +112,8 @@ static size_t find(const struct document *doc, size_t index, const char *key)
 {
     if (doc->nodes[index].type != CF_JSON_OBJECT)
         return 0;
-    EACH(doc, i, index) {
+    EACH(doc, i, index)
+    {
         if (has_key(doc, &doc->nodes[i], key))
             return i;
     }
@@ -120,14 +122,17 @@ static size_t find(const struct document *doc, size_t index, const char *key)
 
 /* --- whether it can be said --- */
 
-struct limits { unsigned optional, unions; };
+struct limits {
+    unsigned optional, unions;
+};
 
 /* Whether a list of strings (0: none) has the name of the member. */
 static bool lists_key(const struct document *doc, size_t list, const struct node *named)
 {
     if (list == 0)
         return false;
-    EACH(doc, i, list) {
+    EACH(doc, i, list)
+    {
         const struct node *each = &doc->nodes[i];
         if (each->type == CF_JSON_STRING && each->len == named->key_len + 2 &&
             memcmp(doc->text + each->at + 1, doc->text + named->key_at, named->key_len) == 0)
@@ -144,7 +149,8 @@ static bool has_type(const struct document *doc, size_t index, const char *name)
         return false;
     if (doc->nodes[type].type != CF_JSON_ARRAY)
         return is_text(doc, &doc->nodes[type], name);
-    EACH(doc, i, type) {
+    EACH(doc, i, type)
+    {
         if (is_text(doc, &doc->nodes[i], name))
             return true;
     }
@@ -160,7 +166,10 @@ static bool is_object(const struct document *doc, size_t index)
 
 static bool are_scalars(const struct document *doc, size_t index)
 {
-    EACH(doc, i, index) {
+    if (doc->nodes[index].type != CF_JSON_ARRAY)
+        return false;
+    EACH(doc, i, index)
+    {
         if (doc->nodes[i].type == CF_JSON_ARRAY || doc->nodes[i].type == CF_JSON_OBJECT)
             return false;
     }
@@ -172,14 +181,14 @@ static bool is_scalar(const struct document *doc, size_t index)
     return doc->nodes[index].type != CF_JSON_ARRAY && doc->nodes[index].type != CF_JSON_OBJECT;
 }
 
-/* Where alternatives stand; 0 if there are none, or none that say by themselves what may stand there. */
+/* Where alternatives stand; 0: there are none, or one of them says nothing by itself. */
 static size_t find_choices(const struct document *doc, size_t index);
 
 static bool says_what(const struct document *doc, size_t index)
 {
     size_t is_const = find(doc, index, "const"), is_enum = find(doc, index, "enum");
-    return find(doc, index, "type") != 0 || find(doc, index, "$ref") != 0 || is_object(doc, index) ||
-           (is_const != 0 && is_scalar(doc, is_const)) ||
+    return find(doc, index, "type") != 0 || find(doc, index, "$ref") != 0 ||
+           is_object(doc, index) || (is_const != 0 && is_scalar(doc, is_const)) ||
            (is_enum != 0 && are_scalars(doc, is_enum)) || find_choices(doc, index) != 0 ||
            find(doc, index, "allOf") != 0;
 }
@@ -192,14 +201,15 @@ static size_t find_choices(const struct document *doc, size_t index)
     if (choices == 0 || doc->nodes[choices].type != CF_JSON_ARRAY ||
         find(doc, index, "properties") != 0)
         return 0;
-    EACH(doc, i, choices) {
+    EACH(doc, i, choices)
+    {
         if (!says_what(doc, i))
             return 0;
     }
     return choices;
 }
 
-/* The definition that "#/$defs/name" or "#/definitions/name" points to; 0 if it is something else. */
+/* The definition that "#/$defs/name" or "#/definitions/name" points to; 0: it is no such. */
 static size_t resolve(const struct document *doc, size_t ref)
 {
     static const char *const places[] = { "$defs", "definitions" };
@@ -212,7 +222,8 @@ static size_t resolve(const struct document *doc, size_t ref)
         if (defs == 0 || len <= skip || memcmp(at, "#/", 2) != 0 ||
             memcmp(at + 2, places[p], skip - 3) != 0 || at[skip - 1] != '/')
             continue;
-        EACH(doc, i, defs) {
+        EACH(doc, i, defs)
+        {
             const struct node *each = &doc->nodes[i];
             if (each->key_len == len - skip &&
                 memcmp(doc->text + each->key_at, at + skip, each->key_len) == 0)
@@ -224,7 +235,7 @@ static size_t resolve(const struct document *doc, size_t ref)
 
 static bool can_say(struct document *doc, size_t index, struct limits *limits);
 
-/* Each definition is looked at once, and counts once; one that leads back to itself cannot be said. */
+/* Each definition is looked at and counted once; one that leads back to itself cannot be said. */
 static bool can_say_definition(struct document *doc, size_t index, struct limits *limits)
 {
     if (doc->nodes[index].state == NOT_SEEN) {
@@ -255,7 +266,8 @@ static bool can_say_object(struct document *doc, size_t index, struct limits *li
         return false;
     if (properties == 0 || doc->nodes[properties].end == properties + 1)
         return more != 0 && doc->nodes[more].type == CF_JSON_FALSE;
-    EACH(doc, i, properties) {
+    EACH(doc, i, properties)
+    {
         size_t type = find(doc, i, "type");
         if (!lists_key(doc, required, &doc->nodes[i]))
             limits->optional++;
@@ -269,7 +281,8 @@ static bool can_say_object(struct document *doc, size_t index, struct limits *li
 
 static bool can_say_list(struct document *doc, size_t list, struct limits *limits)
 {
-    EACH(doc, i, list) {
+    EACH(doc, i, list)
+    {
         if (!can_say(doc, i, limits))
             return false;
     }
@@ -285,17 +298,17 @@ static bool can_say(struct document *doc, size_t index, struct limits *limits)
     if (ref != 0)
         return can_say_reference(doc, ref, limits);
     /* Two objects that are both closed leave nothing that fits both. */
-    if (all != 0 && (doc->nodes[all].end == all + 1 || doc->nodes[all + 1].end != doc->nodes[all].end ||
-                     find(doc, index, "properties") != 0 || find(doc, all + 1, "$ref") != 0 ||
-                     !can_say_list(doc, all, limits)))
+    if (all != 0 &&
+        (doc->nodes[all].end == all + 1 || doc->nodes[all + 1].end != doc->nodes[all].end ||
+         find(doc, index, "properties") != 0 || find(doc, all + 1, "$ref") != 0 ||
+         !can_say_list(doc, all, limits)))
         return false;
     choices = find_choices(doc, index);
     if (choices != 0 && !can_say_list(doc, choices, limits))
         return false;
     if (has_type(doc, index, "array")) {
         size_t items = find(doc, index, "items");
-        if (items == 0 || find(doc, index, "prefixItems") != 0 ||
-            !can_say(doc, items, limits))
+        if (items == 0 || find(doc, index, "prefixItems") != 0 || !can_say(doc, items, limits))
             return false;
     }
     return !is_object(doc, index) || can_say_object(doc, index, limits);
@@ -314,10 +327,10 @@ static bool is_simple_pattern(const struct document *doc, const struct node *nod
         if (*at == '(' && at[1] == '?')
             return false;
         if (*at == '{')
-            return false;       /* large repetitions are refused, too: which ones is not told */
+            return false; /* large repetitions are refused, too: which ones is not told */
         if (*at != '\\')
             continue;
-        at++;                   /* JSON's own backslash */
+        at++; /* JSON's own backslash */
         if (*at == 'u')
             return false;
         if (*at == '\\' && strchr("bBpPkcux0123456789", *++at) != NULL)
@@ -343,13 +356,27 @@ enum what { KEPT, MOVED, DROPPED, SCHEMA, SCHEMAS, NAMED, CLOSED, TOLD };
 /* What becomes of a keyword. */
 static enum what sort(const struct document *doc, size_t schema, size_t i)
 {
-    static const struct { const char *key; enum what what; } rows[] = {
-        { "type", KEPT },        { "title", KEPT },       { "default", KEPT },
-        { "required", KEPT },    { "description", TOLD }, { "properties", NAMED },
-        { "$defs", NAMED },      { "definitions", NAMED }, { "items", SCHEMA },
-        { "allOf", SCHEMAS },    { "additionalProperties", CLOSED },
-        { "$schema", DROPPED },  { "$id", DROPPED },      { "$comment", DROPPED },
-        { "deprecated", DROPPED }, { "readOnly", DROPPED }, { "writeOnly", DROPPED },
+    static const struct {
+        const char *key;
+        enum what what;
+    } rows[] = {
+        { "type", KEPT },
+        { "title", KEPT },
+        { "default", KEPT },
+        { "required", KEPT },
+        { "description", TOLD },
+        { "properties", NAMED },
+        { "$defs", NAMED },
+        { "definitions", NAMED },
+        { "items", SCHEMA },
+        { "allOf", SCHEMAS },
+        { "additionalProperties", CLOSED },
+        { "$schema", DROPPED },
+        { "$id", DROPPED },
+        { "$comment", DROPPED },
+        { "deprecated", DROPPED },
+        { "readOnly", DROPPED },
+        { "writeOnly", DROPPED },
     };
     const struct node *node = &doc->nodes[i];
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -359,7 +386,7 @@ static enum what sort(const struct document *doc, size_t schema, size_t i)
     if (has_key(doc, node, "anyOf") || has_key(doc, node, "oneOf"))
         return find_choices(doc, schema) == i ? SCHEMAS : MOVED;
     if (has_key(doc, node, "enum"))
-        return node->type == CF_JSON_ARRAY && are_scalars(doc, i) ? KEPT : MOVED;
+        return are_scalars(doc, i) ? KEPT : MOVED;
     if (has_key(doc, node, "const"))
         return is_scalar(doc, i) ? KEPT : MOVED;
     if (has_key(doc, node, "format"))
@@ -397,7 +424,8 @@ static void add_member(const struct document *doc, size_t i, enum what what, boo
         add_schema(doc, i, out);
     } else {
         cf_buf_addc(out, is_list ? '[' : '{');
-        EACH(doc, m, i) {
+        EACH(doc, m, i)
+        {
             if (!is_list)
                 add_key(out, &is_inner_first, doc->text + doc->nodes[m].key_at,
                         doc->nodes[m].key_len);
@@ -416,7 +444,8 @@ static void add_description(const struct document *doc, size_t index, size_t tol
     struct cf_buf moved;
     cf_buf_init(&moved, out->max);
     if (doc->nodes[index].type == CF_JSON_OBJECT) {
-        EACH(doc, i, index) {
+        EACH(doc, i, index)
+        {
             const struct node *node = &doc->nodes[i];
             if (sort(doc, index, i) != MOVED)
                 continue;
@@ -437,12 +466,12 @@ static void add_description(const struct document *doc, size_t index, size_t tol
     }
     if (moved.len > 0) {
         if (has_text) {
-            out->len--;                             /* the closing quote */
+            out->len--; /* the closing quote */
             cf_buf_adds(out, "\\n\\n");
         }
         size_t before = out->len;
         cf_json_add_string(out, cf_buf_str(&moved), moved.len);
-        if (has_text && cf_buf_ok(out)) {           /* without its opening quote */
+        if (has_text && cf_buf_ok(out)) { /* without its opening quote */
             memmove(out->data + before, out->data + before + 1, out->len - before - 1);
             out->len--;
         }
@@ -456,7 +485,8 @@ static void add_schema(const struct document *doc, size_t index, struct cf_buf *
     size_t ref = find(doc, index, "$ref"), told = 0;
 
     cf_buf_addc(out, '{');
-    EACH(doc, i, index) {
+    EACH(doc, i, index)
+    {
         enum what what = sort(doc, index, i);
         /* A reference stands alone, but for the definitions at the top. */
         if (ref != 0 && (what != NAMED || has_key(doc, &doc->nodes[i], "properties")))
@@ -491,7 +521,8 @@ static bool can_say_definitions(struct document *doc, struct limits *limits)
         size_t defs = find(doc, 0, places[p]);
         if (defs == 0)
             continue;
-        EACH(doc, i, defs) {
+        EACH(doc, i, defs)
+        {
             if (!can_say_definition(doc, i, limits))
                 return false;
         }

@@ -8,6 +8,7 @@
 #include "confab/conversation.h"
 #include "confab/error.h"
 #include "conversation/repair.h"
+#include "conversation/value.h"
 
 static void require(bool truth)
 {
@@ -71,6 +72,18 @@ static void check_repair(const char *text, size_t len)
     cf_repairer_done(&repairer);
 }
 
+static void check_value(const char *text, size_t len)
+{
+    struct cf_buf out;
+    struct cf_json_repairs changes = { 0 };
+    cf_buf_init(&out, 6 * len + 1024);
+    if (cf_reply_find_value(text, len, &out))
+        require(cf_json_check(cf_buf_str(&out), out.len, &changes, NULL));
+    else
+        require(out.len == 0);
+    cf_buf_done(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -79,5 +92,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_parse(text, size, false);
     check_parse(text, size, true);
     check_repair(text, size);
+    check_value(text, size);
     return 0;
 }
