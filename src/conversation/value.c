@@ -6,7 +6,7 @@
 #include "conversation/repair.h"
 #include "conversation/reply_text.h"
 
-#define ATTEMPTS_MAX 16    /* brackets that are tried; each may read the text to its end */
+#define ATTEMPTS_MAX 16 /* brackets that are tried; each may read the text to its end */
 
 /* Whether text begins with a whole value, which the repairer then holds. */
 static bool begins_value(struct cf_repairer *repairer, const char *text, size_t len)
@@ -49,7 +49,7 @@ bool cf_reply_find_value(const char *text, size_t len, struct cf_buf *out)
         return false;
     cf_reply_skip_blank(&text, &len);
 
-    cf_repairer_init(&repairer, 6 * len + 1024);    /* an escape is up to 6 bytes for one */
+    cf_repairer_init(&repairer, 6 * len + 1024); /* an escape is up to 6 bytes for one */
     bool found = find(&repairer, text, len);
     if (found)
         cf_buf_add(out, cf_buf_str(&repairer.out), repairer.out.len);

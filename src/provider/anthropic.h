@@ -19,8 +19,9 @@ struct cf_error;
 #define CF_ANTHROPIC_VERSION  "2023-06-01"
 #define CF_ANTHROPIC_FIELDS   4
 
-/* The most output tokens to be asked for without a stream. At 128,000 an hour, the speed that the provider's own
- * clients reckon with, more take over ten minutes, and connections that are quiet for so long get lost. */
+/* The most output tokens to be asked for without a stream. At 128,000 an hour, the speed that the
+ * provider's own clients reckon with, more take over ten minutes, and connections that are quiet
+ * for so long get lost. */
 #define CF_ANTHROPIC_UNSTREAMED_MAX 21333
 
 /* Parameters that were asked for and not sent, since the model refuses them. */
@@ -41,10 +42,10 @@ bool cf_anthropic_is_own_url(const char *base_url);
 /* The header fields of a request. key is borrowed by them. Returns how many. */
 size_t cf_anthropic_fields(const char *key, struct cf_http_field out[CF_ANTHROPIC_FIELDS]);
 
-/* Checks the call (cf_chat_request_check and the model's limits) and appends its JSON body. A schema
- * goes out as the form of the reply, else as the tool that is forced, else in the system prompt,
- * whatever the model takes first. The same call always gives the same bytes. CF_ERR_CONFIG names field and value; body is then as
- * before. body->max bounds the size (CF_REQUEST_BYTES_MAX is the provider's own). */
+/* Checks the call (cf_chat_request_check and the model's limits) and appends its JSON body. A
+ * schema goes out as the form of the reply, else as the tool that is forced, else in the system
+ * prompt, whatever the model takes first. The same call always gives the same bytes. CF_ERR_CONFIG
+ * names field and value; body is then as before. body->max bounds the size (CF_REQUEST_BYTES_MAX is the provider's own). */
 bool cf_anthropic_build(const struct cf_chat_request *request, const struct cf_features *features,
                         struct cf_buf *body, struct cf_dropped *dropped, struct cf_error *err);
 

@@ -51,9 +51,14 @@ size_t cf_anthropic_fields(const char *key, struct cf_http_field out[CF_ANTHROPI
 
 void cf_dropped_format(const struct cf_dropped *dropped, char out[CF_DROPPED_TEXT_MAX])
 {
-    const struct { bool is_dropped; const char *name; } each[] = {
-        { dropped->temperature, "temperature" }, { dropped->top_p, "top_p" },
-        { dropped->top_k, "top_k" }, { dropped->tool_choice, "tool_choice" },
+    const struct {
+        bool is_dropped;
+        const char *name;
+    } each[] = {
+        { dropped->temperature, "temperature" },
+        { dropped->top_p, "top_p" },
+        { dropped->top_k, "top_k" },
+        { dropped->tool_choice, "tool_choice" },
         { dropped->effort, "effort" },
     };
     size_t n = 0;
@@ -69,23 +74,24 @@ void cf_dropped_format(const struct cf_dropped *dropped, char out[CF_DROPPED_TEX
 
 /* How a reply is held to a schema. */
 enum form {
-    FORM_NONE,          /* there is no schema */
-    FORM_OUTPUT,        /* by the API, in the part of the schema that it takes */
-    FORM_TOOL,          /* as the input of a tool that the model must use */
-    FORM_PROMPT,        /* by words in the system prompt */
+    FORM_NONE,   /* there is no schema */
+    FORM_OUTPUT, /* by the API, in the part of the schema that it takes */
+    FORM_TOOL,   /* as the input of a tool that the model must use */
+    FORM_PROMPT, /* by words in the system prompt */
 };
 
-#define TOOL_BEFORE "[{\"name\":\"" CF_SCHEMA_TOOL "\",\"description\":\"Takes your answer.\",\"input_schema\":"
+#define TOOL_BEFORE \
+    "[{\"name\":\"" CF_SCHEMA_TOOL "\",\"description\":\"Takes your answer.\",\"input_schema\":"
 #define TOOL_CHOICE "{\"type\":\"tool\",\"name\":\"" CF_SCHEMA_TOOL "\"}"
 
 /* The decisions between what was asked for and what the model takes. */
 struct plan {
-    enum cf_thinking thinking;      /* CF_THINKING_LEAST: no field */
-    const char *effort;             /* NULL: not sent */
+    enum cf_thinking thinking; /* CF_THINKING_LEAST: no field */
+    const char *effort;        /* NULL: not sent */
     bool temperature, top_p, top_k, tool_choice;
     enum form form;
-    struct cf_buf schema;           /* of FORM_OUTPUT: what is sent */
-    struct cf_buf system;           /* of FORM_PROMPT: the system prompt with the schema */
+    struct cf_buf schema; /* of FORM_OUTPUT: what is sent */
+    struct cf_buf system; /* of FORM_PROMPT: the system prompt with the schema */
     int64_t max_tokens;
 };
 
@@ -115,8 +121,8 @@ static void plan_sampling(const struct cf_chat_request *request, const struct cf
         return;
     plan->temperature = request->has_temperature;
     plan->top_k = request->has_top_k;
-    plan->top_p = request->has_top_p &&
-                  (features->sampling == CF_SAMPLING_BOTH || !request->has_temperature);
+    plan->top_p =
+        request->has_top_p && (features->sampling == CF_SAMPLING_BOTH || !request->has_temperature);
 }
 
 static void plan_schema(const struct cf_chat_request *request, const struct cf_features *features,

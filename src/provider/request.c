@@ -14,7 +14,7 @@
 #define THINKING_BUDGET_MIN 1024
 #define USER_ID_MAX         512     /* characters */
 #define BOUND_A_MESSAGE     16      /* tokens around each message, generously */
-#define BOUND_AN_OBJECT     64      /* bytes that are added to each object of a schema, generously */
+#define BOUND_AN_OBJECT     64      /* bytes added to each object of a schema, generously */
 #define BOUND_TOOLS         1000    /* tokens that the provider adds for tools or a schema */
 
 /* --- checking --- */

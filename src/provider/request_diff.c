@@ -107,7 +107,8 @@ static void compare(const cJSON *before, const cJSON *after, char out[CF_REQUEST
             add_name(out, parameters[i].name);
     if (!same_value(field(before, "stop_sequences"), field(after, "stop_sequences")))
         add_name(out, "stop");
-    if (!same_parameter(own_tools(before, "tool_choice"), own_tools(after, "tool_choice"), same_model))
+    if (!same_parameter(own_tools(before, "tool_choice"), own_tools(after, "tool_choice"),
+                        same_model))
         add_name(out, "tool_choice");
     if (!same_value(own_tools(before, "tools"), own_tools(after, "tools")))
         add_name(out, "tools");

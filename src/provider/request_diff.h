@@ -15,7 +15,7 @@
  * "request". */
 void cf_request_diff(struct cf_text before, struct cf_text after, char out[CF_REQUEST_DIFF_MAX]);
 
-/* Whether `after` sends a reply to `before` back: its last two messages are the reply's text and what is
- * said of it, and it begins with the same message. False for what is no JSON. */
+/* Whether `after` sends a reply to `before` back: its last two messages are the reply's text and
+ * what is said of it, and it begins with the same message. False for what is no JSON. */
 bool cf_request_sends_back(struct cf_text before, struct cf_text reply, struct cf_text after);
 #endif
