@@ -14,30 +14,18 @@
 
 #define HELP_MAX 65536
 
-static int status_of(enum cf_error_kind kind)
-{
-    switch (kind) {
-    case CF_ERR_CONFIG: return CF_EXIT_USAGE;
-    case CF_ERR_BUDGET: return CF_EXIT_BUDGET;
-    case CF_ERR_STORAGE:
-    case CF_ERR_API:
-    case CF_ERR_RATE_LIMIT: return CF_EXIT_RESUMABLE;
-    case CF_ERR_CANCELLED: return CF_EXIT_INTERRUPTED;
-    case CF_ERR_SCRIPT: return CF_EXIT_SCRIPT;
-    default: return CF_EXIT_FAILED_ITEMS;
-    }
-}
-
-/* One line; names that came from outside must not steer the terminal, and no key is shown. */
+/* Names that came from outside must not steer the terminal, and no key is shown. The message of a script
+ * may have lines. */
 static int fail(struct cf_error *err)
 {
     cf_redact(err->message);
     for (char *c = err->message; *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+        if (((unsigned char)*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f)
             *c = '?';
     fflush(stdout);
     fprintf(stderr, "confab: %s\n", err->message);
-    return status_of(err->kind);
+    cf_print_what_is_behind();
+    return cf_exit_status(err->kind);
 }
 
 static void print_overview(FILE *to)
@@ -113,6 +101,7 @@ int main(int argc, char **argv)
     int status = dispatch(argc, argv, &err);
     if (status < 0)
         return fail(&err);
+    cf_print_what_is_behind();
     if (!cf_print_finish(&err)) {
         int unwritten = fail(&err);
         if (status == CF_EXIT_OK)            /* else the reason that came first stays */

@@ -11,6 +11,20 @@
 
 #define WORD_MAX 64         /* longer words are no misspelt names */
 
+int cf_exit_status(enum cf_error_kind kind)
+{
+    switch (kind) {
+    case CF_ERR_CONFIG: return CF_EXIT_USAGE;
+    case CF_ERR_BUDGET: return CF_EXIT_BUDGET;
+    case CF_ERR_STORAGE:
+    case CF_ERR_API:
+    case CF_ERR_RATE_LIMIT: return CF_EXIT_RESUMABLE;
+    case CF_ERR_CANCELLED: return CF_EXIT_INTERRUPTED;
+    case CF_ERR_SCRIPT: return CF_EXIT_SCRIPT;
+    default: return CF_EXIT_FAILED_ITEMS;
+    }
+}
+
 /* --- misspelt words --- */
 
 static size_t edit_distance(const char *a, const char *b)

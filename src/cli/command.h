@@ -9,8 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "confab/error.h"
+
 struct cf_buf;
-struct cf_error;
 
 /* Exit statuses (DESIGN.md, section 12). */
 enum {
@@ -22,6 +23,9 @@ enum {
     CF_EXIT_SCRIPT = 5,
     CF_EXIT_INTERRUPTED = 130,
 };
+
+/* The one that an error of this kind gives. */
+int cf_exit_status(enum cf_error_kind kind);
 
 struct cf_option {
     const char *name;        /* without "--"; NULL ends a table */

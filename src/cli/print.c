@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "confab/buf.h"
 #include "confab/error.h"
 
 #define LINE_MAX_BYTES (64u << 20)
+#define BEHIND_MAX     (16u << 20)
 
 static bool is_terminal(void)
 {
@@ -206,6 +208,22 @@ void cf_table_done(struct cf_table *table)
     free(table->cells);
     table->cells = NULL;
     table->count = table->cap = 0;
+}
+
+static struct cf_buf behind = { .max = BEHIND_MAX };
+
+void cf_print_behind(const char *text)
+{
+    cf_buf_adds(&behind, text);
+}
+
+void cf_print_what_is_behind(void)
+{
+    if (behind.len > 0) {
+        cf_redact(behind.data);
+        fputs(behind.data, stderr);
+    }
+    cf_buf_done(&behind);
 }
 
 bool cf_print_finish(struct cf_error *err)

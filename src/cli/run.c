@@ -10,20 +10,12 @@ static const struct cf_option options[] = {
 
 static int run(const struct cf_args *args, struct cf_error *err)
 {
-    struct cf_script script;
     struct cf_script_flags flags;
-    int status = -1;
-    cf_script_init(&script, args->positionals[0]);
-    script.args = args->positionals + 1;
-    script.arg_count = args->positional_count - 1;
-
-    if (cf_script_flags_read(args, &flags, err) && cf_script_read(script.path, &script.text, err)) {
-        flags.fresh = cf_args_has(args, "fresh");
-        flags.plan = cf_args_has(args, "dry-run");
-        status = cf_script_run(&script, &flags, args, err);
-    }
-    cf_script_done(&script);
-    return status;
+    if (!cf_script_flags_read(args, &flags, err))
+        return -1;
+    flags.fresh = cf_args_has(args, "fresh");
+    flags.plan = cf_args_has(args, "dry-run");
+    return cf_script_run_file(args, &flags, err);
 }
 
 const struct cf_command cf_command_run = {

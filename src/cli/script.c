@@ -9,6 +9,8 @@
 #include <lauxlib.h>
 
 #include "base/log.h"
+#include "cli/print.h"
+#include "cli/script_end.h"
 #include "confab/error.h"
 #include "lua/engine.h"
 #include "lua/json.h"
@@ -152,104 +154,6 @@ static void set_arg(lua_State *L, const struct cf_script *script)
 
 /* --- running --- */
 
-static int exit_status_of(enum cf_error_kind kind)
-{
-    switch (kind) {
-    case CF_ERR_CONFIG:     return CF_EXIT_USAGE;
-    case CF_ERR_BUDGET:     return CF_EXIT_BUDGET;
-    case CF_ERR_STORAGE:
-    case CF_ERR_API:
-    case CF_ERR_RATE_LIMIT: return CF_EXIT_RESUMABLE;
-    case CF_ERR_CANCELLED:  return CF_EXIT_INTERRUPTED;
-    case CF_ERR_SCRIPT:     return CF_EXIT_SCRIPT;
-    default:                return CF_EXIT_FAILED_ITEMS;
-    }
-}
-
-/* Whether a frame's place, such as "pipeline.lua:12:", stands in the message. */
-static bool is_named(const char *frame, size_t len, const char *message)
-{
-    const char *end = memmem(frame, len, ": ", 2);
-    return end != NULL &&
-           memmem(message, strlen(message), frame + 1, (size_t)(end - frame)) != NULL;
-}
-
-/* The frames of the script itself; ours in between would only hide them. A single one that the
- * message names already says nothing. */
-static void print_traceback(const char *traceback, const char *message)
-{
-    struct cf_buf frames;
-    int count = 0;
-    bool is_news = false;
-    cf_buf_init(&frames, CF_SCRIPT_BYTES_MAX);
-    for (const char *line = traceback; line != NULL && *line != '\0';) {
-        size_t len = strcspn(line, "\n");
-        bool is_frame = line[0] == '\t' && strncmp(line + 1, "confab/", 7) != 0 &&
-                        memmem(line, len, "[C]", 3) == NULL && memmem(line, len, "(...", 4) == NULL;
-        if (is_frame) {
-            cf_buf_add(&frames, line, len);
-            cf_buf_addc(&frames, '\n');
-            count++;
-            is_news = count > 1 || !is_named(line, len, message);
-        }
-        line += len + (line[len] == '\n');
-    }
-    if (is_news)
-        fprintf(stderr, "stack traceback:\n%s", cf_buf_str(&frames));
-    cf_buf_done(&frames);
-}
-
-/* Adds a word as a shell takes it. */
-static void add_word(struct cf_buf *out, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%";
-    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
-        cf_buf_adds(out, word);
-        return;
-    }
-    cf_buf_addc(out, '\'');
-    for (; *word != '\0'; word++) {
-        if (*word == '\'')
-            cf_buf_adds(out, "'\\''");
-        else
-            cf_buf_addc(out, *word);
-    }
-    cf_buf_addc(out, '\'');
-}
-
-/* budget: a larger one to go on with; NULL: that which was given. */
-static void print_resume_command(const struct cf_args *args, const char *budget)
-{
-    struct cf_buf command;
-    cf_buf_init(&command, 65536);
-    cf_buf_addf(&command, "confab %s", args->command->name);
-    for (size_t i = 0; i < args->given_count; i++) {
-        const struct cf_arg *given = &args->given[i];
-        if (strcmp(given->option->name, "fresh") == 0 || strcmp(given->option->name, "failed") == 0)
-            continue;                /* done with: said again they would begin anew */
-        if (budget != NULL && strcmp(given->option->name, "budget") == 0)
-            continue;
-        cf_buf_addf(&command, " --%s", given->option->name);
-        if (given->value != NULL && (given->value[0] != '\0' || !given->option->is_optional)) {
-            cf_buf_addc(&command, given->option->is_optional ? '=' : ' ');
-            add_word(&command, given->value);
-        }
-    }
-    if (budget != NULL)
-        cf_buf_addf(&command, " --budget %s", budget);
-    bool has_dash = false;
-    for (size_t i = 0; i < args->positional_count; i++)
-        has_dash = has_dash || args->positionals[i][0] == '-';
-    if (has_dash)
-        cf_buf_adds(&command, " --");
-    for (size_t i = 0; i < args->positional_count; i++) {
-        cf_buf_addc(&command, ' ');
-        add_word(&command, args->positionals[i]);
-    }
-    fprintf(stderr, "confab: everything is saved; go on with: %s\n", cf_buf_str(&command));
-    cf_buf_done(&command);
-}
-
 /* Whether items failed, or fewer were accepted than was asked. */
 static bool has_failures(lua_State *L)
 {
@@ -289,6 +193,26 @@ static bool call_estimate(lua_State *L, const char *function, bool argument, str
     cf_fail(err, CF_ERR_SCRIPT, "%s", luaL_tolstring(L, -1, NULL));
     lua_pop(L, 2);
     return false;
+}
+
+static void tell_where(const char *traceback, const char *message)
+{
+    struct cf_buf text;
+    cf_buf_init(&text, CF_SCRIPT_BYTES_MAX);
+    cf_script_trace(traceback, message, &text);
+    cf_print_behind(cf_buf_str(&text));
+    cf_buf_done(&text);
+}
+
+static void tell_how_to_go_on(const struct cf_args *args, const char *budget)
+{
+    struct cf_buf text;
+    cf_buf_init(&text, CF_SCRIPT_BYTES_MAX);
+    cf_buf_adds(&text, "confab: everything is saved; go on with: ");
+    cf_script_command(args, budget, &text);
+    cf_buf_addc(&text, '\n');
+    cf_print_behind(cf_buf_str(&text));
+    cf_buf_done(&text);
 }
 
 /* Pushes the budget that would do, as the Lua side estimates it; NULL: it does not know. */
@@ -333,20 +257,19 @@ static int run_text(lua_State *L, const struct cf_args *args, const struct cf_sc
         return cf_scheduler_exit_code(L);
     if (end != CF_SCRIPT_FAILED) {
         tell_unfinished(L);
-        print_resume_command(args, NULL);
+        tell_how_to_go_on(args, NULL);
         return CF_EXIT_INTERRUPTED;
     }
-    int status = exit_status_of(err->kind);
-    fprintf(stderr, "confab: %s\n", err->message);
+    int status = cf_exit_status(err->kind);
     if (err->kind == CF_ERR_SCRIPT || err->kind == CF_ERR_CONFIG)
-        print_traceback(cf_scheduler_traceback(L), err->message);
+        tell_where(cf_scheduler_traceback(L), err->message);
     if (status == CF_EXIT_BUDGET) {
-        print_resume_command(args, push_larger_budget(L));
+        tell_how_to_go_on(args, push_larger_budget(L));
         lua_pop(L, 1);
     } else if (status == CF_EXIT_RESUMABLE) {
-        print_resume_command(args, NULL);
+        tell_how_to_go_on(args, NULL);
     }
-    return status;
+    return -1;
 }
 
 int cf_script_run(const struct cf_script *script, const struct cf_script_flags *flags,
@@ -369,11 +292,26 @@ int cf_script_run(const struct cf_script *script, const struct cf_script_flags *
     bool is_ready = !flags->plan || call_estimate(L, "begin", false, err);
     int status = is_ready ? run_text(L, args, script, err) : -1;
     /* Also after an error: what was reached is worth knowing. */
-    if (is_ready && flags->plan && !call_estimate(L, "print", flags->plan_json, err))
+    struct cf_error unprinted;
+    if (is_ready && flags->plan && !call_estimate(L, "print", flags->plan_json, &unprinted) && status >= 0) {
+        *err = unprinted;
         status = -1;
-    cf_lua_end_runs(L, status == CF_EXIT_INTERRUPTED ? "interrupted" :
-                       status == CF_EXIT_BUDGET ? "budget" :
+    }
+    int ended = status >= 0 ? status : cf_exit_status(err->kind);
+    cf_lua_end_runs(L, ended == CF_EXIT_INTERRUPTED ? "interrupted" :
+                       ended == CF_EXIT_BUDGET ? "budget" :
                        status == CF_EXIT_OK || status == CF_EXIT_FAILED_ITEMS ? "done" : "failed");
     cf_lua_free_state(L);
+    return status;
+}
+
+int cf_script_run_file(const struct cf_args *args, const struct cf_script_flags *flags, struct cf_error *err)
+{
+    struct cf_script script;
+    cf_script_init(&script, args->positionals[0]);
+    script.args = args->positionals + 1;
+    script.arg_count = args->positional_count - 1;
+    int status = cf_script_read(script.path, &script.text, err) ? cf_script_run(&script, flags, args, err) : -1;
+    cf_script_done(&script);
     return status;
 }
