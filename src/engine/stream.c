@@ -175,7 +175,8 @@ enum cf_stream_end cf_stream_conclude(struct cf_stream *stream, struct cf_http_r
     cf_anthropic_stream_message(stream->reader, &result->body);
     cf_anthropic_stream_clear(stream->reader);    /* it held as much again */
     if (!cf_buf_ok(&result->body))
-        return fail(out_failure, CF_TRANSPORT_TOO_LARGE, result->status, "the message is too large");
+        return fail(out_failure, CF_TRANSPORT_TOO_LARGE, result->status,
+                    "the message is too large");
     result->failure = CF_HTTP_OK;
     result->message[0] = '\0';
     return CF_STREAM_ENDED_WHOLE;

@@ -1,9 +1,9 @@
 /* stream.h - a reply that is read while it arrives, and its text on its way to the script.
  *
- * A stream belongs to its call. The net thread reads events into it; the text that has come waits in one
- * buffer until the script thread takes it, so that a slow script neither holds the net thread back nor
- * makes more wait than one reply. A completion tells the script that there is text; it is part of
- * the stream, and at most once in the queue, always before that of the call.
+ * A stream belongs to its call. The net thread reads events into it; the text that has come waits
+ * in one buffer until the script thread takes it, so that a slow script neither holds the net
+ * thread back nor makes more wait than one reply. A completion tells the script that there is
+ * text; it is part of the stream, and at most once in the queue, always before that of the call.
  *
  * What is shown is provisional: a reply counts once it is whole and stored. */
 #ifndef CONFAB_ENGINE_STREAM_H
@@ -34,14 +34,15 @@ void cf_stream_free(struct cf_stream *stream);
 /* To be called by deliver: the completion is out of the queue. Gives its owner. */
 void *cf_stream_arrived(struct cf_completion *completion);
 
-/* Moves the text that has come since the last time to *out, whose old content is dropped; returns the
- * number of the attempt that it is of, from 1; 0: there is none. A later attempt begins the text again. */
+/* Moves the text that has come since the last time to *out, whose old content is dropped; returns
+ * the number of the attempt that it is of, from 1; 0: there is none. A later attempt begins the
+ * text again. */
 int cf_stream_take_text(struct cf_stream *stream, struct cf_buf *out);
 
 /* --- net thread --- */
 
-/* How long an exchange may last whose output has so many tokens, at most: where nothing was asked for. A
- * stream that goes on is no hanging request, a standstill ends it much earlier. */
+/* How long an exchange may last whose output has at most so many tokens, where nobody said. A
+ * stream that goes on is no hanging request; a standstill ends it much earlier. */
 int64_t cf_stream_total_ms(int64_t output_tokens);
 
 /* A new attempt: forgets what is there of an earlier one. */
@@ -53,8 +54,8 @@ enum cf_http_piece cf_stream_read(struct cf_stream *stream, const struct cf_http
 
 enum cf_stream_end {
     CF_STREAM_ENDED_NOT,       /* nothing more is known than the result says */
-    CF_STREAM_ENDED_WHOLE,     /* the result is a 200 with the message as its body, whatever it was */
-    CF_STREAM_ENDED_FAILED,    /* *out_failure says how; its texts are lent until the next attempt */
+    CF_STREAM_ENDED_WHOLE,     /* the result is now a 200 with the message as its body */
+    CF_STREAM_ENDED_FAILED,    /* *out_failure says how, its texts lent until the next attempt */
 };
 
 /* The exchange is over. */

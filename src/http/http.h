@@ -83,7 +83,7 @@ struct cf_http_result {
 enum cf_http_piece {
     CF_HTTP_COLLECT,               /* it goes to the result's body, as if nobody had looked */
     CF_HTTP_TAKEN,                 /* it is dealt with */
-    CF_HTTP_ENOUGH,                /* and the reply is whole: its end is awaited for CF_HTTP_REST_MS */
+    CF_HTTP_ENOUGH,                /* and the reply is whole: the end is awaited for CF_HTTP_REST_MS */
     CF_HTTP_STOP,                  /* and nothing of use can follow: the exchange ends here */
 };
 
@@ -110,8 +110,9 @@ struct cf_http_request {
 
     /* For each piece of the body as it comes, before on_done; so_far has status and headers. Called
      * inside libcurl: it must not send, cancel or free. May be NULL: all is collected. */
-    enum cf_http_piece (*on_piece)(struct cf_http_request *request, const struct cf_http_result *so_far,
-                                   const char *bytes, size_t len, void *self);
+    enum cf_http_piece (*on_piece)(struct cf_http_request *request,
+                                   const struct cf_http_result *so_far, const char *bytes,
+                                   size_t len, void *self);
 
     /* Exactly once per cf_http_send, never from inside it. The request is free again:
      * sending it (or others) anew from here is fine, and so is freeing it. */

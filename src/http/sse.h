@@ -2,7 +2,7 @@
  *
  * Lines end in LF, CR or CRLF; a byte order mark at the start, comments and unknown fields are
  * skipped, as the HTML standard has it. `id` and `retry` are skipped too: nobody reconnects to a
- * reply that was paid for. No I/O; what is asked is the same however the bytes were cut. */
+ * reply that was paid for. No I/O. */
 #ifndef CONFAB_HTTP_SSE_H
 #define CONFAB_HTTP_SSE_H
 
@@ -13,7 +13,7 @@
 
 struct cf_error;
 
-#define CF_SSE_EVENT_BYTES_MAX (16u << 20)    /* the largest carry one whole result of a server's tool */
+#define CF_SSE_EVENT_BYTES_MAX (16u << 20)    /* the largest carry the whole result of a tool */
 
 struct cf_sse_event {
     const char *name;       /* "message" where the stream gives none; NUL-terminated */
@@ -37,9 +37,9 @@ void cf_sse_done(struct cf_sse *sse);
 /* Ready for another stream; keeps the memory. */
 void cf_sse_clear(struct cf_sse *sse);
 
-/* Reads on from *at, which it moves. 1: *out_event is whole, lent until the next call; 0: all is read
- * and more is needed (an event that the stream ends in is never given); -1: a line or an event is over
- * CF_SSE_EVENT_BYTES_MAX (CF_ERR_PARSE), only clear it then. */
+/* Reads on from *at, which it moves. 1: *out_event is whole, lent until the next call; 0: all is
+ * read and more is needed (an event that the stream ends in is never given); -1: a line or an event
+ * is over CF_SSE_EVENT_BYTES_MAX (CF_ERR_PARSE), only clear it then. */
 int cf_sse_next(struct cf_sse *sse, const char **at, const char *end,
                 struct cf_sse_event *out_event, struct cf_error *err);
 #endif

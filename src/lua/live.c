@@ -85,7 +85,8 @@ static void deliver_text(struct cf_completion *completion, void *context)
     cf_scheduler_wake(live->L, wait, push_text, live);
 }
 
-void cf_lua_live_begin(lua_State *L, struct cf_lua_live *live, struct cf_call *call, uint64_t ticket)
+void cf_lua_live_begin(lua_State *L, struct cf_lua_live *live, struct cf_call *call,
+                       uint64_t ticket)
 {
     live->L = L;
     live->ticket = ticket;

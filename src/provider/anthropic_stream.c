@@ -15,7 +15,7 @@
 #include "provider/clean.h"
 #include "provider/members.h"
 
-/* What deltas add to. In texts and the signature: between the quotes, escaped as the server did it. */
+/* What deltas add to. Texts and signature: what is between the quotes, escaped by the server. */
 enum field { FIELD_TEXT, FIELD_THINKING, FIELD_SIGNATURE, FIELD_INPUT, FIELD_CITATIONS, FIELDS };
 
 static const struct {
@@ -103,7 +103,8 @@ static void break_off(struct cf_anthropic_stream *stream, const char *why)
     snprintf(stream->reason, sizeof stream->reason, "%s", why);
 }
 
-static void break_off_at(struct cf_anthropic_stream *stream, struct cf_text data, const char *otherwise)
+static void break_off_at(struct cf_anthropic_stream *stream, struct cf_text data,
+                         const char *otherwise)
 {
     char found[320];
     describe_body(data.data, data.len, otherwise, found, sizeof found);
@@ -217,7 +218,8 @@ static void add_text(struct cf_buf *buf, struct cf_text text)
     cf_buf_add(buf, text.data, text.len);
 }
 
-static void begin_block(struct cf_anthropic_stream *stream, const struct event *event, struct cf_buf *text)
+static void begin_block(struct cf_anthropic_stream *stream, const struct event *event,
+                        struct cf_buf *text)
 {
     struct members members;
     struct member member;
@@ -261,7 +263,8 @@ static void begin_block(struct cf_anthropic_stream *stream, const struct event *
 }
 
 /* Adds a piece to a block; what it holds of the reply's text goes to *text as well. */
-static void add_piece(struct block *block, int field, const struct member *piece, struct cf_buf *text)
+static void add_piece(struct block *block, int field, const struct member *piece,
+                      struct cf_buf *text)
 {
     struct cf_buf *buf = &block->field[field];
     bool is_string = piece->type == CF_JSON_STRING;
@@ -300,7 +303,8 @@ static int field_of_delta(struct cf_text delta)
     return -1;
 }
 
-static void add_delta(struct cf_anthropic_stream *stream, const struct event *event, struct cf_buf *text)
+static void add_delta(struct cf_anthropic_stream *stream, const struct event *event,
+                      struct cf_buf *text)
 {
     struct members members;
     struct member member;
@@ -433,7 +437,7 @@ static bool input_is_whole(const struct block *block)
     return cf_json_check(cf_buf_str(input), input->len, &repairs, NULL);
 }
 
-/* The input of a tool that was cut off is no JSON: it stays what it was, empty, and the text is kept. */
+/* The input of a tool that was cut off is no JSON: it stays empty, and the text is kept beside it. */
 static bool block_drops(const char *name, const void *self)
 {
     const struct block *block = self;
@@ -446,8 +450,9 @@ static bool block_drops(const char *name, const void *self)
 static void add_block(struct cf_buf *out, const struct block *block)
 {
     bool is_first = true;
+    struct cf_text start = { block->start, block->start_len };
     cf_buf_addc(out, '{');
-    copy_members(out, (struct cf_text){ block->start, block->start_len }, &is_first, block_drops, block);
+    copy_members(out, start, &is_first, block_drops, block);
     for (int i = 0; i < FIELDS; i++) {
         struct cf_text built = { cf_buf_str(&block->field[i]), block->field[i].len };
         if (!block->is_given[i])

@@ -1,10 +1,11 @@
-/* anthropic_stream.h - the events of a streamed reply, put together to the message that the same call
- * would have got unstreamed.
+/* anthropic_stream.h - the events of a streamed reply, put together to the message that the same
+ * call would have got unstreamed.
  *
- * That message, as JSON, is what is stored and decoded: one shape and one reader for both, a tenth of the
- * events' bytes, and a replay that costs what any other does. Texts are copied as the server escaped
- * them, what events say of the message overrules its beginning, usage is the last that was said. Pings,
- * unknown events and unknown deltas are skipped. Pure: bytes in, no I/O, no clock. */
+ * That message, as JSON, is what is stored and decoded: one shape and one reader for both, a
+ * fraction of the events' bytes, and a replay that costs what any other does. Texts are copied as
+ * the server escaped them, what events say of the message overrules its beginning, usage is the
+ * last that was said. Pings, unknown events and unknown deltas are skipped. Pure: bytes in, no
+ * I/O, no clock. */
 #ifndef CONFAB_PROVIDER_ANTHROPIC_STREAM_H
 #define CONFAB_PROVIDER_ANTHROPIC_STREAM_H
 
@@ -27,8 +28,8 @@ void cf_anthropic_stream_free(struct cf_anthropic_stream *stream);
 /* Ready for the stream of another attempt. */
 void cf_anthropic_stream_clear(struct cf_anthropic_stream *stream);
 
-/* Reads the next piece of the body, cut anywhere. What it holds of the reply's text (that of its text
- * blocks) is appended to *text. In every state but OPEN the piece is ignored. */
+/* Reads the next piece of the body, cut anywhere. What it holds of the reply's text (that of its
+ * text blocks) is appended to *text. In every state but OPEN the piece is ignored. */
 enum cf_stream_state cf_anthropic_stream_add(struct cf_anthropic_stream *stream, const char *bytes,
                                              size_t len, struct cf_buf *text);
 

@@ -1,5 +1,6 @@
-/* members.h - JSON values as they stand in their text: what a tree would round or rewrite stays as the
- * server wrote it. Internal to src/provider. */
+/* members.h - JSON values as they stand in their text.
+ *
+ * What a tree would round or rewrite stays as the server wrote it. Internal to src/provider. */
 #ifndef CONFAB_PROVIDER_MEMBERS_H
 #define CONFAB_PROVIDER_MEMBERS_H
 

@@ -1,4 +1,5 @@
-/* The events of a streamed reply: the same comes of them however they are cut, and a whole one is a message. */
+/* The events of a streamed reply: the same comes of them however they are cut, and a whole one is
+ * a message. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,8 @@ static enum cf_stream_state feed(const char *bytes, size_t len, size_t step, str
     cf_buf_init(text, 1u << 26);
     cf_buf_init(message, 1u << 26);
     for (size_t at = 0; at < len; at += step)
-        state = cf_anthropic_stream_add(stream, bytes + at, step < len - at ? step : len - at, text);
+        state =
+            cf_anthropic_stream_add(stream, bytes + at, step < len - at ? step : len - at, text);
     if (state == CF_STREAM_WHOLE)
         cf_anthropic_stream_message(stream, message);
     if (state == CF_STREAM_ERROR)
@@ -45,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *bytes = (const char *)data;
     struct cf_buf text, message, cut_text, cut_message;
     enum cf_stream_state whole = feed(bytes, size, size > 0 ? size : 1, &text, &message);
-    enum cf_stream_state cut = feed(bytes, size, 1 + (size > 0 ? data[size / 2] % 13 : 0), &cut_text, &cut_message);
+    enum cf_stream_state cut =
+        feed(bytes, size, 1 + (size > 0 ? data[size / 2] % 13 : 0), &cut_text, &cut_message);
     require(whole == cut && is_same(&text, &cut_text) && is_same(&message, &cut_message));
 
     if (whole == CF_STREAM_WHOLE) {
@@ -54,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (cf_anthropic_decode(cf_buf_str(&message), message.len, &reply, &err))
             cf_reply_done(&reply);
         else
-            require(err.kind != CF_OK);    /* nested too deep, or of type "error" */
+            require(err.kind != CF_OK); /* nested too deep, or of type "error" */
     }
     cf_buf_done(&text);
     cf_buf_done(&message);

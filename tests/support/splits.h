@@ -10,19 +10,21 @@
 
 /* Feeds the pieces of one way to a fresh parser and checks what comes of them. cuts are ascending
  * offsets; `what` names the way in messages. */
-typedef void splits_check(const char *bytes, size_t len, const size_t *cuts, size_t cut_count, void *self);
+typedef void splits_check(const char *bytes, size_t len, const size_t *cuts, size_t cut_count,
+                          void *self);
 
-#define SPLITS_DENSE_BYTES 4000    /* a file up to this size is cut at every byte */
+#define SPLITS_DENSE_BYTES 4000 /* a file up to this size is cut at every byte */
 #define SPLITS_RANDOM      200
 
-/* Whole; in two at every byte (in a file over SPLITS_DENSE_BYTES only at every thousandth inside a long run of one
- * letter); byte by byte; at random places, by a fixed seed. */
+/* Whole; in two at every byte (in a file over SPLITS_DENSE_BYTES only at every thousandth inside a
+ * long run of one letter); byte by byte; at random places, by a fixed seed. */
 static inline void splits_try_all(const char *bytes, size_t len, splits_check *check, void *self)
 {
     size_t *cuts = calloc(len + 1, sizeof *cuts);
     check(bytes, len, cuts, 0, self);
     for (size_t at = 0; at <= len; at++) {
-        bool is_dull = at > 50 && at + 50 < len && bytes[at] == bytes[at - 50] && bytes[at] == bytes[at + 49];
+        bool is_dull =
+            at > 50 && at + 50 < len && bytes[at] == bytes[at - 50] && bytes[at] == bytes[at + 49];
         if (len > SPLITS_DENSE_BYTES && is_dull && at % 1000 != 0)
             continue;
         cuts[0] = at;

@@ -11,10 +11,10 @@
 struct listener {
     struct cf_stream *stream;
     struct cf_buf piece;
-    struct cf_buf text;          /* of the last attempt */
+    struct cf_buf text; /* of the last attempt */
     int attempt;
-    int pieces;                  /* times that there was text */
-    int restarts;                /* times that it began again */
+    int pieces;   /* times that there was text */
+    int restarts; /* times that it began again */
 };
 
 static void deliver_text(struct cf_completion *completion, void *context)
@@ -50,8 +50,9 @@ static void listen_done(struct listener *listener)
 static void submit(struct fixture *f, struct listener *listener)
 {
     struct cf_call *call = cf_call_new();
-    static const char body[] = "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":400,\"stream\":true,\"messages\":"
-                               "[{\"role\":\"user\",\"content\":\"Write a chat about tea\"}]}";
+    static const char body[] =
+        "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":400,\"stream\":true,\"messages\":"
+        "[{\"role\":\"user\",\"content\":\"Write a chat about tea\"}]}";
     call->completions = &f->completions;
     call->owner = f;
     call->account = &f->account;
@@ -72,7 +73,7 @@ static void submit(struct fixture *f, struct listener *listener)
     cf_sender_submit(f->sender, call);
 }
 
-/* The call that comes back; text that comes before it is delivered, unless the listener is asleep. */
+/* The call that comes back; text that comes before it is delivered. */
 static struct cf_call *next_call(struct fixture *f)
 {
     for (;;) {
@@ -85,10 +86,10 @@ static struct cf_call *next_call(struct fixture *f)
 
 struct row {
     const char *name, *faults;
-    int attempts;               /* 0: it fails */
+    int attempts; /* 0: it fails */
     int restarts;
-    const char *says;           /* of its error */
-    int64_t at_risk;            /* bounds that stay counted */
+    const char *says; /* of its error */
+    int64_t at_risk;  /* bounds that stay counted */
 };
 
 static struct row rows[] = {
@@ -116,7 +117,7 @@ static void check_row(void **state)
     fixture_start(&f);
     submit(&f, &listener);
     struct cf_call *call = NULL;
-    while (call == NULL) {                      /* a 429 waits for a second of the clock */
+    while (call == NULL) { /* a 429 waits for a second of the clock */
         if (f.popped == NULL && !cf_queue_wait(&f.completions, 2)) {
             fixture_pass(&f, 100);
             continue;
@@ -182,8 +183,9 @@ static void a_streamed_reply_is_stored_as_an_unstreamed_one(void **state)
     assert_string_equal(streamed->reply.model, plain->reply.model);
     assert_int_equal(streamed->reply.text_blocks, plain->reply.text_blocks);
     assert_true(streamed->reply.usage.is_known);
-    assert_rows(&f, 2, "calls WHERE state = 'done' AND json_valid((SELECT cast(body AS TEXT) FROM"
-                       " call_replies r WHERE r.call = calls.id))");
+    assert_rows(&f, 2,
+                "calls WHERE state = 'done' AND json_valid((SELECT cast(body AS TEXT) FROM"
+                " call_replies r WHERE r.call = calls.id))");
     cf_call_free(streamed);
     cf_call_free(plain);
     fixture_check_rows(&f);
@@ -222,7 +224,7 @@ static void a_stream_that_stands_still_times_out(void **state)
     f.options.timeouts.idle_ms = 5000;
     fixture_start(&f);
     submit(&f, &listener);
-    struct cf_call *text = fixture_next(&f);    /* half of it is there; nothing more comes */
+    struct cf_call *text = fixture_next(&f); /* half of it is there; nothing more comes */
     assert_ptr_equal(text->completion.deliver, deliver_text);
     text->completion.deliver(&text->completion, NULL);
     assert_int_equal(listener.attempt, 1);
@@ -289,7 +291,10 @@ static void what_is_no_stream_is_left_to_the_body(void **state)
     cf_stream_free(stream);
 }
 
-#define MESSAGE "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n"
+#define MESSAGE                                                                                    \
+    "data: "                                                                                       \
+    "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}" \
+    "}\n\n"
 #define STOP "data: {\"type\":\"message_stop\"}\n\n"
 
 static void a_whole_message_counts_however_the_connection_ended(void **state)
@@ -331,7 +336,10 @@ static void failures_are_told_apart(void **state)
 
     cf_stream_begin(stream, 3);
     read_piece(stream, "text/event-stream", 200,
-               "data: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"no\"}}\n\n", CF_HTTP_STOP);
+               "data: "
+               "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":"
+               "\"no\"}}\n\n",
+               CF_HTTP_STOP);
     assert_int_equal(cf_stream_conclude(stream, &result, &failure), CF_STREAM_ENDED_FAILED);
     assert_int_equal(failure.transport, CF_TRANSPORT_STREAM_ERROR);
     struct cf_judgement judgement;

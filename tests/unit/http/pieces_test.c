@@ -21,8 +21,8 @@ struct row {
     int64_t idle_ms;
     enum cf_http_failure failure;
     int status;
-    const char *pieces;        /* as on_piece saw them; NULL: not looked at */
-    const char *body;          /* of the result */
+    const char *pieces; /* as on_piece saw them; NULL: not looked at */
+    const char *body;   /* of the result */
 };
 
 struct call {
@@ -35,24 +35,35 @@ struct call {
 };
 
 static struct row rows[] = {
-    { "a piece may be left to the body", "/ok", CF_HTTP_COLLECT, 0, 0, CF_HTTP_OK, 200, "hello", "hello" },
-    { "a piece that was taken is not in the body", "/ok", CF_HTTP_TAKEN, 0, 0, CF_HTTP_OK, 200, "hello", "" },
+    { "a piece may be left to the body", "/ok", CF_HTTP_COLLECT, 0, 0, CF_HTTP_OK, 200, "hello",
+      "hello" },
+    { "a piece that was taken is not in the body", "/ok", CF_HTTP_TAKEN, 0, 0, CF_HTTP_OK, 200,
+      "hello", "" },
     { "pieces come decoded", "/gzip", CF_HTTP_TAKEN, 0, 0, CF_HTTP_OK, 200, NULL, "" },
-    { "taken pieces count for the size of the reply", "/big", CF_HTTP_TAKEN, 999, 0, CF_HTTP_TOO_LARGE, 200, NULL, "" },
-    { "a reply as large as the cap is fine", "/big", CF_HTTP_TAKEN, 1000, 0, CF_HTTP_OK, 200, NULL, "" },
+    { "taken pieces count for the size of the reply", "/big", CF_HTTP_TAKEN, 999, 0,
+      CF_HTTP_TOO_LARGE, 200, NULL, "" },
+    { "a reply as large as the cap is fine", "/big", CF_HTTP_TAKEN, 1000, 0, CF_HTTP_OK, 200, NULL,
+      "" },
     { "decoded bytes count", "/gzip", CF_HTTP_TAKEN, 9999, 0, CF_HTTP_TOO_LARGE, 200, NULL, "" },
-    { "the reader can end the exchange", "/stall", CF_HTTP_STOP, 0, 0, CF_HTTP_STOPPED, 200, "half", "" },
+    { "the reader can end the exchange", "/stall", CF_HTTP_STOP, 0, 0, CF_HTTP_STOPPED, 200, "half",
+      "" },
     { "it can end at the last byte", "/ok", CF_HTTP_STOP, 0, 0, CF_HTTP_STOPPED, 200, "hello", "" },
     { "a reply in pieces may be cut", "/cut", CF_HTTP_TAKEN, 0, 0, CF_HTTP_CUT, 200, "half", "" },
-    { "a reply in pieces may stall", "/stall", CF_HTTP_TAKEN, 0, 40, CF_HTTP_IDLE_TIMEOUT, 200, "half", "" },
-    { "what may follow a whole reply is awaited shortly", "/stall", CF_HTTP_ENOUGH, 0, 0, CF_HTTP_IDLE_TIMEOUT, 200, "half", "" },
-    { "and no longer than any standstill", "/stall", CF_HTTP_ENOUGH, 0, 40, CF_HTTP_IDLE_TIMEOUT, 200, "half", "" },
-    { "the end of a whole reply is noticed", "/ok", CF_HTTP_ENOUGH, 0, 0, CF_HTTP_OK, 200, "hello", "" },
-    { "the reader sees the status", "/redirect", CF_HTTP_COLLECT, 0, 0, CF_HTTP_OK, 302, "moved", "moved" },
+    { "a reply in pieces may stall", "/stall", CF_HTTP_TAKEN, 0, 40, CF_HTTP_IDLE_TIMEOUT, 200,
+      "half", "" },
+    { "what may follow a whole reply is awaited shortly", "/stall", CF_HTTP_ENOUGH, 0, 0,
+      CF_HTTP_IDLE_TIMEOUT, 200, "half", "" },
+    { "and no longer than any standstill", "/stall", CF_HTTP_ENOUGH, 0, 40, CF_HTTP_IDLE_TIMEOUT,
+      200, "half", "" },
+    { "the end of a whole reply is noticed", "/ok", CF_HTTP_ENOUGH, 0, 0, CF_HTTP_OK, 200, "hello",
+      "" },
+    { "the reader sees the status", "/redirect", CF_HTTP_COLLECT, 0, 0, CF_HTTP_OK, 302, "moved",
+      "moved" },
 };
 
-static enum cf_http_piece on_piece(struct cf_http_request *request, const struct cf_http_result *so_far,
-                                   const char *bytes, size_t len, void *self)
+static enum cf_http_piece on_piece(struct cf_http_request *request,
+                                   const struct cf_http_result *so_far, const char *bytes,
+                                   size_t len, void *self)
 {
     struct call *call = self;
     assert_ptr_equal(request, &call->request);
@@ -86,8 +97,13 @@ static void check_row(void **state)
     cf_buf_init(&call.pieces, 1u << 16);
     cf_buf_init(&call.body, 1u << 16);
     call.request = (struct cf_http_request){
-        .method = CF_HTTP_GET, .url = url, .timeouts = { .idle_ms = row->idle_ms },
-        .max_reply_bytes = row->max_reply_bytes, .on_piece = on_piece, .on_done = on_done, .self = &call,
+        .method = CF_HTTP_GET,
+        .url = url,
+        .timeouts = { .idle_ms = row->idle_ms },
+        .max_reply_bytes = row->max_reply_bytes,
+        .on_piece = on_piece,
+        .on_done = on_done,
+        .self = &call,
     };
 
     cf_http_send(http, &call.request);

@@ -40,7 +40,8 @@ static int feed(struct cf_sse *sse, const char *bytes, size_t len, struct cf_buf
     return next;
 }
 
-static void check_splits(const char *bytes, size_t len, const size_t *cuts, size_t cut_count, void *self)
+static void check_splits(const char *bytes, size_t len, const size_t *cuts, size_t cut_count,
+                         void *self)
 {
     struct cf_sse sse;
     struct cf_buf out;
@@ -53,7 +54,8 @@ static void check_splits(const char *bytes, size_t len, const size_t *cuts, size
         from = to;
     }
     if (strcmp(cf_buf_str(&out), self) != 0)
-        fail_msg("cut at %zu places, first %zu: %.300s", cut_count, cut_count > 0 ? cuts[0] : 0, cf_buf_str(&out));
+        fail_msg("cut at %zu places, first %zu: %.300s", cut_count, cut_count > 0 ? cuts[0] : 0,
+                 cf_buf_str(&out));
     cf_buf_done(&out);
     cf_sse_done(&sse);
 }
@@ -62,7 +64,7 @@ static void check_splits(const char *bytes, size_t len, const size_t *cuts, size
 
 struct row {
     const char *name, *stream, *events;
-    size_t len;      /* 0: up to the NUL */
+    size_t len; /* 0: up to the NUL */
 };
 
 static struct row rows[] = {
@@ -71,23 +73,50 @@ static struct row rows[] = {
     { "an event without its empty line is not given", "data: 1\n\ndata: 2\n", "message|1\n", 0 },
     { "the end of the last line is awaited", "data: 1\n\ndata: 2", "message|1\n", 0 },
     { "lines may end in CR alone", "event: a\rdata: 1\r\rdata: 2\r\r", "a|1\nmessage|2\n", 0 },
-    { "lines may end in CRLF", "event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n", "a|1\nmessage|2\n", 0 },
-    { "line ends may be mixed", "data: 1\r\n\rdata: 2\n\r\ndata: 3\r\r\n", "message|1\nmessage|2\nmessage|3\n", 0 },
+    { "lines may end in CRLF", "event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n", "a|1\nmessage|2\n",
+      0 },
+    { "line ends may be mixed", "data: 1\r\n\rdata: 2\n\r\ndata: 3\r\r\n",
+      "message|1\nmessage|2\nmessage|3\n", 0 },
     { "LF CR is two line ends", "data: 1\n\rdata: 2\n\n", "message|1\nmessage|2\n", 0 },
-    { "one space after the colon goes", "data:1\n\ndata: 2\n\ndata:  3\n\n", "message|1\nmessage|2\nmessage| 3\n", 0 },
-    { "data lines are joined with LF", "data: 1\ndata: 2\ndata:\ndata: 4\n\n", "message|1\\2\\\\4\n", 0 },
-    { "data without a colon is an empty line of data", "data\n\ndata\ndata\n\n", "message|\nmessage|\\\n", 0 },
-    { "an event without data is none, and its name is forgotten", "event: a\n\ndata: 1\n\n", "message|1\n", 0 },
+    { "one space after the colon goes", "data:1\n\ndata: 2\n\ndata:  3\n\n",
+      "message|1\nmessage|2\nmessage| 3\n", 0 },
+    { "data lines are joined with LF", "data: 1\ndata: 2\ndata:\ndata: 4\n\n",
+      "message|1\\2\\\\4\n", 0 },
+    { "data without a colon is an empty line of data", "data\n\ndata\ndata\n\n",
+      "message|\nmessage|\\\n", 0 },
+    { "an event without data is none, and its name is forgotten", "event: a\n\ndata: 1\n\n",
+      "message|1\n", 0 },
     { "the last name counts", "event: a\nevent: b\ndata: 1\n\n", "b|1\n", 0 },
     { "an empty name means message", "event: a\nevent:\ndata: 1\n\n", "message|1\n", 0 },
     { "comments are skipped", ": hello\ndata: 1\n:\n: there\n\n:\n\n", "message|1\n", 0 },
-    { "other fields are skipped", "id: 7\nretry: 10\nfoo: bar\nDATA: x\ndata : x\n data: x\ndata: 1\n\n", "message|1\n", 0 },
-    { "a byte order mark at the start is skipped", "\xef\xbb\xbf" "data: 1\n\n", "message|1\n", 0 },
-    { "a byte order mark alone on the first line is an empty line", "\xef\xbb\xbf\ndata: 1\n\n", "message|1\n", 0 },
-    { "a second byte order mark belongs to the name", "\xef\xbb\xbf\xef\xbb\xbf" "data: 0\ndata: 1\n\n", "message|1\n", 0 },
-    { "a byte order mark later on belongs to the name", "\n\xef\xbb\xbf" "data: 0\ndata: 1\n\n", "message|1\n", 0 },
-    { "half a byte order mark is none", "\xef\xbb" "data: 0\ndata: 1\n\n", "message|1\n", 0 },
-    { "U+2028 and U+0085 end no line", "data: a\xe2\x80\xa8" "b\xc2\x85" "c\n\n", "message|a\xe2\x80\xa8" "b\xc2\x85" "c\n", 0 },
+    { "other fields are skipped",
+      "id: 7\nretry: 10\nfoo: bar\nDATA: x\ndata : x\n data: x\ndata: 1\n\n", "message|1\n", 0 },
+    { "a byte order mark at the start is skipped",
+      "\xef\xbb\xbf"
+      "data: 1\n\n",
+      "message|1\n", 0 },
+    { "a byte order mark alone on the first line is an empty line", "\xef\xbb\xbf\ndata: 1\n\n",
+      "message|1\n", 0 },
+    { "a second byte order mark belongs to the name",
+      "\xef\xbb\xbf\xef\xbb\xbf"
+      "data: 0\ndata: 1\n\n",
+      "message|1\n", 0 },
+    { "a byte order mark later on belongs to the name",
+      "\n\xef\xbb\xbf"
+      "data: 0\ndata: 1\n\n",
+      "message|1\n", 0 },
+    { "half a byte order mark is none",
+      "\xef\xbb"
+      "data: 0\ndata: 1\n\n",
+      "message|1\n", 0 },
+    { "U+2028 and U+0085 end no line",
+      "data: a\xe2\x80\xa8"
+      "b\xc2\x85"
+      "c\n\n",
+      "message|a\xe2\x80\xa8"
+      "b\xc2\x85"
+      "c\n",
+      0 },
     { "a NUL ends no line", "id: a\0b\ndata: 1\n\n", "message|1\n", 17 },
     { "many empty lines are nothing", "\n\n\r\r\n\n\r\ndata: 1\n\n\n\n\r\n", "message|1\n", 0 },
 };
@@ -118,7 +147,7 @@ static void the_edge_cases_give_the_same_events_however_they_are_cut(void **stat
     assert_int_equal(feed(&sse, stream, len, &whole), 0);
     const char *at = cf_buf_str(&whole);
     const cJSON *event;
-    cJSON_ArrayForEach(event, cJSON_GetObjectItem(expect, "events")) {
+    cJSON_ArrayForEach (event, cJSON_GetObjectItem(expect, "events")) {
         const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(event, "event"));
         const char *data = cJSON_GetStringValue(cJSON_GetObjectItem(event, "data"));
         const char *end = strchr(at, '\n');
@@ -142,7 +171,7 @@ static void the_edge_cases_give_the_same_events_however_they_are_cut(void **stat
     splits_try_all(stream, len, check_splits, (void *)cf_buf_str(&whole));
     size_t cuts[16], count = 0;
     const cJSON *offset;
-    cJSON_ArrayForEach(offset, cJSON_GetObjectItem(expect, "split_offsets"))
+    cJSON_ArrayForEach (offset, cJSON_GetObjectItem(expect, "split_offsets"))
         cuts[count++] = (size_t)offset->valueint;
     check_splits(stream, len, cuts, count, (void *)cf_buf_str(&whole));
 
@@ -205,7 +234,7 @@ static void a_long_line_in_one_piece_fails_as_well(void **state)
     cf_buf_init(&out, 100);
     assert_int_equal(feed(&sse, line, len, &out), -1);
     cf_sse_clear(&sse);
-    assert_int_equal(feed(&sse, line + 1, len - 1, &out), 0);    /* just as long as allowed */
+    assert_int_equal(feed(&sse, line + 1, len - 1, &out), 0); /* just as long as allowed */
     cf_buf_done(&out);
     cf_sse_done(&sse);
     free(line);
@@ -223,7 +252,11 @@ static void a_cleared_reader_knows_nothing_of_the_last_stream(void **state)
     cf_sse_clear(&sse);
     assert_int_equal(feed(&sse, "\n\xef\xbb\xbf", 4, &out), 0);
     cf_sse_clear(&sse);
-    assert_int_equal(feed(&sse, "\xef\xbb\xbf" "data: 3\n\n", 12, &out), 0);
+    assert_int_equal(feed(&sse,
+                          "\xef\xbb\xbf"
+                          "data: 3\n\n",
+                          12, &out),
+                     0);
     assert_string_equal(cf_buf_str(&out), "a|1\nmessage|3\n");
     cf_buf_done(&out);
     cf_sse_done(&sse);
@@ -235,9 +268,11 @@ int main(void)
     struct CMUnitTest tests[ROWS + 4];
     for (size_t i = 0; i < ROWS; i++)
         tests[i] = (struct CMUnitTest){ rows[i].name, check_row, NULL, NULL, &rows[i] };
-    tests[ROWS] = (struct CMUnitTest)cmocka_unit_test(the_edge_cases_give_the_same_events_however_they_are_cut);
+    tests[ROWS] = (struct CMUnitTest)cmocka_unit_test(
+        the_edge_cases_give_the_same_events_however_they_are_cut);
     tests[ROWS + 1] = (struct CMUnitTest)cmocka_unit_test(a_line_or_an_event_without_end_fails);
     tests[ROWS + 2] = (struct CMUnitTest)cmocka_unit_test(a_long_line_in_one_piece_fails_as_well);
-    tests[ROWS + 3] = (struct CMUnitTest)cmocka_unit_test(a_cleared_reader_knows_nothing_of_the_last_stream);
+    tests[ROWS + 3] =
+        (struct CMUnitTest)cmocka_unit_test(a_cleared_reader_knows_nothing_of_the_last_stream);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
