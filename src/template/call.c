@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CALL_STEPS 50    /* what a call, and compiling what it gave, cost in tags rendered */
+
 struct cf_template_call {
     struct cf_render *render;
     const struct cf_render_place *place;
@@ -40,6 +42,7 @@ bool cf_render_call(struct cf_render *render, const struct cf_render_place *plac
     const struct cf_template_data *data = render->data;
     struct cf_template_call call = { render, place, node, *render };
 
+    render->steps += CALL_STEPS;
     bool ok = data->call(data->self, function, &call, render->err);
 
     restore(&call);

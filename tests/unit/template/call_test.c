@@ -20,6 +20,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define TEXT_MAX (1u << 22)
+#define OTHERS 4    /* tests that are no rows */
 
 struct source {
     struct cf_template_cjson scratch;    /* first: the functions of cJSON data get it as self */
@@ -237,16 +238,36 @@ static void a_text_over_its_bound_is_an_error_in_what_a_function_gave(void **sta
     cf_buf_done(&out);
 }
 
+/* Each of 40 functions uses the next one twice. */
+static void work_that_functions_multiply_is_bounded(void **state)
+{
+    (void)state;
+    struct cf_error err = { 0 };
+    struct cf_buf json;
+    struct cf_buf out;
+
+    cf_buf_init(&json, TEXT_MAX);
+    cf_buf_init(&out, TEXT_MAX);
+    for (int i = 0; i < 40; i++)
+        cf_buf_addf(&json, "%c\"f%d\":\"fn:{{f%d}}{{f%d}}\"", i == 0 ? '{' : ',', i, i + 1, i + 1);
+    cf_buf_adds(&json, ",\"f40\":\"\"}");
+    assert_false(render("{{f0}}", cf_buf_str(&json), NULL, &out, &err));
+    assert_non_null(strstr(err.message, "rendering takes more than 50000000 tags and texts"));
+    cf_buf_done(&json);
+    cf_buf_done(&out);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 3] = {
+    struct CMUnitTest tests[COUNT(rows) + OTHERS] = {
         cmocka_unit_test(what_a_variable_gives_is_escaped_when_asked_for),
         cmocka_unit_test(more_text_than_a_template_may_have_is_refused),
         cmocka_unit_test(a_text_over_its_bound_is_an_error_in_what_a_function_gave),
+        cmocka_unit_test(work_that_functions_multiply_is_bounded),
     };
 
     for (size_t i = 0; i < COUNT(rows); i++)
-        tests[i + 3] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row,
+        tests[i + OTHERS] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row,
                                             .initial_state = &rows[i] };
     return cmocka_run_group_tests_name("call", tests, NULL, NULL);
 }
