@@ -248,7 +248,8 @@ function Compiler:reference(schema)
   local ref = self:text(schema, "$ref")
   local pointer = ref:match "^#(.*)$"
   if not pointer or (pointer ~= "" and pointer:sub(1, 1) ~= "/") then
-    self:refuse("$ref", ("is %q: only places in the schema itself, such as \"#/$defs/turn\", are supported"):format(ref))
+    self:refuse("$ref", ("is %q: only places in the schema itself, such as \"#/$defs/turn\", are supported")
+      :format(ref))
   end
   pointer = pointer:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
   local target = self.root

@@ -14,7 +14,7 @@ local LISTED_MAX = 8     -- values of an enum, alternatives, that a reason names
 ---@class confab.schema.Keyword
 ---@field name string
 ---@field kind? "number"|"string"|"array"|"object"  Values of other kinds always fit; nil: all kinds.
----@field make? fun(schema: table, compiler: confab.schema.Compiler): (fun(value: any, run: confab.schema.Run): boolean)?
+---@field make fun(schema: table, compiler: confab.schema.Compiler): (fun(value: any, run: table): boolean)?
 
 ---@type confab.schema.Keyword[]
 keywords.list = {}

@@ -18,7 +18,7 @@ local FENCE = "---"
 
 -- What may stand above the text, and whether it is a number.
 local keys = {
-  name = false, tier = false, model = false, max_tokens = true, temperature = true, system = false,
+  name = false, tier = false, model = false, max_tokens = true, temperature = true, system = false, schema = false,
 }
 
 local function fail(path, line, message)
@@ -100,9 +100,10 @@ local function read_settings(path, lines)
       if keys[key] and not number then
         fail(path, at, ("%s must be a number, not %s"):format(key, errors.show(value, 60)))
       end
-      if key == "system" and (value == "" or value == "|") then
-        system = { file = path, line = at + 1 }
-        settings.system, at, system.column = block(lines, at + 1)
+      if (key == "system" or key == "schema") and (value == "" or value == "|") then
+        local place = { file = path, line = at + 1 }
+        settings[key], at, place.column = block(lines, at + 1)
+        if key == "system" then system = place end
       else
         settings[key] = keys[key] and number or unquote(value)
         if key == "system" then

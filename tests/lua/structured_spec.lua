@@ -4,7 +4,9 @@ local script = dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "script.l
 local HEAD = [[
   local verdict = {
     type = "object", required = { "reasons", "score" }, additionalProperties = false,
-    properties = { score = { type = "integer", minimum = 1, maximum = 5 }, reasons = { type = "string", minLength = 20 } },
+    properties = {
+      score = { type = "integer", minimum = 1, maximum = 5 }, reasons = { type = "string", minLength = 20 },
+    },
   }
   local talk = {
     type = "object", required = { "title", "turns" },
@@ -12,13 +14,19 @@ local HEAD = [[
       type = "object", required = { "role", "content" },
       properties = { role = { enum = { "user", "assistant" } }, content = { type = "string" } } } } },
   }
+  local function talking(tries)
+    local prompt = "Write a chat of {{turns}} turns about {{topic}}."
+    return confab.template { name = "t", prompt = prompt, schema = talk, tries = tries }
+  end
   local function judge(options)
     local opts = { prompt = "Judge this", schema = verdict, tries = 3 }
     for name, value in pairs(options or {}) do opts[name] = value end
     return confab.ask(opts)
   end
   local function sent() return rows("SELECT sum(attempts) AS n FROM calls")[1].n end
-  local function logged() return rows("SELECT count(*) AS n FROM generation_logs WHERE error_kind = 'validation_error'")[1].n end
+  local function logged()
+    return rows("SELECT count(*) AS n FROM generation_logs WHERE error_kind = 'validation_error'")[1].n
+  end
 ]]
 
 local function run(text, spec) return script.run(HEAD .. text, spec) end
@@ -48,8 +56,8 @@ describe("ask with a schema", function()
     assert.same({ "true true 2 1" }, run(text))
     local last = script.text(HEAD .. [[
       local call = rows("SELECT max(id) AS id FROM calls")[1].id
-      local messages = confab.json.decode(rows("SELECT CAST(body AS TEXT) AS body FROM call_requests WHERE call = ?", call)[1].body).messages
-      for _, message in ipairs(messages) do print(message.role .. ": " .. message.content) end
+      local body = rows("SELECT body FROM call_requests WHERE call = ?", call)[1].body
+      for _, message in ipairs(confab.json.decode(body).messages) do print(message.role .. ": " .. message.content) end
     ]])
     assert.equal([[
 user: Judge this
@@ -119,7 +127,8 @@ describe("generate with a schema", function()
   it("makes a conversation of the value, which stays at hand", function()
     local text = [[
       local conv = confab.generate { template = chat, params = topics(1)[1], schema = talk, tries = 2 }
-      say(#conv, conv.status, type(conv.json.title), #conv.json.turns, conv.turns[1].content == conv.json.turns[1].content)
+      local same = conv.turns[1].content == conv.json.turns[1].content
+      say(#conv, conv.status, type(conv.json.title), #conv.json.turns, same)
       say(sent(), logged(), count "conversations")
     ]]
     assert.same({ "8 generated string 8 true", "1 0 1" }, run(text))
@@ -127,7 +136,7 @@ describe("generate with a schema", function()
 
   it("sends a reply back that does not fit, and one that is no conversation", function()
     local text = [[
-      local t = confab.template { name = "t", prompt = "Write a chat of {{turns}} turns about {{topic}}.", schema = talk, tries = 3 }
+      local t = talking(3)
       local conv = confab.generate { template = t, params = topics(1)[1] }
       say(#conv, conv.status, sent(), logged())
       say(rows("SELECT count(*) AS n FROM turn_calls")[1].n > 0)
@@ -155,7 +164,7 @@ describe("generate with a schema", function()
   it("asks for the rest of a reply that was cut off without the schema", function()
     assert.same({ "true false", "user assistant user" }, run([[
       pcall(confab.generate, { template = chat, params = topics(1)[1], schema = talk, on_truncated = "continue" })
-      local bodies = rows "SELECT CAST(body AS TEXT) AS body FROM call_requests ORDER BY call"
+      local bodies = rows "SELECT body FROM call_requests ORDER BY call"
       local first, rest = confab.json.decode(bodies[1].body), confab.json.decode(bodies[2].body)
       local roles = {}
       for i, message in ipairs(rest.messages) do roles[i] = message.role end
@@ -176,7 +185,7 @@ describe("generate with a schema", function()
 
   it("works for the items of a run", function()
     local text = [[
-      local t = confab.template { name = "t", prompt = "Write a chat of {{turns}} turns about {{topic}}.", schema = talk, tries = 2 }
+      local t = talking(2)
       local run = confab.run { name = "r", items = topics(4), template = t }
       say(run.summary.succeeded or run.state, sent(), logged())
     ]]

@@ -560,6 +560,14 @@ describe("confab.template_file", function()
     assert.equal("Be: kind.", template_file.load(write "---\nsystem: Be: kind.\n---\np").system)
   end)
 
+  it("reads a schema, in one line or several", function()
+    assert.equal('{"type": "object"}', template_file.load(write "---\nschema: {\"type\": \"object\"}\n---\np").schema)
+    local t = template_file.load(write '---\nschema: |\n  {"type":\n    "object"}\nmodel: m\n---\np')
+    assert.same({ '{"type":\n  "object"}', "m" }, { t.schema, t.model })
+    local raised = failure(template_file.load, write '---\nname: x\nschema: {"type": "objekt"}\n---\np')
+    assert.truthy(raised.message:find('schema will not do: type is "objekt"; did you mean "object"?', 1, true), raised.message)
+  end)
+
   it("lets options add to the file and win over it", function()
     write "---\nname: a\nmodel: m\n---\np"
     local t = template_file.load(path, { model = "n", tries = 2 })
