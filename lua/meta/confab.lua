@@ -285,7 +285,7 @@ function confab.template_file(path, opts) end
 
 ---@class confab.Reply
 ---@field text string  All text of the reply.
----@field json any  The reply as a Lua value; nil if it is not JSON.
+---@field json any  The JSON of the reply as a Lua value, from a fence or among words too; nil if there is none.
 ---@field usage confab.Usage
 ---@field cost? number  Dollars; nil if the price is not known.
 ---@field stop_reason? string
