@@ -42,7 +42,8 @@ int cf_lua_drawn(lua_State *L, struct cf_run *run)
     }
     self->run = run;
     struct cf_error err;
-    if (!cf_drawn_read(&self->drawn, cf_engine_reader(run->engine), run->id, first, (size_t)count, &err))
+    if (!cf_drawn_read(&self->drawn, cf_engine_reader(run->engine), run->id, run->drawing, first,
+                       (size_t)count, &err))
         return cf_lua_raise(L, &err);
     return 1;
 }

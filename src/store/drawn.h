@@ -9,7 +9,8 @@
 
 struct cf_drawn_item {
     int64_t item;                    /* 0: there is none at this place */
-    bool is_doubled;                 /* there is a further one: which is meant, only its key tells */
+    bool is_current;                 /* written by the present drawing */
+    bool is_doubled;                 /* there is a further one, and neither was: which is meant? */
     bool accepted;
     enum cf_item_state state;
     char error_kind[24];             /* of a failed one, "" otherwise */
@@ -30,10 +31,11 @@ struct cf_drawn {
 
 #define CF_DRAWN_MAX 1024            /* places */
 
-/* Reads the places first, first + 1, ... of the plan; orphans are in none. count is at most
- * CF_DRAWN_MAX. After a failure it is empty. */
-bool cf_drawn_read(struct cf_drawn *drawn, struct cf_reader *reader, int64_t run, int64_t first,
-                   size_t count, struct cf_error *err);
+/* Reads the places first, first + 1, ... of the plan; orphans are in none. What the present drawing
+ * wrote takes a place from what is there no longer. count is at most CF_DRAWN_MAX. After a failure
+ * it is empty. */
+bool cf_drawn_read(struct cf_drawn *drawn, struct cf_reader *reader, int64_t run, int64_t drawing,
+                   int64_t first, size_t count, struct cf_error *err);
 void cf_drawn_done(struct cf_drawn *drawn);
 
 /* The item at a place; NULL outside the stretch or if there is none, or more than one. Lent. */

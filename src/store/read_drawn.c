@@ -28,6 +28,7 @@ static void fill_item(struct cf_drawn *drawn, struct cf_drawn_item *item,
     item->state = cf_item_state_parse(cf_column_str(query, 4));
     item->accepted = cf_column_int(query, 5) != 0;
     cf_column_copy(query, 6, item->error_kind, sizeof item->error_kind);
+    item->is_current = cf_column_int(query, 7) != 0;
     item->first_call = drawn->call_count;
 }
 
@@ -45,14 +46,33 @@ static bool add_call(struct cf_drawn *drawn, struct cf_drawn_item *item,
     return true;
 }
 
+/* Takes in one row: an item with one of its calls. */
+static bool add_row(struct cf_drawn *drawn, struct cf_drawn_item *item,
+                    const struct cf_query *query, struct cf_error *err)
+{
+    bool is_another = item->item != 0 && item->item != cf_column_int(query, 0);
+    if (is_another && item->is_current)
+        return true;
+    if (is_another && cf_column_int(query, 7) == 0) {
+        item->is_doubled = true;
+        return true;
+    }
+    if (is_another)
+        memset(item, 0, sizeof *item);
+    if (item->item == 0)
+        fill_item(drawn, item, query);
+    bool has_call = sqlite3_column_type(query->stmt, 8) != SQLITE_NULL;
+    return item->is_doubled || !has_call || add_call(drawn, item, query, 8, err);
+}
+
 static void clear(struct cf_drawn *drawn)
 {
     drawn->count = drawn->call_count = 0;
     cf_buf_clear(&drawn->texts);
 }
 
-bool cf_drawn_read(struct cf_drawn *drawn, struct cf_reader *reader, int64_t run, int64_t first,
-                   size_t count, struct cf_error *err)
+bool cf_drawn_read(struct cf_drawn *drawn, struct cf_reader *reader, int64_t run, int64_t drawing,
+                   int64_t first, size_t count, struct cf_error *err)
 {
     assert(count <= CF_DRAWN_MAX);
     clear(drawn);
@@ -65,26 +85,20 @@ bool cf_drawn_read(struct cf_drawn *drawn, struct cf_reader *reader, int64_t run
 
     struct cf_query query = cf_db_query(
         &reader->db,
-        "SELECT i.id, i.ordinal, i.key, i.params, i.state, i.accepted, i.error_kind, "
-        CF_JOURNAL_COLUMNS " FROM items i INDEXED BY items_ordinal"
+        "SELECT i.id, i.ordinal, i.key, i.params, i.state, i.accepted, i.error_kind,"
+        " i.drawing = ?4, " CF_JOURNAL_COLUMNS " FROM items i INDEXED BY items_ordinal"
         " LEFT JOIN calls c INDEXED BY calls_item ON c.item = i.id"
         " WHERE i.run = ?1 AND i.ordinal >= ?2 AND i.ordinal < ?3 AND i.orphan = 0"
         " ORDER BY i.ordinal, i.id, c.id");
     cf_query_int(&query, run);
     cf_query_int(&query, first);
     cf_query_int(&query, first + (int64_t)count);
+    cf_query_int(&query, drawing);
 
     int next;
     while ((next = cf_query_next(&query, err)) > 0) {
         int64_t ordinal = cf_column_int(&query, 1);
-        struct cf_drawn_item *item = &drawn->items[ordinal - first];
-        if (item->item == 0)
-            fill_item(drawn, item, &query);
-        else if (item->item != cf_column_int(&query, 0))
-            item->is_doubled = true;
-        if (item->is_doubled || sqlite3_column_type(query.stmt, 7) == SQLITE_NULL)
-            continue;
-        if (!add_call(drawn, item, &query, 7, err)) {
+        if (!add_row(drawn, &drawn->items[ordinal - first], &query, err)) {
             cf_query_end(&query);
             next = -1;
             break;

@@ -6,6 +6,8 @@ be true of it and the server's log once the run was gone on with to its end.
 import collections
 import hashlib
 
+OF_THE_PLAN = " from items i where i.run = r.id and ordinal is not null and not orphan and not surplus"
+
 TOTALS = [       # column of runs, what it counts
     ("calls", "select count(*) from calls k join items i on i.id = k.item where i.run = r.id"),
     ("attempts", "select coalesce(sum(k.attempts), 0) from calls k join items i on i.id = k.item"
@@ -18,9 +20,9 @@ TOTALS = [       # column of runs, what it counts
                    " where i.run = r.id"),
     ("at_risk_pico", "select coalesce(sum(l.at_risk_pico), 0) from generation_logs l"
                      " where l.run = r.id"),
-    ("items_drawn", "select count(*) from items i where i.run = r.id and ordinal is not null"),
-    ("items_accepted", "select count(*) from items i where i.run = r.id and accepted"),
-    ("items_failed", "select count(*) from items i where i.run = r.id and state = 'failed'"),
+    ("items_drawn", "select count(*)" + OF_THE_PLAN),
+    ("items_accepted", "select count(*)" + OF_THE_PLAN + " and accepted"),
+    ("items_failed", "select count(*)" + OF_THE_PLAN + " and state = 'failed'"),
 ]
 
 NOT_THERE = [    # rows that no moment may show

@@ -137,7 +137,7 @@ static void a_stretch_is_read_with_its_journal(void **state)
 
     struct cf_reader *reader = fixture_reader(f);
     struct cf_drawn drawn = { 0 };
-    assert_true(cf_drawn_read(&drawn, reader, f->run.run, 0, 4, &f->err));
+    assert_true(cf_drawn_read(&drawn, reader, f->run.run, 2, 0, 4, &f->err));
     const struct cf_drawn_item *item = cf_drawn_get(&drawn, 0);
     assert_int_equal(item->item, a);
     assert_int_equal(item->state, CF_ITEM_DONE);
@@ -159,7 +159,7 @@ static void a_stretch_is_read_with_its_journal(void **state)
     assert_null(cf_drawn_get(&drawn, 4));
     assert_null(cf_drawn_get(&drawn, -1));
 
-    assert_true(cf_drawn_read(&drawn, reader, f->run.run, 3, 1, &f->err));
+    assert_true(cf_drawn_read(&drawn, reader, f->run.run, 2, 3, 1, &f->err));
     assert_null(cf_drawn_get(&drawn, 0));
     assert_int_equal(cf_drawn_get(&drawn, 3)->item, c);
     int64_t size;
@@ -184,9 +184,29 @@ static void a_place_with_two_items_has_none_and_orphans_have_no_place(void **sta
 
     struct cf_reader *reader = fixture_reader(f);
     struct cf_drawn drawn = { 0 };
-    assert_true(cf_drawn_read(&drawn, reader, f->run.run, 0, 2, &f->err));
+    assert_true(cf_drawn_read(&drawn, reader, f->run.run, 3, 0, 2, &f->err));
     assert_null(cf_drawn_get(&drawn, 0));
     assert_true(is_text(cf_drawn_key(&drawn, cf_drawn_get(&drawn, 1)), "b"));
+    cf_drawn_done(&drawn);
+    cf_reader_free(reader);
+}
+
+static void what_was_drawn_last_has_its_place(void **state)
+{
+    struct fixture *f = *state;
+    fixture_sent(f, fixture_draw(f, "a", 0, 1).item, 9);
+    fixture_sent(f, fixture_draw(f, "b", 0, 1).item, 9);
+    int64_t c = fixture_draw(f, "c", 0, 2).item;
+    int64_t call = fixture_sent(f, c, 9);
+    fixture_draw(f, "d", 0, 1);
+
+    struct cf_reader *reader = fixture_reader(f);
+    struct cf_drawn drawn = { 0 };
+    assert_true(cf_drawn_read(&drawn, reader, f->run.run, 2, 0, 1, &f->err));
+    const struct cf_drawn_item *item = cf_drawn_get(&drawn, 0);
+    assert_int_equal(item->item, c);
+    assert_int_equal(item->call_count, 1);
+    assert_int_equal(drawn.calls[item->first_call].call, call);
     cf_drawn_done(&drawn);
     cf_reader_free(reader);
 }
@@ -202,7 +222,7 @@ static void a_damaged_journal_is_an_error(void **state)
 
     struct cf_reader *reader = fixture_reader(f);
     struct cf_drawn drawn = { 0 };
-    assert_false(cf_drawn_read(&drawn, reader, f->run.run, 0, 2, &f->err));
+    assert_false(cf_drawn_read(&drawn, reader, f->run.run, 2, 0, 2, &f->err));
     assert_int_equal(f->err.kind, CF_ERR_STORAGE);
     assert_null(cf_drawn_get(&drawn, 0));
     cf_drawn_done(&drawn);
@@ -223,6 +243,7 @@ int main(void)
         TEST(an_orphan_does_not_stay),
         TEST(a_stretch_is_read_with_its_journal),
         TEST(a_place_with_two_items_has_none_and_orphans_have_no_place),
+        TEST(what_was_drawn_last_has_its_place),
         TEST(a_damaged_journal_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
