@@ -27,6 +27,10 @@
 #define RAMP_START 0.25
 #define RAMP_HOLD  0.25
 
+/* So much faster than the limit where it is to be found out whether bursts pass: a server that
+ * enforces by the second refuses every sixth then, so one or two until it is heard of. */
+#define CREEP_SLOWNESS 0.8
+
 #define DELAY_MEMORY  64       /* an outlier among the delays fades over about so many more */
 
 static void to_array(const struct cf_amounts *amounts, int64_t out[CF_RESOURCES])
@@ -55,6 +59,17 @@ static bool may_burst(const struct cf_lane *lane)
 {
     return lane->config.pacing == CF_PACING_BURST ||
            (lane->config.pacing == CF_PACING_AUTO && lane->server.has_burst);
+}
+
+/* What the server lets pass is found out where its limits are: who is told them is not to risk a
+ * 429. */
+static bool is_creeping(const struct cf_lane *lane, enum cf_resource resource, int64_t now_ms)
+{
+    const struct cf_limit_config *config = &lane->config;
+    bool is_found_out =
+        config->is_default && config->max_input_tokens == 0 && config->max_output_tokens == 0;
+    return config->pacing == CF_PACING_AUTO && is_found_out &&
+           cf_server_may_creep(&lane->server, resource, now_ms);
 }
 
 static int64_t ramp_ms(const struct cf_lane *lane)
@@ -206,7 +221,7 @@ static int64_t paced_ms(struct cf_lane *lane, enum cf_resource resource, int64_t
         return room_ms > burst_ms ? room_ms : burst_ms;
     }
     int64_t due_ms = cf_pace_smooth_ms(pace);
-    if (may_burst(lane))
+    if (may_burst(lane) || is_creeping(lane, resource, now_ms))
         return due_ms;
     int64_t second_ms = cf_server_second_ms(&lane->server, resource, wanted);
     if (second_ms <= due_ms || second_ms <= now_ms)
@@ -394,6 +409,7 @@ void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t gran
     int64_t amounts[CF_RESOURCES];
     to_array(&waiter->amounts, amounts);
     forget_lost_time(lane, was_queued, now_ms);
+    bool creeps = false;
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
         if (lane->limit[r] == 0 || !is_paced(lane))
             continue;
@@ -401,9 +417,13 @@ void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t gran
         double slow = slowness(lane, cf_pace_share_ns(&view) * (double)amounts[r], now_ms);
         if (r == CF_OUTPUT && !may_burst(lane))
             slow *= cf_server_output_slowness(&lane->server, lane->flying_amounts, now_ms);
+        if (is_creeping(lane, r, now_ms)) {
+            creeps = true;
+            slow *= CREEP_SLOWNESS;
+        }
         cf_pace_grant(&lane->pace[r], &view, amounts[r], is_smooth(lane, now_ms), slow);
     }
-    cf_server_granted(&lane->server, grant, now_ms);
+    cf_server_granted(&lane->server, grant, creeps ? amounts : NULL, now_ms);
     cf_server_count(&lane->server, CF_REQUESTS, amounts[CF_REQUESTS], now_ms);
     cf_server_count(&lane->server, CF_INPUT, amounts[CF_INPUT], now_ms);
     waiter->slot = cf_window_add(&lane->window, amounts, grant);
@@ -499,8 +519,8 @@ bool cf_lane_is_limit_said(const struct cf_lane *lane)
     return said > 0 && (lane->config.is_default || said < lane->config.max_requests);
 }
 
-/* A server whose limit changes goes on at the new rate: it does not count again what it let pass at the
- * old one. */
+/* A server whose limit changes goes on at the new rate: it does not count again what it let pass at
+ * the old one. */
 static void follow_server(struct cf_lane *lane, const int64_t said_before[CF_RESOURCES],
                           const int64_t limit_before[CF_RESOURCES])
 {

@@ -39,7 +39,8 @@ struct cf_record *cf_records_get(struct cf_records *records, const char *key)
 bool cf_limit_learnt_any(const struct cf_limit_learnt *learnt)
 {
     const struct cf_amounts *limits = &learnt->limits;
-    return limits->requests > 0 || limits->input > 0 || limits->output > 0 || learnt->bursts != CF_BURSTS_UNKNOWN;
+    return limits->requests > 0 || limits->input > 0 || limits->output > 0 ||
+           learnt->bursts != CF_BURSTS_UNKNOWN;
 }
 
 void cf_records_trim(struct cf_records *records, struct cf_record *record)

@@ -114,6 +114,7 @@ void cf_server_compare(struct cf_server *server, const struct cf_server_reply *r
         if (!news->has_remaining || server->limit[r] == 0)
             continue;
         double limit = (double)server->limit[r];
+        server->shows_burst[r] = (double)news->remaining > limit / 2;
         double used = fmax(0, limit - (double)news->remaining);
         double own = cf_bucket_level(&server->own[r], share_ns(server, r), reply->now_ms);
         if (reply->feedback->is_refusal && used > own) {
@@ -240,8 +241,30 @@ bool cf_server_may_probe(const struct cf_server *server, const int64_t in_flight
            output_used(server, now_ms) > PROBE_USED;
 }
 
-void cf_server_granted(struct cf_server *server, uint64_t grant, int64_t now_ms)
+bool cf_server_may_creep(const struct cf_server *server, enum cf_resource resource, int64_t now_ms)
 {
+    return resource != CF_OUTPUT && server->probe == 0 && !server->was_refused && !server->has_burst &&
+           server->rate[resource] > 0 && server->shows_burst[resource] &&
+           cf_bucket_level(&server->foreign[resource], share_ns(server, resource), now_ms) == 0;
+}
+
+/* What is used of a second's worth with an amount that goes now, of which such a server asks for no more
+ * than it can hold. */
+static double used_with(const struct cf_server *server, enum cf_resource resource, int64_t amount,
+                        int64_t now_ms)
+{
+    double second = (double)server->rate[resource] / SECONDS;
+    double level = cf_bucket_level(&server->own[resource], share_ns(server, resource), now_ms);
+    return level / second + fmin((double)amount / second, 1);
+}
+
+void cf_server_granted(struct cf_server *server, uint64_t grant, const int64_t creeps[CF_RESOURCES],
+                       int64_t now_ms)
+{
+    for (enum cf_resource r = CF_REQUESTS; creeps != NULL && r <= CF_INPUT; r++)
+        if (cf_server_may_creep(server, r, now_ms) &&
+            used_with(server, r, creeps[r], now_ms) > PROBE_USED)
+            server->probe = grant;
     if (server->probe == 0 && server->limit[CF_OUTPUT] > 0 && now_ms >= server->exact_ms &&
         output_used(server, now_ms) > PROBE_USED)
         server->probe = grant;

@@ -18,6 +18,7 @@ struct cf_server {
     struct cf_bucket own[CF_RESOURCES];      /* ours: requests and input from the grant on, output
                                               * once it is there */
     struct cf_bucket foreign[CF_RESOURCES];
+    bool shows_burst[CF_RESOURCES];          /* by what was said last most of a window is there */
     uint64_t probe;                          /* the grant that only a whole window's bucket has room
                                               * for; 0: none yet */
     int64_t exact_ms;                        /* from when on `own` of output is no guess */
@@ -81,8 +82,13 @@ double cf_server_output_slowness(const struct cf_server *server,
 bool cf_server_may_probe(const struct cf_server *server, const int64_t in_flight[CF_RESOURCES],
                          int64_t now_ms);
 
-/* Says that a request goes out now. */
-void cf_server_granted(struct cf_server *server, uint64_t grant, int64_t now_ms);
+/* Whether to go a bit faster than the limit, until more than a second's worth of requests or input is
+ * used: what is refused then, or passes, tells the same. */
+bool cf_server_may_creep(const struct cf_server *server, enum cf_resource resource, int64_t now_ms);
+
+/* Says that a request goes out now; of these amounts, if it may have gone faster than the limit. */
+void cf_server_granted(struct cf_server *server, uint64_t grant, const int64_t creeps[CF_RESOURCES],
+                       int64_t now_ms);
 
 /* Two servers turn out to be one. */
 void cf_server_merge(struct cf_server *into, const struct cf_server *from, int64_t now_ms);

@@ -275,6 +275,8 @@ static void check_row(void **state)
 #define OUTPUT_BOUND { 4000, 10000000, 160000 }, 64000, 500, 200
 #define ALL    { 1000, 500000, 200000 }, 100000, 500, 200
 #define LONG   { 4000, 10000000, 800000 }, 32000, 500, 1000
+#define TWO_WINDOWS  { 1000, 10000000, 10000000 }, 1800, 500, 200
+#define FEW  { 50, 0, 0 }, 100, 500, 200
 #define TOLD   true, false, 0
 #define FOUND  false, false, 0
 #define HALVED true, true, 0
@@ -294,6 +296,10 @@ static struct row rows[] = {
     { "output binds, long replies, minute bucket", LONG, false, TOLD, 1.05, 0 },
     { "output binds, long replies, by the second", LONG, true, TOLD, 1.18, 1 },
     { "found out, requests bind, minute bucket", RPM, false, FOUND, 1.05, 2 },
+    { "found out, two windows of requests, minute bucket", TWO_WINDOWS, false, FOUND, 1.55, 2 },
+    { "found out, two windows of requests, by the second", TWO_WINDOWS, true, FOUND, 1.06, 2 },
+    { "found out, few requests bind, minute bucket", FEW, false, FOUND, 1.85, 2 },
+    { "found out, few requests bind, by the second", FEW, true, FOUND, 1.05, 2 },
     { "found out, requests bind, by the second", RPM, true, FOUND, 1.05, 2 },
     { "found out, input binds, minute bucket", INPUT_BOUND, false, FOUND, 1.05, 2 },
     { "found out, input binds, by the second", INPUT_BOUND, true, FOUND, 1.05, 2 },
