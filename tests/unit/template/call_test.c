@@ -138,6 +138,8 @@ static struct row rows[] = {
       "  x\n\n  y\nend", NULL },
     { "in a line they are not, but the next ones are", "  {{>line}}\nend",
       "{\"f\":\"fn:x\\ny\\n\"}", "  - x\n  y\nend", NULL },
+    { "lines of a value are never indented", "  {{>value}}\nend", "{\"f\":\"fn:x\\ny\"}",
+      "  - x\ny\nend", NULL },
     { "the indentation of its block is not in the body",
       "{{<b}}{{$x}}\n    {{#f}}\n    a\n      b\n    {{/f}}\n{{/x}}{{/b}}", "{\"f\":\"fn*\"}",
       "[a\n  b\na\n  b\n]", NULL },
@@ -172,6 +174,7 @@ static void check_row(void **state)
     const struct cf_template_partial partials[] = {
         { "p", "P", 1 }, { "b", "[{{$x}}{{/x}}]", 14 }, { "c", "{{f}}{{#no}}{{$x}}{{/x}}{{/no}}", 31 },
         { "lines", "{{#f}}\na\n{{/f}}\n", 16 }, { "line", "- {{#f}}a{{/f}}", 15 },
+        { "value", "- {{f}}\n", 8 },
     };
     const struct cf_template_options options = { .strict = true, .partials = partials,
                                                  .partial_count = COUNT(partials) };
