@@ -151,7 +151,7 @@ static int live_next(lua_State *L)
 static int live_call(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_call(L, lua_gettop(L) - 1, 0);    /* without a continuation: it cannot be suspended */
+    cf_scheduler_call(L, lua_gettop(L) - 1);
     return 0;
 }
 

@@ -55,6 +55,10 @@ int cf_lua_wait(lua_State *L, uint64_t ticket, const char *what);
  * before anything is submitted. */
 void cf_lua_check_wait(lua_State *L, const char *what);
 
+/* Calls the function that lies below its nargs arguments at the top of L (all popped). It cannot
+ * wait, and what would says so. Raises what it raises. */
+void cf_scheduler_call(lua_State *L, int nargs);
+
 /* Waits for ever: for what must not go on any more, after a stop. */
 int cf_lua_wait_for_ever(lua_State *L);
 

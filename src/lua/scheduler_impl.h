@@ -37,6 +37,7 @@ struct cf_scheduler {
     struct cf_queue completions;
     uint64_t next_ticket;
     int64_t outstanding;           /* tickets that other threads owe an answer */
+    int callbacks;                 /* cf_scheduler_call that run */
 
     lua_State *current;            /* the fiber's coroutine that runs; NULL between resumes */
     struct cf_fiber *fiber;        /* of current; NULL if it has none */

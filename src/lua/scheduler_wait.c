@@ -111,7 +111,7 @@ static bool push_name_in_the_way(lua_State *L, lua_State *at, int level)
 /* In a user's own interpreter a call outside of all fibers, also in a coroutine, turns the scheduler itself. */
 static bool is_pumping(const struct cf_scheduler *sched)
 {
-    return !sched->is_program && sched->current == NULL;
+    return !sched->is_program && sched->current == NULL && sched->callbacks == 0;
 }
 
 void cf_lua_check_wait(lua_State *L, const char *what)
@@ -186,6 +186,16 @@ int cf_lua_wait(lua_State *L, uint64_t ticket, const char *what)
     cf_scheduler_set_waiting(L, ticket);
     sched->is_waiting = true;
     return lua_yieldk(L, 0, lua_gettop(L), after_wait);
+}
+
+void cf_scheduler_call(lua_State *L, int nargs)
+{
+    struct cf_scheduler *sched = cf_scheduler_get(L);
+    sched->callbacks++;
+    int status = lua_pcall(L, nargs, 0, 0);
+    sched->callbacks--;
+    if (status != LUA_OK)
+        lua_error(L);
 }
 
 int cf_lua_wait_for_ever(lua_State *L)

@@ -85,6 +85,20 @@ describe("on_text", function()
     ]])
   end)
 
+  it("cannot wait", function()
+    local text = script.run [[
+      local function ask() confab.ask { prompt = "y" } end
+      local function why(on_text) return tostring(select(2, pcall(confab.ask, { prompt = "x", on_text = on_text }))) end
+      say(why(ask))
+      say(why(function() coroutine.wrap(ask)() end))
+      say(confab.ask { prompt = "y" }.replayed)
+    ]]
+    assert.same({
+      "script_error: confab.ask cannot wait here: on_text cannot be suspended; call confab.ask first and pass the answers in",
+      "script_error: confab.ask cannot wait here", "false",
+    }, { text[1], text[2]:sub(1, 41), text[3] })
+  end)
+
   it("keeps apart what many steps are told at once", function()
     local text = [[
       local run = confab.run { items = topics(40), name = "steps", concurrency = 8, step = function(item)
