@@ -21,40 +21,42 @@
 
 struct cf_rng;
 
-#define CF_BREAKER_CALLS_MAX 8      /* different calls of a streak that are told apart */
+#define CF_BREAKER_CALLS_MAX 8 /* different calls of a streak that are told apart */
 
 struct cf_breaker_policy {
-    int     failures;               /* in a row */
-    int     calls;                  /* different ones among them; at most CF_BREAKER_CALLS_MAX */
-    int64_t quiet_ms;               /* without a success, before it opens */
-    int64_t max_outage_ms;          /* how long it may last */
-    struct cf_retry_policy probes;  /* max_attempts is not used */
+    int failures;                  /* in a row */
+    int calls;                     /* different ones among them; at most CF_BREAKER_CALLS_MAX */
+    int64_t quiet_ms;              /* without a success, before it opens */
+    int64_t max_outage_ms;         /* how long it may last */
+    struct cf_retry_policy probes; /* max_attempts is not used */
 };
 
 enum cf_breaker_state { CF_BREAKER_CLOSED, CF_BREAKER_SUSPECTED, CF_BREAKER_OPEN };
 
 struct cf_breaker {
-    const struct cf_breaker_policy *policy;    /* borrowed */
+    const struct cf_breaker_policy *policy; /* borrowed */
     enum cf_breaker_state state;
-    int      failures;                         /* in the streak */
-    uint64_t calls[CF_BREAKER_CALLS_MAX];      /* the first different ones of the streak */
-    int      call_count;
-    uint64_t streak;                           /* number of the streak; grows with each success */
-    int64_t  success_ms;                       /* of the last success, or of the beginning */
-    int64_t  failing_ms, failed_ms;            /* of the streak's first and last failure */
-    int64_t  next_probe_ms;
-    int      probes;                           /* that failed since it opened */
-    bool     is_probing;                       /* one is out */
+    int failures;                         /* in the streak */
+    uint64_t calls[CF_BREAKER_CALLS_MAX]; /* the first different ones of the streak */
+    int call_count;
+    uint64_t streak;               /* number of the streak; grows with each success */
+    int64_t success_ms;            /* of the last success, or of the beginning */
+    int64_t failing_ms, failed_ms; /* of the streak's first and last failure */
+    int64_t next_probe_ms;
+    int probes;      /* that failed since it opened */
+    bool is_probing; /* one is out */
 };
 
 /* 5 failures of 3 calls, 5 s, 6 h; probes after 1 s, doubling to 60 s, with a jitter of 1 s. */
 void cf_breaker_policy_default(struct cf_breaker_policy *policy);
 
-void cf_breaker_init(struct cf_breaker *breaker, const struct cf_breaker_policy *policy, int64_t now_ms);
+void cf_breaker_init(struct cf_breaker *breaker, const struct cf_breaker_policy *policy,
+                     int64_t now_ms);
 
 /* A call met the service down: a 5xx, a 529, no connection, a reset, a time-out. call tells calls apart.
  * Returns whether the failure counts against the call: not while an outage is suspected or seen. */
-bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_ms, struct cf_rng *rng);
+bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_ms,
+                        struct cf_rng *rng);
 
 /* The service answered a request that was sent at sent_ms. Returns true if that ended an outage that was
  * seen. */

@@ -11,10 +11,10 @@
 #include "engine/models.h"
 #include "provider/limits.h"
 
-#define SURE_AFTER 64     /* replies: what is predicted for those in line changes little after them */
+#define SURE_AFTER 64 /* replies: what is predicted for those in line changes little after them */
 
 struct cf_template_output {
-    int64_t template_id;               /* 0: calls without a template */
+    int64_t template_id; /* 0: calls without a template */
     struct cf_output_estimate estimate;
     UT_hash_handle hh;
 };
@@ -22,8 +22,10 @@ struct cf_template_output {
 static struct cf_limit_news news_of(const struct cf_limit *limit)
 {
     return (struct cf_limit_news){
-        .has_limit = limit->has_limit, .has_remaining = limit->has_remaining,
-        .limit = limit->limit, .remaining = limit->remaining,
+        .has_limit = limit->has_limit,
+        .has_remaining = limit->has_remaining,
+        .limit = limit->limit,
+        .remaining = limit->remaining,
     };
 }
 
@@ -44,8 +46,10 @@ static void hear_limits(struct cf_sender *sender, struct cf_call *call,
                         const struct cf_limit_headers *limits, bool is_refusal)
 {
     struct cf_limit_feedback feedback = {
-        .requests = news_of(&limits->requests), .input = news_of(&limits->input),
-        .output = news_of(&limits->output), .is_refusal = is_refusal,
+        .requests = news_of(&limits->requests),
+        .input = news_of(&limits->input),
+        .output = news_of(&limits->output),
+        .is_refusal = is_refusal,
     };
     cf_limiter_feedback(sender->limiter, &call->waiter, &feedback, cf_loop_now(sender->loop));
 }
@@ -55,7 +59,7 @@ static int64_t sharing(const struct cf_sender *sender, const struct cf_sender_la
 {
     int64_t count = 0;
     const struct cf_sender_lane *other, *next;
-    HASH_ITER(hh, sender->lanes, other, next)
+    HASH_ITER (hh, sender->lanes, other, next)
         count += other->is_merged && strcmp(other->limit_class, lane->limit_class) == 0;
     return lane->is_merged ? count : 1;
 }
@@ -65,12 +69,14 @@ static void learn_concurrency(struct cf_sender *sender, const struct cf_call *ca
 {
     struct cf_sender_lane *lane = call->lane;
     struct cf_limit_config config;
-    cf_concurrency_add(&lane->concurrency, cf_loop_now(sender->loop) - call->begun_ms, &call->waiter.amounts);
+    cf_concurrency_add(&lane->concurrency, cf_loop_now(sender->loop) - call->begun_ms,
+                       &call->waiter.amounts);
     sender->replies++;
     sender->latency_ms = (int64_t)lane->concurrency.latency_ms;
     if (!cf_limiter_in_force(sender->limiter, lane->key, &config))
         return;
-    struct cf_amounts limits = { config.max_requests, config.max_input_tokens, config.max_output_tokens };
+    struct cf_amounts limits = { config.max_requests, config.max_input_tokens,
+                                 config.max_output_tokens };
     int64_t wanted =
         cf_concurrency_wanted(&lane->concurrency, &limits, config.window_ms, config.concurrency);
     int64_t lanes = sharing(sender, lane);
@@ -79,8 +85,8 @@ static void learn_concurrency(struct cf_sender *sender, const struct cf_call *ca
     lane->calls_wanted = wanted;
 }
 
-void cf_learning_hear(struct cf_sender *sender, struct cf_call *call, const struct cf_limit_headers *limits,
-                      bool is_refusal)
+void cf_learning_hear(struct cf_sender *sender, struct cf_call *call,
+                      const struct cf_limit_headers *limits, bool is_refusal)
 {
     merge_lane(sender, call, limits->organization);
     if (cf_limit_headers_has_any(limits))
@@ -105,7 +111,7 @@ size_t cf_sender_learnt(struct cf_sender *sender, struct cf_lane_learnt out[CF_L
 {
     size_t count = 0;
     struct cf_sender_lane *lane, *next;
-    HASH_ITER(hh, sender->lanes, lane, next) {
+    HASH_ITER (hh, sender->lanes, lane, next) {
         struct cf_limit_learnt learnt;
         if (count == CF_LANES_LEARNT_MAX || !cf_limiter_learnt(sender->limiter, lane->key, &learnt))
             continue;
@@ -135,8 +141,7 @@ void cf_learning_predict(struct cf_sender *sender, struct cf_call *call)
 static void predict_again(struct cf_sender *sender, int64_t template_id)
 {
     struct cf_call *call;
-    DL_FOREACH(sender->calls, call)
-    {
+    DL_FOREACH (sender->calls, call) {
         if (call->template_id != template_id || call->waiter.state != CF_WAITER_QUEUED)
             continue;
         cf_learning_predict(sender, call);
@@ -162,7 +167,7 @@ void cf_learning_output(struct cf_sender *sender, int64_t template_id, int64_t t
 void cf_learning_free(struct cf_sender *sender)
 {
     struct cf_template_output *output, *next;
-    HASH_ITER(hh, sender->outputs, output, next) {
+    HASH_ITER (hh, sender->outputs, output, next) {
         HASH_DEL(sender->outputs, output);
         free(output);
     }

@@ -5,14 +5,14 @@
 
 #include "base/mem.h"
 
-#define GUARD_MS      20       /* clocks tick in whole ms, kernels and networks add some */
-#define GUARD_PERCENT 1        /* of the window: what the guard may cost */
+#define GUARD_MS      20 /* clocks tick in whole ms, kernels and networks add some */
+#define GUARD_PERCENT 1  /* of the window: what the guard may cost */
 #define NS_PER_MS     1000000
 
 /* How late a grant may be without losing its place: timers have whole milliseconds and an event
  * loop has other things to do. Well under a second, so a server that enforces by the second
  * does not notice. */
-#define CATCH_UP_MS   100
+#define CATCH_UP_MS 100
 
 /* While one resource holds the line up the others save time, or a line of calls that are dear in
  * turn in one and in the other would use neither fully. This is how much: a tenth of the window
@@ -31,7 +31,7 @@
  * enforces by the second refuses every sixth then, so one or two until it is heard of. */
 #define CREEP_SLOWNESS 0.8
 
-#define DELAY_MEMORY  64       /* an outlier among the delays fades over about so many more */
+#define DELAY_MEMORY 64 /* an outlier among the delays fades over about so many more */
 
 static void to_array(const struct cf_amounts *amounts, int64_t out[CF_RESOURCES])
 {
@@ -216,8 +216,8 @@ static int64_t paced_ms(struct cf_lane *lane, enum cf_resource resource, int64_t
         int64_t burst_ms = cf_pace_burst_ms(pace, &view, wanted);
         if (resource != CF_OUTPUT)
             return burst_ms;
-        int64_t room_ms = cf_server_burst_ms(&lane->server, lane->flying_amounts[CF_OUTPUT],
-                                             now_ms);
+        int64_t room_ms =
+            cf_server_burst_ms(&lane->server, lane->flying_amounts[CF_OUTPUT], now_ms);
         return room_ms > burst_ms ? room_ms : burst_ms;
     }
     int64_t due_ms = cf_pace_smooth_ms(pace);
@@ -298,7 +298,7 @@ static int64_t room_ms(const struct cf_lane *lane, enum cf_resource resource, in
 
     int64_t rounds = (short_of - 1) / limit;
     int64_t rest = short_of - rounds * limit;
-    if (rest > lane->window.used[resource])      /* by date all counts in full */
+    if (rest > lane->window.used[resource]) /* by date all counts in full */
         rest = lane->window.used[resource];
     int64_t sent_ms;
     if (!cf_window_date_of(&lane->window, resource, rest, &sent_ms))
@@ -330,8 +330,8 @@ int64_t cf_lane_estimate_ms(struct cf_lane *lane, const struct cf_amounts *amoun
         if (at_ms > ready_ms)
             ready_ms = at_ms;
 
-        double pace_ms = (double)lane->queued_amounts[r] * (double)cf_lane_span_ms(lane) /
-                         (double)limit;
+        double pace_ms =
+            (double)lane->queued_amounts[r] * (double)cf_lane_span_ms(lane) / (double)limit;
         at_ms = cf_pace_smooth_ms(&lane->pace[r]) + (int64_t)pace_ms;
         if (is_paced(lane) && is_smooth(lane, now_ms) && at_ms > ready_ms)
             ready_ms = at_ms;
@@ -497,7 +497,9 @@ void cf_lane_pause(struct cf_lane *lane, int64_t until_ms)
 void cf_lane_update_limits(struct cf_lane *lane, int64_t now_ms)
 {
     const int64_t configured[CF_RESOURCES] = {
-        lane->config.max_requests, lane->config.max_input_tokens, lane->config.max_output_tokens,
+        lane->config.max_requests,
+        lane->config.max_input_tokens,
+        lane->config.max_output_tokens,
     };
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
         int64_t said = lane->server.limit[r];
@@ -539,7 +541,9 @@ void cf_lane_hear(struct cf_lane *lane, const struct cf_waiter *waiter,
                   const struct cf_limit_feedback *feedback, int64_t now_ms)
 {
     struct cf_server_reply reply = {
-        .order = waiter->sent_order, .grant = waiter->grant, .now_ms = now_ms,
+        .order = waiter->sent_order,
+        .grant = waiter->grant,
+        .now_ms = now_ms,
         .feedback = feedback,
     };
     memcpy(reply.in_flight, lane->flying_amounts, sizeof reply.in_flight);

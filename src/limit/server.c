@@ -3,7 +3,7 @@
 #include <math.h>
 
 #define NS_PER_MS 1000000
-#define SECONDS   60       /* a server that enforces by the second holds such a part of a window */
+#define SECONDS   60 /* a server that enforces by the second holds such a part of a window */
 
 /* How far our count and the server's may be apart without anybody else being there: tokens are
  * said in thousands, and for half a second a request may be counted by one of them only. */
@@ -32,7 +32,7 @@
 #define SECOND_OUTPUT     0.85
 #define SECOND_OUTPUT_MIN 0.5
 #define REPLIES_BETWEEN   1.25
-#define LONGEST_MEMORY    1000      /* replies over which the longest one fades */
+#define LONGEST_MEMORY    1000 /* replies over which the longest one fades */
 
 /* Of a window's output, what a burst may have used by the time its replies are there. */
 #define WINDOW_OUTPUT 0.97
@@ -70,7 +70,8 @@ void cf_server_count(struct cf_server *server, enum cf_resource resource, int64_
                      int64_t now_ms)
 {
     if (resource == CF_OUTPUT)
-        server->longest_reply = fmax((double)amount, server->longest_reply * (1 - 1.0 / LONGEST_MEMORY));
+        server->longest_reply =
+            fmax((double)amount, server->longest_reply * (1 - 1.0 / LONGEST_MEMORY));
     if (server->rate[resource] > 0 && amount != 0)
         cf_bucket_add(&server->own[resource], (double)amount, share_ns(server, resource), now_ms);
 }
@@ -80,8 +81,8 @@ static const struct cf_limit_news *news_of(const struct cf_limit_feedback *feedb
 {
     switch (resource) {
     case CF_REQUESTS: return &feedback->requests;
-    case CF_INPUT:    return &feedback->input;
-    default:          return &feedback->output;
+    case CF_INPUT: return &feedback->input;
+    default: return &feedback->output;
     }
 }
 
@@ -118,7 +119,7 @@ void cf_server_compare(struct cf_server *server, const struct cf_server_reply *r
         double used = fmax(0, limit - (double)news->remaining);
         double own = cf_bucket_level(&server->own[r], share_ns(server, r), reply->now_ms);
         if (reply->feedback->is_refusal && used > own) {
-            own = used;         /* whoever it was: it is not there */
+            own = used; /* whoever it was: it is not there */
             cf_bucket_set(&server->own[r], own, share_ns(server, r), reply->now_ms);
         }
 
@@ -156,8 +157,7 @@ int64_t cf_server_foreign(const struct cf_server *server, enum cf_resource resou
 {
     if (server->rate[resource] == 0 || server->foreign[resource].empty_ns == 0)
         return 0;
-    double level =
-        cf_bucket_level(&server->foreign[resource], share_ns(server, resource), now_ms);
+    double level = cf_bucket_level(&server->foreign[resource], share_ns(server, resource), now_ms);
     int64_t held = (int64_t)ceil(level - 1e-6) - (server->rate[resource] - limit);
     if (held <= 0)
         return 0;
@@ -179,8 +179,8 @@ int64_t cf_server_second_ms(const struct cf_server *server, enum cf_resource res
     double amount_ns = (double)amount * share_ns(server, resource);
     double before_ns = second_ns * SECOND_USED - amount_ns;
     if (resource == CF_OUTPUT) {
-        double between_ns = fmax(amount_ns * REPLIES_BETWEEN,
-                                 server->longest_reply * share_ns(server, resource));
+        double between_ns =
+            fmax(amount_ns * REPLIES_BETWEEN, server->longest_reply * share_ns(server, resource));
         before_ns = fmin(second_ns * SECOND_OUTPUT, second_ns - between_ns);
         before_ns = fmax(before_ns, second_ns * SECOND_OUTPUT_MIN);
     } else if (before_ns < 0) {
@@ -198,7 +198,7 @@ int64_t cf_server_burst_ms(const struct cf_server *server, int64_t in_flight, in
     double window_ns = (double)server->window_ms * NS_PER_MS;
     double over_ns = used_ns + (double)in_flight * share - window_ns * WINDOW_OUTPUT;
     if (over_ns > used_ns)
-        over_ns = used_ns;          /* what is in flight is bounded by the window itself */
+        over_ns = used_ns; /* what is in flight is bounded by the window itself */
     return now_ms + (int64_t)ceil(over_ns / NS_PER_MS);
 }
 
@@ -210,8 +210,7 @@ static double output_second(const struct cf_server *server)
 
 static double output_used(const struct cf_server *server, int64_t now_ms)
 {
-    double level =
-        cf_bucket_level(&server->own[CF_OUTPUT], share_ns(server, CF_OUTPUT), now_ms);
+    double level = cf_bucket_level(&server->own[CF_OUTPUT], share_ns(server, CF_OUTPUT), now_ms);
     return level / output_second(server);
 }
 
@@ -243,8 +242,8 @@ bool cf_server_may_probe(const struct cf_server *server, const int64_t in_flight
 
 bool cf_server_may_creep(const struct cf_server *server, enum cf_resource resource, int64_t now_ms)
 {
-    return resource != CF_OUTPUT && server->probe == 0 && !server->was_refused && !server->has_burst &&
-           server->rate[resource] > 0 && server->shows_burst[resource] &&
+    return resource != CF_OUTPUT && server->probe == 0 && !server->was_refused &&
+           !server->has_burst && server->rate[resource] > 0 && server->shows_burst[resource] &&
            cf_bucket_level(&server->foreign[resource], share_ns(server, resource), now_ms) == 0;
 }
 

@@ -40,7 +40,9 @@ static void unlink_dated(struct cf_window *window, struct cf_slot *slot)
 void cf_window_init(struct cf_window *window)
 {
     *window = (struct cf_window){
-        .free = CF_SLOT_NONE, .first = CF_SLOT_NONE, .last = CF_SLOT_NONE,
+        .free = CF_SLOT_NONE,
+        .first = CF_SLOT_NONE,
+        .last = CF_SLOT_NONE,
     };
 }
 
@@ -161,7 +163,7 @@ static uint32_t following(const struct cf_window *window, uint32_t index)
 void cf_window_take(struct cf_window *window, struct cf_window *from, uint32_t *map)
 {
     static const int64_t nothing[CF_RESOURCES];
-    window->old_grant = 0;      /* of two lanes: all counts in full */
+    window->old_grant = 0; /* of two lanes: all counts in full */
     memcpy(window->old, nothing, sizeof window->old);
     uint32_t behind = CF_SLOT_NONE;
     for (uint32_t i = from->first; i != CF_SLOT_NONE; i = from->slots[i].next) {
