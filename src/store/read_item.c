@@ -89,17 +89,40 @@ int cf_reader_item(struct cf_reader *reader, int64_t run, struct cf_text key,
     return 1;
 }
 
-bool cf_reader_first_unfinished(struct cf_reader *reader, int64_t run, bool any_failed,
-                                int64_t *out_ordinal, struct cf_error *err)
+/* 1: the totals say that no item of the plan is pending or failed; 0; -1. */
+static int is_all_finished(struct cf_reader *reader, int64_t run, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
         &reader->db,
-        "SELECT ordinal FROM items INDEXED BY items_ordinal WHERE run = ?1 AND ordinal >= 0"
-        " AND NOT orphan AND (state = 'pending' OR (state = 'failed' AND (?2 OR error_kind NOT IN "
-        CF_KINDS_ON_CONTENT "))) ORDER BY ordinal LIMIT 1");
+        "SELECT items_surplus = 0 AND items_drawn = items_accepted + items_needs_revision + items_skipped"
+        " FROM runs WHERE id = ?");
     cf_query_int(&query, run);
-    cf_query_int(&query, any_failed);
     int found = cf_query_next(&query, err);
+    if (found <= 0)
+        return found;
+    bool is_all = cf_column_int(&query, 0) != 0;
+    cf_query_end(&query);
+    return is_all;
+}
+
+bool cf_reader_first_unfinished(struct cf_reader *reader, int64_t run, bool any_failed,
+                                int64_t *out_ordinal, struct cf_error *err)
+{
+    int is_all = is_all_finished(reader, run, err);
+    if (is_all < 0)
+        return false;
+    struct cf_query query;
+    int found = 0;
+    if (is_all == 0) {
+        query = cf_db_query(
+            &reader->db,
+            "SELECT ordinal FROM items INDEXED BY items_ordinal WHERE run = ?1 AND ordinal >= 0"
+            " AND NOT orphan AND (state = 'pending' OR (state = 'failed' AND (?2 OR error_kind NOT IN "
+            CF_KINDS_ON_CONTENT "))) ORDER BY ordinal LIMIT 1");
+        cf_query_int(&query, run);
+        cf_query_int(&query, any_failed);
+        found = cf_query_next(&query, err);
+    }
     if (found == 0) {
         query = cf_db_query(&reader->db,
                             "SELECT coalesce(max(ordinal), -1) + 1 FROM items WHERE run = ?");

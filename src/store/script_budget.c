@@ -19,7 +19,8 @@ static void bind(struct cf_query *query, const struct cf_script_budget *budget)
     cf_query_int(query, budget->first_run);
 }
 
-/* What is in flight is looked up run by run: only a process that lives brings it back. */
+/* What is in flight is looked up run by run: only a process that lives brings it back. CROSS JOIN:
+ * from the few calls in flight to their items, not through all items of the runs. */
 static bool read_use(struct cf_db *db, const struct cf_script_budget *budget,
                      struct cf_script_use *out, struct cf_error *err)
 {
@@ -35,7 +36,7 @@ static bool read_use(struct cf_db *db, const struct cf_script_budget *budget,
 
     struct cf_query flights = cf_db_query(
         db, OWN_RUNS "SELECT i.run, sum(coalesce(c.bound_pico, 0)) FROM calls c INDEXED BY calls_in_flight"
-                     " JOIN items i ON i.id = c.item WHERE c.state = 'sent' AND i.run IN"
+                     " CROSS JOIN items i ON i.id = c.item WHERE c.state = 'sent' AND i.run IN"
                      " (SELECT id FROM own) GROUP BY i.run");
     bind(&flights, budget);
     int found;

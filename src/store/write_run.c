@@ -84,7 +84,7 @@ static bool count_left_behind(struct cf_write_run_own *own, struct cf_store_tx *
 {
     struct cf_query query = cf_db_query(
         &tx->db, "SELECT count(*), coalesce(sum(c.bound_pico), 0)"
-                 " FROM calls c INDEXED BY calls_in_flight JOIN items i ON i.id = c.item"
+                 " FROM calls c INDEXED BY calls_in_flight CROSS JOIN items i ON i.id = c.item"
                  " WHERE c.state = 'sent' AND i.run = ?");
     cf_query_int(&query, own->begin->run);
     int found = cf_query_next(&query, err);
@@ -106,7 +106,7 @@ static bool book_left_behind(struct cf_write_run_own *own, struct cf_store_tx *t
         " SELECT ?1, i.id, c.id, c.attempts, 'unknown', 'api_error',"
         "  'the process ended while this call was in flight; it may have been billed',"
         "  c.model, c.bound_pico, ?2"
-        " FROM calls c INDEXED BY calls_in_flight JOIN items i ON i.id = c.item"
+        " FROM calls c INDEXED BY calls_in_flight CROSS JOIN items i ON i.id = c.item"
         " WHERE c.state = 'sent' AND i.run = ?1 ORDER BY c.id");
     cf_query_int(&log, own->begin->run);
     cf_query_str(&log, tx->now);
