@@ -12,6 +12,10 @@ local ask = {}
 
 ask.default_max_tokens = 4096
 
+--- Is shown the text of calls that have no on_text of their own; the prompt of the REPL sets it.
+---@type fun(text: string, begun: integer)?
+ask.on_text = nil
+
 ---@class confab.Reply
 ---@field text string  All text of the reply.
 ---@field json any  The reply as a Lua value; nil if it is not JSON.
@@ -40,6 +44,12 @@ function ask.request(ctx, call)
   }
 end
 
+local spent = 0
+
+--- What the calls of this process have cost so far, in picodollars; those of unknown cost do not count.
+---@return integer
+function ask.spent() return spent end
+
 --- One reply; a refusal is an error of its own kind. What every other call would meet is kept in the
 --- context as well: a script that catches it must not finish its item.
 ---@param ctx confab.Context
@@ -56,6 +66,7 @@ function ask.once(ctx, request)
     error(reply, 0)
   end
   if reply.held then ctx.on_held(reply, request) end    -- does not return
+  if not reply.replayed then spent = spent + math.max(reply.cost_pico, 0) end
   local refusal = reply.refusal
   if not refusal then return reply end
   local message = ("the model declined (%s)%s"):format(refusal.category or "no category given",
@@ -110,7 +121,8 @@ function ask.ask(opts)
   if type(opts.stop) == "string" then opts.stop = { opts.stop } end
   local ctx = context.get()
   local request = ask.request(ctx, opts)
-  request.shown = opts.on_text and live.shown(opts.on_text)
+  local on_text = opts.on_text or ask.on_text
+  request.shown = on_text and live.shown(on_text)
   local first = request
   for try = 1, opts.tries do
     local reply, why = ask.once(ctx, request)

@@ -11,6 +11,7 @@
 ---@field larger_budget? string  Set by a run that its budget stopped: what would be enough.
 ---@field limit? integer  Only the first so many items of each run.
 ---@field failed? boolean  Ask anew where items failed on content.
+---@field defines? boolean  confab.run defines a run, which its start() begins.
 ---@field plan? boolean  An estimate: nothing is sent or written.
 ---@field offline? boolean  Send nothing.
 ---@field max_new? integer  Send nothing if more than so many calls are to be sent.

@@ -9,6 +9,7 @@ local concurrency = require "confab.concurrency"
 local context = require "confab.context"
 local control = require "confab.control"
 local core = require "confab.core"
+local defined = require "confab.defined"
 local drawing = require "confab.drawing"
 local duration = require "confab.duration"
 local errors = require "confab.errors"
@@ -425,13 +426,7 @@ local function check_template(tmpl, limit)
   end
 end
 
---- Works through the items: each is asked for, validated, scored and stored; returns when all are done.
---- Run again, it goes on where it was: what is finished is not asked for again.
---- Example: `local run = confab.run { items = items, template = support, score = confab.scoring.default }`
----@param opts confab.RunOptions
----@return confab.Run
-function run.run(opts)
-  opts = check(opts)
+local function work_off(opts, name)
   scheduler.check_wait "confab.run"
   local items = as_items(opts.items)
   local limit = budget.in_force(opts.budget)
@@ -451,7 +446,7 @@ function run.run(opts)
     step_limits = step_limits.of(opts.step_limits, settings.given "step_limits"),
   }
   state.core, state.since = context.open_run {
-    name = name_of(opts), seed = opts.seed, model = state.model, budget = limit,
+    name = name, seed = opts.seed, model = state.model, budget = limit,
   }
   state.drawing, state.is_kept = drawing.new(state.core, opts.key), kept.of(state)
   function state.new_context() return new_context(state) end
@@ -474,6 +469,18 @@ function run.run(opts)
   display:stop()
   if state.is_cut then scheduler.wait(scheduler.ticket()) end    -- a stop before the plan was whole: nothing comes
   return run.conclude(state)
+end
+
+--- Works through the items: each is asked for, validated, scored and stored; returns when all are done.
+--- Run again, it goes on where it was: what is finished is not asked for again.
+--- Example: `local run = confab.run { items = items, template = support, score = confab.scoring.default }`
+---@param opts confab.RunOptions
+---@return confab.Run
+function run.run(opts)
+  opts = check(opts)
+  local name = name_of(opts)
+  if flags.defines then return defined.new(name, function() return work_off(opts, name) end) end
+  return work_off(opts, name)
 end
 
 --- "12 × api_error, such as HTTP 500: overloaded; 1 × refusal"; what was told is not told again.
@@ -503,6 +510,18 @@ function run.tell_unfinished()
     core.progress.say(text)
   end
 end
+
+--- What is being worked on was interrupted: each run can be gone on with.
+function run.interrupt()
+  for _, state in ipairs(unfinished) do
+    control.set_tuner(state.core, nil)
+    pcall(state.core.set_state, state.core, "interrupted", "interrupted at the prompt", nil, true)
+  end
+  unfinished = {}
+end
+
+--- The names of runs may be used again: another script, or the next input at a prompt.
+function run.forget_names() names_used = {} end
 
 --- Books how it ended, and makes the object that the script gets.
 function run.conclude(state)

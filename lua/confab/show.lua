@@ -23,11 +23,15 @@ local function paint(screen, style, text)
 end
 
 --- Control characters as escapes, so that a text from a model cannot steer the terminal; tabs and newlines stay.
-local function harmless(text)
+---@param text string
+---@return string
+function show.harmless(text)
   if core.text.invalid_at(text) then text = text:gsub("[\x80-\xff]", function(c) return ("\\x%02X"):format(c:byte()) end) end
   text = text:gsub("[%z\1-\8\11-\31\127]", function(c) return ("\\x%02X"):format(c:byte()) end)
   return (text:gsub("\xC2([\x80-\x9F])", function(c) return ("\\u{%X}"):format(c:byte()) end))    -- C1: some terminals obey them
 end
+
+local harmless = show.harmless
 
 local function cut(text, characters)
   if core.text.length(text) <= characters then return text end
@@ -90,8 +94,12 @@ local function reply(value, screen)
   return out
 end
 
-local function is_reply(value)
-  return type(value) == "table" and type(value.text) == "string" and value.usage ~= nil and value.model ~= nil
+--- Whether it is what confab.ask gives.
+---@param value any
+---@return boolean
+function show.is_reply(value)
+  local mt = getmetatable(value)
+  return type(value) == "userdata" and type(mt) == "table" and mt.__name == "confab.reply"
 end
 
 -- --- plain values ---
@@ -242,6 +250,12 @@ local function limit(out, screen)
   return out
 end
 
+--- The line below a reply or a conversation: score, cost, model.
+---@param value confab.Reply|confab.Conversation
+---@param screen confab.Screen
+---@return string
+function show.made_of(value, screen) return paint(screen, "dim", made_of(value)) end
+
 --- The lines of a value.
 ---@param value any
 ---@param screen confab.Screen
@@ -253,7 +267,7 @@ local function lines_of(value, screen)
   end
   if template.is(value) then return a_template(value, screen) end
   if sequence.is(value) then return items(value, screen) end
-  if is_reply(value) then return reply(value, screen) end
+  if show.is_reply(value) then return reply(value, screen) end
   if type(value) == "string" then return { scalar(value) } end
   if is_plain_table(value) then return plain_table(value, screen) end
   return wrap(harmless(tostring(value)), 10000, "")
@@ -264,7 +278,7 @@ end
 ---@param screen confab.Screen
 ---@return string
 function show.text(value, screen)
-  local is_whole = type(value) == "userdata" or is_reply(value)    -- a conversation is to be read to its end
+  local is_whole = type(value) == "userdata"    -- a conversation, a reply are to be read to their end
   local lines = lines_of(value, screen)
   if not is_whole then lines = limit(lines, screen) end
   return table.concat(lines, "\n")

@@ -18,4 +18,10 @@ function fs.kind(path) end
 ---@return string? why
 function fs.glob(pattern) end
 
+--- Makes a folder, with those above it, for their owner alone.
+---@param path string
+---@return boolean? ok
+---@return string? why
+function fs.make_folder(path) end
+
 return fs

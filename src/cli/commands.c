@@ -7,6 +7,7 @@
 #include "cli/explain.h"
 #include "cli/estimate.h"
 #include "cli/mock.h"
+#include "cli/repl.h"
 #include "cli/resume.h"
 #include "cli/run.h"
 #include "cli/score.h"
@@ -14,6 +15,7 @@
 
 const struct cf_command *const cf_commands[] = {
     &cf_command_run,
+    &cf_command_repl,
     &cf_command_estimate,
     &cf_command_resume,
     &cf_command_pause,

@@ -250,6 +250,8 @@ static int run_text(lua_State *L, const struct cf_args *args, const struct cf_sc
         lua_pushstring(L, script->args[i]);
 
     cf_scheduler_catch_signals(L);
+    if (script->prepare != NULL)
+        script->prepare(L);
     enum cf_script_end end = cf_scheduler_run(L, (int)script->arg_count, err);
     if (end == CF_SCRIPT_RETURNED && cf_scheduler_stop_level(L) == CF_STOP_LEVEL_NONE)
         return has_failures(L) ? CF_EXIT_FAILED_ITEMS : CF_EXIT_OK;

@@ -10,6 +10,7 @@
 #include "confab/buf.h"
 
 struct cf_error;
+struct lua_State;
 
 #define CF_SCRIPT_BYTES_MAX (16u << 20)
 
@@ -42,6 +43,7 @@ struct cf_script {
     struct cf_buf text;           /* owned */
     const char *const *args;      /* arg[1], arg[2], ...; lent */
     size_t arg_count;
+    void (*prepare)(struct lua_State *L);    /* called once all is set up, before the script runs; NULL: nothing */
 };
 
 void cf_script_init(struct cf_script *script, const char *path);

@@ -48,6 +48,12 @@ static void handle_drain(struct cf_sender *sender, struct cf_sender_message *mes
     cf_attempt_return_waiting(sender, NULL);
 }
 
+static void handle_return_waiting(struct cf_sender *sender, struct cf_sender_message *message)
+{
+    free(control_of(message));
+    cf_attempt_return_waiting(sender, NULL);
+}
+
 static void handle_abandon(struct cf_sender *sender, struct cf_sender_message *message)
 {
     free(control_of(message));
@@ -324,6 +330,11 @@ void cf_sender_submit(struct cf_sender *sender, struct cf_call *call)
 void cf_sender_drain(struct cf_sender *sender)
 {
     post_control(sender, handle_drain);
+}
+
+void cf_sender_return_waiting(struct cf_sender *sender)
+{
+    post_control(sender, handle_return_waiting);
 }
 
 void cf_sender_hold(struct cf_sender *sender, bool is_held)

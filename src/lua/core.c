@@ -56,6 +56,8 @@ int luaopen_confab_core(lua_State *L)
     };
 
     lua_newtable(L);                                  /* core */
+    lua_pushliteral(L, CONFAB_VERSION);
+    lua_setfield(L, -2, "version");
     for (const luaL_Reg *part = parts; part->name != NULL; part++) {
         part->func(L);                                /* core part */
         lua_setfield(L, -2, part->name);              /* core */

@@ -266,6 +266,15 @@ static int engine_hold(lua_State *L)
     return 0;
 }
 
+/* return_waiting(): what waits to be sent comes back as cancelled. */
+static int engine_return_waiting(lua_State *L)
+{
+    struct cf_engine *engine = cf_lua_engine(L);
+    if (engine != NULL && cf_engine_sender(engine) != NULL)
+        cf_sender_return_waiting(cf_engine_sender(engine));
+    return 0;
+}
+
 /* set_max_outage(ms) */
 static int engine_set_max_outage(lua_State *L)
 {
@@ -320,7 +329,7 @@ int cf_lua_open_engine(lua_State *L)
         { "is_open", engine_is_open },
         { "is_simulated", engine_is_simulated },
         { "status", engine_status },
-        { "hold", engine_hold },
+        { "hold", engine_hold }, { "return_waiting", engine_return_waiting },
         { "tune", engine_tune },
         { "set_max_outage", engine_set_max_outage },
         { "limits", engine_limits },

@@ -22,6 +22,7 @@ void cf_lua_close_engine(lua_State *L);
  *  open(settings)   settings: db, provider, base_url, keys = {{name, value, limits?}}, limits, retry,
  *                   timeouts, http2, seed, simulate (spec), plan (only reads), offline, max_new, models (the table of lua/confab/models.lua)
  *  hold(whether)    sends nothing new, or goes on
+ *  return_waiting() what waits to be sent comes back as cancelled; no effect if it is not open
  *  tune(limits)     changes max_requests, max_input_tokens, max_output_tokens, where given */
 int cf_lua_open_engine(lua_State *L);
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -69,11 +70,35 @@ static int fs_glob(lua_State *L)
     return 1;
 }
 
+/* make_folder(path): with those above it, for their owner alone. true, or nil and why. */
+static int fs_make_folder(lua_State *L)
+{
+    size_t len;
+    const char *path = luaL_checklstring(L, 1, &len);
+    char *part = lua_newuserdatauv(L, len + 1, 0);
+    memcpy(part, path, len + 1);
+    for (size_t at = 1; at <= len; at++) {
+        if (part[at] != '/' && part[at] != '\0')
+            continue;
+        char end = part[at];
+        part[at] = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST) {
+            lua_pushnil(L);
+            lua_pushfstring(L, "%s: %s", part, strerror(errno));
+            return 2;
+        }
+        part[at] = end;
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
 int cf_lua_open_fs(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "kind", fs_kind },
         { "glob", fs_glob },
+        { "make_folder", fs_make_folder },
         { NULL, NULL },
     };
     luaL_newlib(L, functions);

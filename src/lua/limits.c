@@ -167,7 +167,10 @@ static void kill_hook(lua_State *L, lua_Debug *ar)
     }
     lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
     struct cf_error err;
-    cf_fail(&err, CF_ERR_SCRIPT, "%sthe step is over its limit", sched->kill.where);
+    if (sched->kill.reason == CF_KILL_INTERRUPT)
+        cf_fail(&err, CF_ERR_CANCELLED, "interrupted");
+    else
+        cf_fail(&err, CF_ERR_SCRIPT, "%sthe step is over its limit", sched->kill.where);
     cf_lua_raise(L, &err);
 }
 
@@ -180,6 +183,11 @@ static void kill_step(struct cf_scheduler *sched, enum cf_kill_reason reason)
         sched->kill.reason = reason;
     int count = sched->kill.traceback == NULL ? HOOK_INSTRUCTIONS : 1;
     lua_sethook(sched->running, kill_hook, LUA_MASKCOUNT, count);
+}
+
+void cf_limits_interrupt(struct cf_scheduler *sched)
+{
+    kill_step(sched, CF_KILL_INTERRUPT);
 }
 
 void cf_limits_arm(lua_State *L)
@@ -247,6 +255,10 @@ void cf_limits_tell(lua_State *L, struct cf_scheduler *sched, lua_State *co)
 {
     struct cf_step_limits limits = cf_fiber_of(co)->limits;
     bool is_memory = sched->kill.reason == CF_KILL_MEMORY;
+    if (sched->kill.reason == CF_KILL_INTERRUPT) {
+        cf_limits_forget(sched);
+        return;
+    }
     cf_fiber_push_value(L, co, CF_FIBER_ON_KILLED);
     push_error(L, &sched->kill, &limits);
     cf_limits_forget(sched);

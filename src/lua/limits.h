@@ -24,7 +24,7 @@ struct cf_step_limits {
     size_t  memory_bytes;       /* by which the memory of Lua may grow */
 };
 
-enum cf_kill_reason { CF_KILL_NOT, CF_KILL_TIME, CF_KILL_MEMORY };
+enum cf_kill_reason { CF_KILL_NOT, CF_KILL_TIME, CF_KILL_MEMORY, CF_KILL_INTERRUPT };
 
 /* A step that is being ended. */
 struct cf_kill {
@@ -53,6 +53,9 @@ void cf_limits_leave(lua_State *L, struct cf_scheduler *sched);
 
 /* From now on the running fiber may take so much, from this moment. The timer starts with the first. */
 void cf_limits_set(lua_State *L, struct cf_scheduler *sched, const struct cf_step_limits *limits);
+
+/* From a signal handler: what runs is to be ended, whatever its limits; nobody is told. */
+void cf_limits_interrupt(struct cf_scheduler *sched);
 
 /* The step that runs is to be ended, also where L goes on. */
 void cf_limits_arm(lua_State *L);

@@ -49,6 +49,7 @@ static int scheduler_gc(lua_State *L)
 {
     struct cf_scheduler *sched = luaL_checkudata(L, 1, SCHEDULER_MT);
     cf_scheduler_forget_signals(sched);
+    cf_scheduler_forget_interrupts(sched);
     if (sched->L != NULL) {
         sched->ended = true;
         deliver_all(L, sched);
@@ -379,6 +380,7 @@ void cf_scheduler_turn(lua_State *L, struct cf_scheduler *sched)
     cf_queue_let_wakes_go();    /* an error may have ended the last turn */
     cf_queue_wait(&sched->completions, timeout);
     cf_scheduler_act_on_signals(L, sched);
+    cf_scheduler_act_on_interrupt(L);
     cf_queue_hold_wakes();
     deliver_all(L, sched);
     run_ready(L, sched);

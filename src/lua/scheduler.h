@@ -110,6 +110,16 @@ const char *cf_scheduler_traceback(lua_State *L);
 /* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
 void cf_scheduler_catch_signals(lua_State *L);
 
+/* From now on SIGINT does not stop the program: it ends what runs in other fibers than the main one, by way of
+ * on_interrupt, below. To be called after cf_scheduler_catch_signals. The program only. */
+void cf_scheduler_catch_interrupts(lua_State *L);
+
+/* Whether a signal asked for a stop. */
+bool cf_scheduler_was_signalled(void);
+
+/* Whether there was an interrupt that nobody has acted on; forgets it. */
+bool cf_scheduler_take_interrupt(void);
+
 /* Pushes the functions below: waiting among coroutines of the Lua side.
  *  spawn(f, ...)   starts f in a coroutine of its own, a fiber, which must catch its own errors
  *  fiber()         the one that runs; nil in the main chunk of a user's interpreter
@@ -120,6 +130,8 @@ void cf_scheduler_catch_signals(lua_State *L);
  *                  it wants). Passing it ends the fiber, and begins another that calls on_killed(error).
  *                  limit() takes that back. The program only
  *  is_limited()    whether it is in force
+ *  on_interrupt(f) calls f (which must not wait) after an interrupt, while the main fiber waits; nil: no more
+ *  discard_others()  ends all fibers but the main one and that which runs
  *  ticket()        a new ticket, to be stored where others find it
  *  check_wait(what)  raises script_error, naming `what`, where a wait is impossible
  *  wait(ticket)    waits until wake(ticket, value) is called; returns the value

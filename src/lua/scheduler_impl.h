@@ -1,7 +1,8 @@
 /* scheduler_impl.h - what the files of the scheduler share.
  *
  * scheduler.c resumes and turns; fiber.c has what belongs to each coroutine that it resumes;
- * scheduler_wait.c has the ways to wait, and the words where none is; scheduler_stop.c has signals,
+ * scheduler_wait.c has the ways to wait, and the words where none is; scheduler_interrupt.c ends what
+ * was begun at a prompt; scheduler_stop.c has signals,
  * hooks and stop levels; limits.c ends steps that run away; scheduler_lua.c is what the Lua side
  * calls. Coroutines that the script makes itself are in coroutine.c: they hang on a fiber.
  * Everything here is for the script thread. */
@@ -132,9 +133,6 @@ void cf_scheduler_watch(struct cf_scheduler *sched, lua_State *co);
 /* co goes on inside a fiber: what is to end that fiber, a signal or a limit, is to reach it as well. */
 void cf_scheduler_arm(struct cf_scheduler *sched, lua_State *co);
 
-/* Whether a signal asked for a stop. */
-bool cf_scheduler_was_signalled(void);
-
 /* Raises the stop level if signals, or the end of the drain, ask for it. */
 void cf_scheduler_act_on_signals(lua_State *L, struct cf_scheduler *sched);
 
@@ -143,4 +141,12 @@ int64_t cf_scheduler_ms_until_abandon(const struct cf_scheduler *sched);
 
 /* The scheduler goes: signals reach it no more. */
 void cf_scheduler_forget_signals(const struct cf_scheduler *sched);
+void cf_scheduler_forget_interrupts(const struct cf_scheduler *sched);
+
+/* Calls the function of on_interrupt if there was an interrupt. Between resumes. */
+void cf_scheduler_act_on_interrupt(lua_State *L);
+
+/* For the Lua side, see scheduler.h. */
+int cf_scheduler_on_interrupt(lua_State *L);
+int cf_scheduler_discard_others(lua_State *L);
 #endif

@@ -233,6 +233,8 @@ int cf_lua_open_scheduler(lua_State *L)
         { "set_watch", scheduler_set_watch },
         { "stop", scheduler_stop },
         { "discard", scheduler_discard },
+        { "discard_others", cf_scheduler_discard_others },
+        { "on_interrupt", cf_scheduler_on_interrupt },
         { "ticket", scheduler_ticket },
         { "check_wait", scheduler_check_wait },
         { "wait", scheduler_wait },

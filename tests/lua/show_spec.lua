@@ -58,11 +58,6 @@ describe("shown values", function()
     assert.equal('"\\x1B]0;x\\x07"', shown "\27]0;x\7")
   end)
 
-  it("are replies with what they cost", function()
-    assert.equal("hello\n$0.00123, 3 tokens, some-model, 0.8 s",
-      shown { text = "hello", usage = { output = 3 }, model = "some-model", cost = 0.00123, latency_ms = 812 })
-  end)
-
   it("are the first items of a sequence", function()
     assert.equal("6 items\n  { a = 1 }\n  { a = 2 }\n  { a = 3 }\n  { a = 4 }\n... (2 more lines)",
       shown(confab.sweep { a = { 1, 2, 3, 4, 5, 6 } }))

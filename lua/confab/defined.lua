@@ -1,0 +1,76 @@
+--- The run that a script gets in `confab repl SCRIPT` and `confab serve SCRIPT`: it is defined, and begins when
+--- start() says so.
+local core = require "confab.core"
+
+local defined = {}
+
+---@class confab.DefinedRun: confab.Run
+local Defined = {}
+
+--- The runs that the script has defined, in order.
+---@type confab.DefinedRun[]
+defined.list = {}
+
+local metatable = { __name = "confab.run" }
+
+local function made(self) return rawget(self, "made") end
+
+function metatable.__index(self, name)
+  if name == "start" then return Defined.start end
+  local run = made(self)
+  if run then return run[name] end
+  if Defined[name] then return Defined[name] end
+  if name == "name" then return rawget(self, "given_name") end
+  if name == "state" then return "defined" end
+  if name == "summary" then return ("run %s is defined; start() begins it"):format(self.name) end
+  return nil
+end
+
+function metatable.__tostring(self) return self.summary end
+
+--- Begins it, or goes on with it, and waits until it is over.
+---@return confab.Run self
+function Defined:start()
+  rawset(self, "made", rawget(self, "begin")())
+  return self
+end
+
+local function nothing() end
+
+function Defined.results() return nothing end
+
+function Defined.failures() return {} end
+
+--- Writes nothing before the run was started, but refuses what the run's own export would refuse.
+function Defined:export(path, opts)
+  require "confab.results".check_export(path, opts)
+  local summary = "not written: the run has not been started"
+  core.progress.say(("%s: %s"):format(path, summary))
+  return { written = 0, skipped = 0, skipped_by = {}, trimmed = 0, folded = 0, held_back = {}, files = {},
+    written_to = {}, summary = summary }
+end
+
+--- Defines a run.
+---@param name string
+---@param begin fun(): confab.Run  Works through it.
+---@return confab.DefinedRun
+function defined.new(name, begin)
+  local run = setmetatable({ given_name = name, begin = begin }, metatable)
+  defined.list[#defined.list + 1] = run
+  return run
+end
+
+--- Forgets what a script has defined, before it is read again.
+function defined.forget() defined.list = {} end
+
+--- The run of that name; nil if none was defined.
+---@param name string
+---@return confab.DefinedRun?
+function defined.find(name)
+  for _, run in ipairs(defined.list) do
+    if run.name == name then return run end
+  end
+  return nil
+end
+
+return defined
