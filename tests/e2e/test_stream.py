@@ -113,6 +113,13 @@ def test_a_stream_that_stands_still_is_tried_again(mock, script, run_confab, que
     assert log["error_message"].startswith("reply stalled")
 
 
+def test_a_stream_that_goes_on_is_no_standstill(mock, script, run_confab):
+    server = mock("faults=trickle,trickle=1500ms")
+    result = run_confab("run", script(ONE), "600", server=server)
+    assert result.code == 0, result
+    assert "reply\t1\ttrue\t1\tfalse" in result.out
+
+
 @pytest.mark.threads
 @pytest.mark.parametrize("faults", [
     "stream_error:25%", "cut:25%", "reset_body:25%", "stall@3-5", "trickle:30%",
