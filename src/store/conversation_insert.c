@@ -12,12 +12,16 @@ bool cf_status_is_accepted(const char *status)
 bool cf_run_is_simulated(struct cf_store_tx *tx, int64_t run, bool *out_simulated,
                          struct cf_error *err)
 {
-    struct cf_query query = cf_db_query(&tx->db, "SELECT simulated FROM runs WHERE id = ?");
-    cf_query_int(&query, run);
-    if (cf_query_next(&query, err) < 0)
-        return false;
-    *out_simulated = cf_column_int(&query, 0) != 0;
-    cf_query_end(&query);
+    if (tx->simulated.run != run) {
+        struct cf_query query = cf_db_query(&tx->db, "SELECT simulated FROM runs WHERE id = ?");
+        cf_query_int(&query, run);
+        if (cf_query_next(&query, err) < 0)
+            return false;
+        tx->simulated.is_so = cf_column_int(&query, 0) != 0;
+        tx->simulated.run = run;
+        cf_query_end(&query);
+    }
+    *out_simulated = tx->simulated.is_so;
     return true;
 }
 

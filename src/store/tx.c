@@ -30,6 +30,7 @@ static void forget_totals(struct cf_store_tx *tx)
 {
     tx->runs.count = tx->templates.count = 0;
     tx->overflow = false;
+    tx->simulated.run = 0;
     tx->summed = NULL;
 #ifdef CONFAB_FAILPOINTS
     tx->kind_count = 0;
@@ -155,7 +156,7 @@ bool cf_tx_item_standing(struct cf_store_tx *tx, int64_t item,
                          struct cf_item_standing *out_standing, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(&tx->db, "SELECT run, ordinal IS NOT NULL, accepted, "
-                                                 "surplus, orphan, state FROM items WHERE id = ?");
+                                                 "surplus, orphan, state, attempts > 0 FROM items WHERE id = ?");
     cf_query_int(&query, item);
     int found = cf_query_next(&query, err);
     if (found < 0)
@@ -169,6 +170,7 @@ bool cf_tx_item_standing(struct cf_store_tx *tx, int64_t item,
     out_standing->surplus = cf_column_int(&query, 3) != 0;
     out_standing->orphan = cf_column_int(&query, 4) != 0;
     out_standing->state = cf_item_state_parse(cf_column_str(&query, 5));
+    out_standing->was_finished = cf_column_int(&query, 6) != 0;
     cf_query_end(&query);
     return true;
 }

@@ -58,6 +58,7 @@ struct cf_store_tx {
     int64_t unix_ms;                 /* of this transaction */
     char now[CF_TIME_TEXT_MAX];
     struct cf_tx_totals_list runs, templates;
+    struct { int64_t run; bool is_so; } simulated;    /* of the run asked for last; forgotten with each transaction */
     bool overflow; /* a total left the range of int64: the transaction cannot commit */
     const struct cf_script_budget *summed; /* whose use was summed in this transaction, and */
     int64_t sum_pico;                      /* what it came to, with what was added since */
@@ -89,6 +90,7 @@ struct cf_item_standing {
     int64_t run;
     bool planned;                    /* has an ordinal */
     bool accepted, surplus, orphan;
+    bool was_finished;               /* before; read for a single item only */
     enum cf_item_state state;
 };
 

@@ -6,6 +6,8 @@
 #include "confab/money.h"
 #include "store/tx.h"
 
+#define CALL_MODEL_MAX 256
+
 static bool no_such_call(int64_t call, struct cf_error *err)
 {
     return cf_fail(err, CF_ERR_STORAGE, "there is no call %" PRId64, call);
@@ -85,30 +87,60 @@ bool cf_write_call_sent(struct cf_write *write, struct cf_store_tx *tx, struct c
 /* --- outcomes --- */
 
 struct log_entry {
-    int64_t run, item, call;
+    int64_t run, item, call, attempt;
+    const char *model;
     const char *status;
     int http_status;
     const char *error_kind, *error_message, *request_id;
     int64_t input_tokens, output_tokens, cost_pico, at_risk_pico, duration_ms;   /* -1: NULL */
 };
 
-/* A row for one attempt; its number and its model are the call's. */
+/* What the row of a call says of it. */
+struct call_facts {
+    int64_t template;        /* 0: none */
+    int64_t bound_pico;      /* -1: unknown */
+    int64_t attempts;
+    char    model[CALL_MODEL_MAX];    /* that answered, else that was asked */
+};
+
+/* Read before the row is changed: an UPDATE that RETURNs them builds a table for its answer, and costs
+ * six times as much. */
+static bool read_call(struct cf_store_tx *tx, int64_t call, struct call_facts *out, struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(&tx->db, "SELECT template, bound_pico, attempts,"
+                                                 " coalesce(model_answered, model) FROM calls WHERE id = ?");
+    cf_query_int(&query, call);
+    int found = cf_query_next(&query, err);
+    if (found < 0)
+        return false;
+    if (found == 0)
+        return no_such_call(call, err);
+    out->template = cf_column_int(&query, 0);
+    out->bound_pico = cf_column_count(&query, 1);
+    out->attempts = cf_column_int(&query, 2);
+    cf_column_copy(&query, 3, out->model, sizeof out->model);
+    cf_query_end(&query);
+    return true;
+}
+
+/* A row for one attempt, the call's last. As an INSERT from a SELECT of the call it would be taken for
+ * one of many rows, and SQLite would keep a journal for it alone. */
 static bool insert_log(const struct log_entry *entry, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
         &tx->db,
         "INSERT INTO generation_logs (run, item, call, attempt, status, http_status, error_kind,"
         " error_message, model, input_tokens, output_tokens, cost_pico, at_risk_pico, duration_ms,"
-        " request_id, created_at)"
-        " SELECT ?, ?, id, attempts, ?, ?, ?, ?, coalesce(model_answered, model), ?, ?, ?, ?, ?, "
-        "?, ?"
-        " FROM calls WHERE id = ?");
+        " request_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     cf_query_int(&query, entry->run);
     cf_query_int(&query, entry->item);
+    cf_query_int(&query, entry->call);
+    cf_query_int(&query, entry->attempt);
     cf_query_str(&query, entry->status);
     cf_query_id(&query, entry->http_status);
     cf_query_str(&query, entry->error_kind);
-    cf_query_words(&query, entry->error_message);
+    cf_query_str(&query, entry->error_message);
+    cf_query_str(&query, entry->model);
     cf_query_count(&query, entry->input_tokens);
     cf_query_count(&query, entry->output_tokens);
     cf_query_count(&query, entry->cost_pico);
@@ -116,41 +148,39 @@ static bool insert_log(const struct log_entry *entry, struct cf_store_tx *tx, st
     cf_query_count(&query, entry->duration_ms);
     cf_query_str(&query, entry->request_id);
     cf_query_str(&query, tx->now);
-    cf_query_int(&query, entry->call);
     return cf_query_run(&query, err);
 }
 
 bool cf_write_call_failed(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_call_failed *failed = (struct cf_write_call_failed *)write;
+    struct call_facts facts;
     CF_TX_KIND(tx, "call_failed");
 
+    if (!read_call(tx, failed->call, &facts, err))
+        return false;
     struct cf_query call = cf_db_query(
         &tx->db, "UPDATE calls SET state = ?1,"
-                 " at_risk_pico = at_risk_pico + iif(?2, coalesce(bound_pico, 0), 0) WHERE id = ?3"
-                 " RETURNING bound_pico");
+                 " at_risk_pico = at_risk_pico + iif(?2, coalesce(bound_pico, 0), 0) WHERE id = ?3");
     cf_query_str(&call, failed->will_retry      ? "waiting"
                         : failed->may_be_billed ? "unknown"
                                                 : "failed");
     cf_query_int(&call, failed->may_be_billed);
     cf_query_int(&call, failed->call);
-    int found = cf_query_next(&call, err);
-    if (found < 0)
+    if (!cf_query_run(&call, err))
         return false;
-    if (found == 0)
-        return no_such_call(failed->call, err);
-    int64_t bound_pico = cf_column_count(&call, 0);
-    cf_query_end(&call);
 
     cf_tx_add_run(tx, failed->run, CF_TOTAL_FAILURES, 1);
-    if (failed->may_be_billed && bound_pico > 0)
-        cf_tx_add_run(tx, failed->run, CF_TOTAL_AT_RISK, bound_pico);
+    if (failed->may_be_billed && facts.bound_pico > 0)
+        cf_tx_add_run(tx, failed->run, CF_TOTAL_AT_RISK, facts.bound_pico);
 
     return insert_log(
         &(struct log_entry){
             .run = failed->run,
             .item = failed->item,
             .call = failed->call,
+            .attempt = facts.attempts,
+            .model = facts.model,
             .status = failed->will_retry ? "retry" : failed->may_be_billed ? "unknown" : "failure",
             .http_status = failed->http_status,
             .error_kind = failed->error_kind,
@@ -159,29 +189,10 @@ bool cf_write_call_failed(struct cf_write *write, struct cf_store_tx *tx, struct
             .input_tokens = failed->usage.input,
             .output_tokens = failed->usage.output,
             .cost_pico = -1,
-            .at_risk_pico = failed->may_be_billed ? bound_pico : -1,
+            .at_risk_pico = failed->may_be_billed ? facts.bound_pico : -1,
             .duration_ms = failed->duration_ms,
         },
         tx, err);
-}
-
-/* The template and the bound of a call. Read before the row is changed: an UPDATE that RETURNs
- * them builds a table for its answer, and costs six times as much. */
-static bool read_call(struct cf_store_tx *tx, int64_t call, int64_t *out_template,
-                      int64_t *out_bound_pico, struct cf_error *err)
-{
-    struct cf_query query =
-        cf_db_query(&tx->db, "SELECT template, bound_pico FROM calls WHERE id = ?");
-    cf_query_int(&query, call);
-    int found = cf_query_next(&query, err);
-    if (found < 0)
-        return false;
-    if (found == 0)
-        return no_such_call(call, err);
-    *out_template = cf_column_int(&query, 0);
-    *out_bound_pico = cf_column_count(&query, 1);
-    cf_query_end(&query);
-    return true;
 }
 
 static void add_tokens(struct cf_store_tx *tx, int64_t run, enum cf_run_total total, int64_t tokens)
@@ -219,10 +230,10 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
 {
     struct cf_write_call_reply *reply = (struct cf_write_call_reply *)write;
     bool is_cost_unknown = reply->cost_pico == CF_COST_UNKNOWN;    /* its bound stands for it */
-    int64_t template = 0, bound_pico = -1;
+    struct call_facts facts;
     CF_TX_KIND(tx, "call_reply");
 
-    if (!read_call(tx, reply->call, &template, &bound_pico, err))
+    if (!read_call(tx, reply->call, &facts, err))
         return false;
     struct cf_query call = cf_db_query(
         &tx->db,
@@ -259,21 +270,23 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
     if (!cf_query_run(&body, err))
         return false;
 
-    add_reply_totals(reply, template, tx);
-    if (is_cost_unknown && bound_pico > 0)
-        cf_tx_add_run(tx, reply->run, CF_TOTAL_AT_RISK, bound_pico);
+    add_reply_totals(reply, facts.template, tx);
+    if (is_cost_unknown && facts.bound_pico > 0)
+        cf_tx_add_run(tx, reply->run, CF_TOTAL_AT_RISK, facts.bound_pico);
     return insert_log(
         &(struct log_entry){
             .run = reply->run,
             .item = reply->item,
             .call = reply->call,
+            .attempt = facts.attempts,
+            .model = reply->model_answered != NULL ? reply->model_answered : facts.model,
             .status = "success",
             .http_status = 200,
             .request_id = reply->request_id,
             .input_tokens = reply->usage.input,
             .output_tokens = reply->usage.output,
             .cost_pico = reply->cost_pico,
-            .at_risk_pico = is_cost_unknown ? bound_pico : -1,
+            .at_risk_pico = is_cost_unknown ? facts.bound_pico : -1,
             .duration_ms = reply->latency_ms,
         },
         tx, err);
@@ -282,6 +295,7 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
 bool cf_write_call_rejected(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_call_rejected *rejected = (struct cf_write_call_rejected *)write;
+    struct call_facts facts;
     CF_TX_KIND(tx, "call_rejected");
 
     struct cf_query told =
@@ -292,12 +306,16 @@ bool cf_write_call_rejected(struct cf_write *write, struct cf_store_tx *tx, stru
         cf_query_end(&told);
         return found > 0;
     }
+    if (!read_call(tx, rejected->call, &facts, err))
+        return false;
 
     return insert_log(
         &(struct log_entry){
             .run = rejected->run,
             .item = rejected->item,
             .call = rejected->call,
+            .attempt = facts.attempts,
+            .model = facts.model,
             .status = "rejected",
             .error_kind = rejected->error_kind,
             .error_message = rejected->error_message,

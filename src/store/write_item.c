@@ -72,7 +72,7 @@ bool cf_write_item_finish(struct cf_write *write, struct cf_store_tx *tx, struct
         return false;
     if (!cf_run_is_simulated(tx, standing.run, &place.simulated, err))
         return false;
-    if (!has_conversations(tx, finish->item, &place.has_earlier, err))
+    if (standing.was_finished && !has_conversations(tx, finish->item, &place.has_earlier, err))
         return false;
 
     for (size_t i = 0; i < finish->count; i++) {
