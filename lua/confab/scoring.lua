@@ -262,8 +262,8 @@ function scoring.tell_troubles(list)
   local function conversations(n) return n == 1 and "1 conversation" or ("%s conversations"):format(core.text.number(n)) end
   for _, trouble in ipairs(list) do
     if trouble.errors > 1 then
-      core.progress.warn(("rule %q gave no points to %s, for an error; the first: %s")
-        :format(trouble.name, conversations(trouble.errors), trouble.first))
+      core.progress.warn(("rule %q gave no points to %s, for errors such as that")
+        :format(trouble.name, conversations(trouble.errors)))
     end
     if trouble.slow > 0 then
       core.progress.warn(("rule %q took %d ms or more for %s, %d ms at worst")

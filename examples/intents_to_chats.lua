@@ -1,0 +1,26 @@
+-- Intents to support chats: each line of a labelled file becomes the customer's first words.
+-- Try it without a key: confab run examples/intents_to_chats.lua --simulate
+-- Another file with the columns text and category: confab run examples/intents_to_chats.lua FILE.csv
+local confab = require "confab"
+
+local here = arg[0]:match "^(.*/)" or ""
+
+local chat = confab.template {
+  name = "intent-chat", tier = "template",
+  system = "You write realistic chats between a bank's customer and a support agent, as JSON.",
+  prompt = [[
+Write a chat of {{turns}} turns about {{category}}. The customer speaks first, with these words: "{{text}}"
+The agent asks what is missing, solves it, and has the last word. Answer with JSON only:
+{"turns": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}]],
+  columns = { topic = "{{category}}" },
+  max_tokens = 2048,
+}
+
+local intents = confab.csv(arg[1] or here .. "intents.csv"):sample(200, { seed = 1, by = "category" })
+
+local run = confab.run {
+  name = "intents", template = chat,
+  items = intents:map(function(row) return { text = row.text, category = row.category:gsub("_", " "), turns = 8 } end),
+}
+print(run.summary)
+run:export("intents-{split}.jsonl", { split = { train = 0.9, val = 0.1 }, where = { min_score = 6 } })
