@@ -145,6 +145,21 @@ describe("generate with a schema", function()
     assert.same({ "8 generated 3 2", "true" }, run(text))
   end)
 
+  it("checks what else the reply says, and tells the model what of it does not fit", function()
+    assert.same({
+      "false validation_error the reply does not fit the schema: /title must match the pattern ^ZZ",
+      "user assistant user", "- /title: must match the pattern ^ZZ",
+    }, run([[
+      talk.properties.title.pattern = "^ZZ"
+      local ok, err = pcall(confab.generate, { template = chat, params = topics(1)[1], schema = talk, tries = 2 })
+      say(ok, err.kind, err.message)
+      local messages, roles = confab.json.decode(rows("SELECT body FROM call_requests WHERE call = 2")[1].body).messages, {}
+      for i, message in ipairs(messages) do roles[i] = message.role end
+      say(table.concat(roles, " "))
+      say(messages[3].content:match "\n(- .-)\n")
+    ]]))
+  end)
+
   it("says that a schema has no room for turns", function()
     local lines = run [[
       local ok, err = pcall(confab.generate, { template = chat, params = topics(1)[1], schema = verdict })
