@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "cli/database.h"
 #include "cli/env.h"
-#include "cli/object.h"
+#include "base/object.h"
 #include "confab/buf.h"
 #include "confab/clock.h"
 #include "confab/error.h"

@@ -15,7 +15,7 @@
 #include "cli/commands.h"
 #include "cli/database.h"
 #include "cli/env.h"
-#include "cli/object.h"
+#include "base/object.h"
 #include "cli/print.h"
 #include "cli/probe.h"
 #include "confab/buf.h"

@@ -7,7 +7,7 @@
 #include <sqlite3.h>
 
 #include "cli/database.h"
-#include "cli/object.h"
+#include "base/object.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "confab/buf.h"

@@ -4,7 +4,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/database.h"
-#include "cli/object.h"
+#include "base/object.h"
 #include "cli/print.h"
 #include "confab/buf.h"
 #include "confab/error.h"

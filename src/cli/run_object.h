@@ -2,7 +2,7 @@
 #ifndef CONFAB_CLI_RUN_OBJECT_H
 #define CONFAB_CLI_RUN_OBJECT_H
 
-#include "cli/object.h"
+#include "base/object.h"
 
 struct cf_loose;
 struct cf_run_row;

@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/database.h"
 #include "cli/loose.h"
-#include "cli/object.h"
+#include "base/object.h"
 #include "cli/print.h"
 #include "cli/run_object.h"
 #include "confab/buf.h"

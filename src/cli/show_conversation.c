@@ -1,5 +1,5 @@
 #include "base/json.h"
-#include "cli/object.h"
+#include "base/object.h"
 #include "cli/print.h"
 #include "cli/show.h"
 

@@ -2,7 +2,7 @@
  * tables here. */
 #include "cli/show.h"
 
-#include "cli/object.h"
+#include "base/object.h"
 #include "cli/rows.h"
 #include "confab/buf.h"
 #include "confab/error.h"

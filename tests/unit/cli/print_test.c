@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/object.h"
+#include "base/object.h"
 #include "cli/print.h"
 #include "confab/buf.h"
 

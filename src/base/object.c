@@ -1,4 +1,4 @@
-#include "cli/object.h"
+#include "base/object.h"
 
 #include <inttypes.h>
 #include <math.h>

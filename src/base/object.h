@@ -1,9 +1,9 @@
-/* object.h - JSON of commands: objects built in a buffer, lists printed while they are read.
+/* object.h - JSON for others to read: objects built in a buffer, lists printed while they are read.
  *
  * Lists are one array with an element a line, so that both a JSON parser and a line-wise tool can
  * read them, however long they are. */
-#ifndef CONFAB_CLI_OBJECT_H
-#define CONFAB_CLI_OBJECT_H
+#ifndef CONFAB_BASE_OBJECT_H
+#define CONFAB_BASE_OBJECT_H
 
 #include <stdbool.h>
 #include <stddef.h>
