@@ -130,6 +130,10 @@ static const struct cf_row_column conversation_columns[] = {
     { "version", "version", CF_ROW_COUNT },
     { "in place of", "supersedes", CF_ROW_TEXT },
     { "replaced by", "superseded_by", CF_ROW_TEXT },
+    { "branch of", "branch_of", CF_ROW_TEXT },
+    { "from turn", "branch_turn", CF_ROW_COUNT },
+    { "branches", "branches", CF_ROW_TEXT },
+    { "turns by", "turns_by", CF_ROW_TEXT },
     { "template", "template", CF_ROW_TEXT },
     { "template id", "template_id", CF_ROW_TEXT },
     { "parameters", "parameters", CF_ROW_JSON },
@@ -151,10 +155,16 @@ static bool explain_conversation(struct cf_reader *reader, int64_t id, struct cf
         "SELECT c.id, c.uuid, c.part, c.version,"
         " (SELECT o.uuid FROM conversations o WHERE o.superseded_by = c.id AND o.item = c.item"
         "  AND o.part = c.part ORDER BY o.version DESC LIMIT 1),"
-        " s.uuid, t.name || ', version ' || t.version, t.uuid, c.parameters, c.model, c.status,"
+        " s.uuid, b.uuid, c.branch_turn + 1,"
+        " (SELECT group_concat(uuid, ', ') FROM conversations WHERE item = c.item AND branch_of = c.id),"
+        " (SELECT group_concat(turns || ' by call:' || call, ', ') FROM (SELECT call, first_turn + 1 ||"
+        "  CASE WHEN last_turn > first_turn THEN '-' || (last_turn + 1) ELSE '' END AS turns"
+        "  FROM turn_calls WHERE conversation = c.id ORDER BY first_turn, call)),"
+        " t.name || ', version ' || t.version, t.uuid, c.parameters, c.model, c.status,"
         " c.quality_score, c.quality_breakdown, c.cost_pico, c.truncated, c.simulated, c.created_at"
         " FROM conversations c LEFT JOIN templates t ON t.id = c.template"
-        " LEFT JOIN conversations s ON s.id = c.superseded_by WHERE c.id = ?1",
+        " LEFT JOIN conversations s ON s.id = c.superseded_by"
+        " LEFT JOIN conversations b ON b.id = c.branch_of WHERE c.id = ?1",
         conversation_columns,
         "conversation ",
         NULL,

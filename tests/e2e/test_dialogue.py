@@ -151,6 +151,12 @@ def test_a_branch_sends_the_shared_turns_but_does_not_ask_for_them(served, scrip
                                                    "Then it is lost, I fear."]
 
 
+    explained = run_confab("explain", query("SELECT uuid FROM conversations WHERE part = 2")[0]["uuid"], "--json").json()
+    told = explained["conversation"] if "conversation" in explained else explained
+    assert told["branch_of"] == query("SELECT uuid FROM conversations WHERE part = 1")[0]["uuid"]
+    assert told["branch_turn"] == 3 and told["turns_by"] == "3 by call:5, 4 by call:6"
+
+
 def test_a_stored_conversation_can_be_gone_on_with(served, script, run_confab, query):
     server = served(in_turn("My parcel is late.", "Which one?", "The blue one.", "It comes today."))
     result = run_confab("run", script(SETUP + """
