@@ -179,6 +179,7 @@ local function try(state, ctx, entry)
   ctx.stopped = nil
   local ok, result, rows = xpcall(work_on, with_traceback, state, ctx, entry.params)
   ctx.times:flush()
+  if not ok and not errors.is(result) then result = errors.new("script_error", tostring(result)) end    -- no memory
   if ctx.stopped then                  -- whatever the step made of it
     local is_kept = flags.offline and entry.item.state == "failed" and ctx.stopped.unsent
     if is_kept then return kept_failure(state, entry) end

@@ -18,33 +18,41 @@
 #endif
 
 #define TICK_MS             50        /* of processor time */
-#define HOOK_INSTRUCTIONS   100
 #define TRACEBACK_BYTES_MAX 65536
 
 /* --- memory --- */
 
 static void kill_step(struct cf_scheduler *sched, enum cf_kill_reason reason);
 
+/* Not to be passed even after a collection: Lua makes one when it is refused, and asks again; some of its
+ * functions do not. So a step is ended at the second refusal that no freeing came before. */
+static void *refuse(struct cf_lua_memory *memory)
+{
+    if (memory->refused_at != 0 && memory->sched != NULL)
+        kill_step(memory->sched, CF_KILL_MEMORY);
+    memory->refused_at = memory->used;
+    return NULL;
+}
+
 static void *allocate(void *ud, void *block, size_t old_size, size_t new_size)
 {
     struct cf_lua_memory *memory = ud;
     size_t had = block != NULL ? old_size : 0;       /* else it says what kind of object it is for */
+    if (new_size > had && (new_size - had > memory->limit || memory->used > memory->limit - (new_size - had)))
+        return refuse(memory);
+
+    void *moved = NULL;
     if (new_size == 0) {
-        memory->used -= had;
         free(block);
-        return NULL;
+    } else {
+        moved = realloc(block, new_size);
+        if (moved == NULL && new_size > had)
+            return NULL;
+        moved = moved != NULL ? moved : block;       /* to shrink must not fail */
     }
-    if (new_size > had && (new_size - had > memory->limit || memory->used > memory->limit - (new_size - had))) {
-        if (memory->was_refused && memory->sched != NULL)
-            kill_step(memory->sched, CF_KILL_MEMORY);
-        memory->was_refused = !memory->was_refused;
-        return NULL;
-    }
-    void *moved = realloc(block, new_size);
-    if (moved == NULL)
-        return new_size <= had ? block : NULL;       /* to shrink must not fail */
-    memory->was_refused = false;
     memory->used += new_size - had;
+    if (memory->used < memory->refused_at - memory->refused_at / 8)
+        memory->refused_at = 0;
     return moved;
 }
 
@@ -165,7 +173,6 @@ static void kill_hook(lua_State *L, lua_Debug *ar)
         lua_yield(L, 0);
         return;
     }
-    lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
     struct cf_error err;
     if (sched->kill.reason == CF_KILL_INTERRUPT)
         cf_fail(&err, CF_ERR_CANCELLED, "interrupted");
@@ -181,8 +188,7 @@ static void kill_step(struct cf_scheduler *sched, enum cf_kill_reason reason)
         return;
     if (sched->kill.reason == CF_KILL_NOT)
         sched->kill.reason = reason;
-    int count = sched->kill.traceback == NULL ? HOOK_INSTRUCTIONS : 1;
-    lua_sethook(sched->running, kill_hook, LUA_MASKCOUNT, count);
+    lua_sethook(sched->running, kill_hook, LUA_MASKCOUNT, 1);
 }
 
 void cf_limits_interrupt(struct cf_scheduler *sched)
@@ -208,7 +214,7 @@ static void set_memory(lua_State *L, const struct cf_step_limits *limits, struct
     if (memory == NULL)
         return;
     memory->sched = sched;
-    memory->was_refused = false;
+    memory->refused_at = 0;
     memory->limit = limits->memory_bytes == 0 ? SIZE_MAX : memory->used + limits->memory_bytes;
 }
 

@@ -37,7 +37,7 @@ struct cf_kill {
 struct cf_lua_memory {
     size_t used;
     size_t limit;               /* bytes that are not to be passed; SIZE_MAX: none */
-    bool   was_refused;         /* once: Lua collects its garbage then, and asks again */
+    size_t refused_at;          /* what was used when it was; 0: it was not, or some was freed since */
     struct cf_scheduler *sched; /* the step that runs is ended by it; NULL at first */
 };
 
