@@ -316,9 +316,36 @@ def limit_halved(bench):
         yield from _limited(bench, "all three halved", ALL_BOUND, by, 1.05, **halved)
 
 
+# --- steps that wait ---
+
+def _script(bench, name, arguments, spec, timeout_s=90):
+    """What a benchmark of Lua prints, as a number."""
+    script = PIPELINE.with_name(name)
+    with Simulator(bench.confab, *spec) as server, bench.folder() as folder:
+        command = [bench.confab, "run", "--progress", "none", "--quiet", "--drain", "0", script, "--", *arguments]
+        client = run_client(command, folder, timeout_s, server.environment(), statuses=(0, 130))
+        return float(client.output.split()[0])
+
+
+def waiting(bench):
+    """Resident memory of steps that wait in a call with a prompt of 2 KB."""
+    steps = min(bench.items(10_000), 10_000)
+    queued = _script(bench, "waiting.lua", [steps, "queued"], ["latency=fixed:60000"])
+    yield at_most(f"{steps:,} steps waiting, 2 KB prompts: KB each", queued / 1024, 16, f"{queued / 1024:.1f} KB")
+    sent = _script(bench, "waiting.lua", [steps, "sent"], ["latency=fixed:60000"])
+    yield Figure("  with all of them in flight, a connection each", f"{sent / 1024:.1f} KB")
+
+
+def switching(bench):
+    """CPU of going on with another waiting step."""
+    for depth, where in ((0, "a step"), (3, "  inside three coroutines of the script")):
+        nanoseconds = _script(bench, "switching.lua", [500_000, depth], [])
+        yield at_most(f"{where}: CPU a switch", nanoseconds / 1000, 5, f"{nanoseconds / 1000:.2f} µs")
+
+
 ROWS = {
     "cpu": cpu, "latency64": latency64, "latency512": latency512, "memory": memory, "rerun": rerun,
     "resume": resume, "store": store, "limit-requests": limit_requests, "limit-input": limit_input,
     "limit-output": limit_output, "limit-all": limit_all, "limit-learnt": limit_learnt,
-    "limit-halved": limit_halved,
+    "limit-halved": limit_halved, "waiting": waiting, "switching": switching,
 }
