@@ -19,18 +19,27 @@
 
 #define TICK_MS             50        /* of processor time */
 #define TRACEBACK_BYTES_MAX 65536
+#define LEVELS_MAX          100       /* of a coroutine: a recursion shows by then */
 
 /* --- memory --- */
 
 static void kill_step(struct cf_scheduler *sched, enum cf_kill_reason reason);
+static void note_place(struct cf_kill *kill, const struct cf_scheduler *sched);
 
-/* Not to be passed even after a collection: Lua makes one when it is refused, and asks again; some of its
- * functions do not. So a step is ended at the second refusal that no freeing came before. */
-static void *refuse(struct cf_lua_memory *memory)
+/* Lua collects its garbage when it is refused, and asks for the same again; some of its functions do not, but
+ * raise an error. So a step is ended when it asks for the same twice, or is refused twice with nothing freed. */
+static void *refuse(struct cf_lua_memory *memory, const void *block, size_t size)
 {
-    if (memory->refused_at != 0 && memory->sched != NULL)
-        kill_step(memory->sched, CF_KILL_MEMORY);
+    struct cf_scheduler *sched = memory->sched;
+    bool again = memory->refused_at != 0 || (memory->refused_size == size && memory->refused_block == block);
+    if (again && sched != NULL) {
+        kill_step(sched, CF_KILL_MEMORY);
+        if (sched->kill.reason == CF_KILL_MEMORY && sched->kill.traceback == NULL)
+            note_place(&sched->kill, sched);         /* the error on its way leaves it */
+    }
     memory->refused_at = memory->used;
+    memory->refused_block = block;
+    memory->refused_size = size;
     return NULL;
 }
 
@@ -39,7 +48,7 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t new_size)
     struct cf_lua_memory *memory = ud;
     size_t had = block != NULL ? old_size : 0;       /* else it says what kind of object it is for */
     if (new_size > had && (new_size - had > memory->limit || memory->used > memory->limit - (new_size - had)))
-        return refuse(memory);
+        return refuse(memory, block, new_size);
 
     void *moved = NULL;
     if (new_size == 0) {
@@ -50,6 +59,8 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t new_size)
             return NULL;
         moved = moved != NULL ? moved : block;       /* to shrink must not fail */
     }
+    if (new_size > had)
+        memory->refused_size = 0;
     memory->used += new_size - had;
     if (memory->used < memory->refused_at - memory->refused_at / 8)
         memory->refused_at = 0;
@@ -113,42 +124,44 @@ static void start_timer(struct cf_scheduler *sched)
 
 /* --- the end of a step --- */
 
-static char *format_where(lua_State *L)
+/* Where the script was is told without a Lua value: what asks may be the allocator. */
+static void add_frame(struct cf_buf *text, lua_State *thread, lua_Debug *ar)
 {
-    lua_Debug ar;
-    for (int level = 0; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline <= 0 || strncmp(ar.short_src, "confab/", 7) == 0)
-            continue;
-        struct cf_buf where;
-        cf_buf_init(&where, sizeof ar.short_src + 32);
-        cf_buf_addf(&where, "%s:%d: ", ar.short_src, ar.currentline);
-        size_t len;
-        return cf_buf_take(&where, &len);
-    }
-    return cf_strdup("");
+    lua_getinfo(thread, "Sln", ar);
+    cf_buf_addf(text, "\n\t%s:", ar->short_src);
+    if (ar->currentline > 0)
+        cf_buf_addf(text, "%d:", ar->currentline);
+    if (ar->name != NULL)
+        cf_buf_addf(text, " in %s '%s'", ar->namewhat[0] != '\0' ? ar->namewhat : "function", ar->name);
+    else if (ar->what[0] == 'm')
+        cf_buf_adds(text, " in main chunk");
+    else if (ar->what[0] != 'C')
+        cf_buf_addf(text, " in function <%s:%d>", ar->short_src, ar->linedefined);
+    else
+        cf_buf_adds(text, " in ?");
 }
 
-/* The stacks of L and of the coroutines around it, as one. */
-static char *format_traceback(lua_State *L, const struct cf_scheduler *sched)
+static void note_place(struct cf_kill *kill, const struct cf_scheduler *sched)
 {
-    struct cf_buf text;
+    struct cf_buf where, text;
+    lua_Debug ar;
+    size_t len;
+    cf_buf_init(&where, sizeof ar.short_src + 32);
     cf_buf_init(&text, TRACEBACK_BYTES_MAX);
-    lua_State *thread = L;
+    cf_buf_adds(&text, "stack traceback:");
+    lua_State *thread = sched->running;
     const struct cf_outer *outer = sched->outer;
-    luaL_checkstack(L, LUA_MINSTACK, "too deep");
-    while (thread != NULL) {
-        luaL_traceback(L, thread, NULL, 0);
-        const char *frames = lua_tostring(L, -1);
-        if (text.len > 0)                            /* its own head again */
-            frames = strchrnul(frames, '\n');
-        cf_buf_adds(&text, frames);
-        lua_pop(L, 1);
+    while (thread != NULL) {                         /* with the coroutines around it */
+        for (int level = 0; level < LEVELS_MAX && lua_getstack(thread, level, &ar); level++) {
+            add_frame(&text, thread, &ar);
+            if (where.len == 0 && ar.currentline > 0 && strncmp(ar.short_src, "confab/", 7) != 0)
+                cf_buf_addf(&where, "%s:%d: ", ar.short_src, ar.currentline);
+        }
         thread = outer != NULL ? outer->thread : NULL;
         outer = outer != NULL ? outer->next : NULL;
     }
-    size_t len;
-    return cf_buf_take(&text, &len);
+    kill->where = cf_buf_take(&where, &len);
+    kill->traceback = cf_buf_take(&text, &len);
 }
 
 /* Ends the step in whose code it is called. A yield cannot be caught; where the code cannot yield an error
@@ -164,10 +177,8 @@ static void kill_hook(lua_State *L, lua_Debug *ar)
     struct cf_lua_memory *memory = cf_limits_memory(L);
     if (memory != NULL)
         memory->limit = SIZE_MAX;                    /* what says so takes some */
-    if (sched->kill.traceback == NULL) {
-        sched->kill.where = format_where(L);
-        sched->kill.traceback = format_traceback(L, sched);
-    }
+    if (sched->kill.traceback == NULL)
+        note_place(&sched->kill, sched);
     if (cf_scheduler_can_yield(sched, L)) {
         sched->is_waiting = sched->kill.is_yielded = true;
         lua_yield(L, 0);
@@ -214,7 +225,7 @@ static void set_memory(lua_State *L, const struct cf_step_limits *limits, struct
     if (memory == NULL)
         return;
     memory->sched = sched;
-    memory->refused_at = 0;
+    memory->refused_at = memory->refused_size = 0;
     memory->limit = limits->memory_bytes == 0 ? SIZE_MAX : memory->used + limits->memory_bytes;
 }
 
