@@ -50,7 +50,7 @@ struct fixture {
     struct cf_queue_link *popped;            /* taken, not yet looked at */
     sqlite3 *db;                             /* a second connection, for looking and for triggers */
     int64_t run, item;
-    int64_t submitted;
+    int64_t submitted, returned;
     int64_t bound_pico;                      /* of the calls submitted */
     atomic_int retries;                      /* on_retry was called */
     atomic_int last_attempt;                 /* the number that it was told */
@@ -206,6 +206,7 @@ static inline struct cf_call *fixture_next(struct fixture *f)
     }
     struct cf_call *call = (struct cf_call *)f->popped;
     f->popped = f->popped->next;
+    f->returned++;
     return call;
 }
 
