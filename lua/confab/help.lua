@@ -80,7 +80,7 @@ end
 local function stub_text()
   local root = debug.getinfo(1, "S").source:match "^@(.+/)confab/help%.lua$"
   local file = root and io.open(root .. "meta/confab.lua", "rb")
-  if not file then return require "confab.stub_text" end
+  if not file then return core.embedded.read "meta/confab.lua" end
   local text = file:read "a"
   file:close()
   return text

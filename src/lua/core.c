@@ -6,6 +6,7 @@
 #include "lua/conversation.h"
 #include "lua/coroutine.h"
 #include "lua/cost.h"
+#include "lua/embedded.h"
 #include "lua/engine.h"
 #include "lua/export.h"
 #include "lua/fs.h"
@@ -33,6 +34,7 @@ int luaopen_confab_core(lua_State *L)
         { "conversation", cf_lua_open_conversation },
         { "coroutine", cf_lua_open_coroutine },
         { "cost", cf_lua_open_cost },
+        { "embedded", cf_lua_open_embedded },
         { "engine", cf_lua_open_engine },
         { "export", cf_lua_open_export },
         { "fs", cf_lua_open_fs },
