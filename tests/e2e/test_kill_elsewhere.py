@@ -49,9 +49,14 @@ WAYS = {
     "lane": Way([1], plain(), *RUN),
     "review": Way([1, 5], plain() + REVIEW.replace("ACTION", 'conv:approve("fine")'), *RUN, look=CONVERSATIONS),
     "tag": Way([1, 5], plain() + REVIEW.replace("ACTION", 'conv:tag("checked", 1)'), *RUN, look=CONVERSATIONS),
+    "item_record": Way([1, 7], PIPELINE.replace("template = chat", """step = function(item)
+      item.topic = item.topic .. " at " .. (os.time() > 0 and "last" or "")
+      return confab.generate { template = chat, params = item }
+    end""").replace("OPTIONS", ""), *RUN),
+    "item_stay": Way([1], plain(), *RUN, before=RUN),
     "rescore": Way([1], plain(), *SCORE, before=RUN, look=CONVERSATIONS),
 }
-NOBODY_WRITES = {"turn_edit", "item_record"}       # so far
+NOBODY_WRITES = {"turn_edit"}       # so far
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
