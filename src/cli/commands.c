@@ -6,6 +6,7 @@
 #include "cli/control.h"
 #include "cli/explain.h"
 #include "cli/estimate.h"
+#include "cli/init.h"
 #include "cli/mock.h"
 #include "cli/repl.h"
 #include "cli/resume.h"
@@ -14,6 +15,7 @@
 #include "confab/error.h"
 
 const struct cf_command *const cf_commands[] = {
+    &cf_command_init,
     &cf_command_run,
     &cf_command_repl,
     &cf_command_estimate,

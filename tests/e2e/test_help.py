@@ -9,8 +9,8 @@ import subprocess
 import confab_process
 import pytest
 
-COMMANDS = ["run", "resume", "pause", "tune", "stop", "mock", "doctor", "runs", "show", "explain", "logs",
-            "stats", "export", "version", "help"]
+COMMANDS = ["init", "run", "repl", "estimate", "resume", "pause", "tune", "stop", "runs", "show", "explain",
+            "logs", "stats", "score", "export", "mock", "doctor", "version", "help"]
 IN_WORK = ("pause", "tune", "stop")     # are about a run that another process works on
 SERVERS = ("mock", "serve")     # run until they are told to stop
 
@@ -21,11 +21,13 @@ def examples(help_text):
     return [line.strip() for line in opening.splitlines() if line.startswith("  ")]
 
 
-def test_help_lists_every_command(run_confab):
+def test_help_and_the_manual_list_these_commands(root, run_confab):
     result = run_confab("help")
     assert result.code == 0, result
-    for name in COMMANDS:
-        assert re.search(rf"\b{name}\b", result.out), name
+    table = result.out.partition("\ncommands:\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^  ([a-z]+) ", table, re.M) == COMMANDS
+    manual = (root / "docs" / "confab.1.in").read_text(encoding="utf-8")
+    assert re.findall(r"^\.SS confab ([a-z]+)", manual, re.M) == COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -43,7 +45,8 @@ def test_the_examples_in_the_help_run(root, folder, mock, run_confab, start_conf
     shutil.copytree(root / "examples", folder / "examples")
     shutil.copytree(root / "examples", folder, dirs_exist_ok=True)
     lines = examples(run_confab("help", name).out)
-    for line in lines:              # a script of any name is the example pipeline
+    shutil.copy(root / "examples" / "strict_rules.lua", folder / "strict.lua")
+    for line in lines:              # another script of any name is the example pipeline
         for word in shlex.split(line, comments=True):
             if word.endswith(".lua") and not (folder / word).exists():
                 shutil.copy(root / "examples" / "support_chats.lua", folder / word)
@@ -89,7 +92,7 @@ def test_the_manual_and_the_readme_have_every_option(root, run_confab, name):
     _, _, section = manual.partition(f"\n.SS confab {name}")
     assert section, f"confab {name} is not in the manual"
     section = section.partition("\n.SS ")[0]
-    if name in ("resume", "estimate"):      # they take those of run
+    if name in ("repl", "resume", "estimate"):      # they take those of run
         section += manual.partition("\n.SS confab run ")[2].partition("\n.SS ")[0]
     readme = (root / "README.md").read_text(encoding="utf-8")
     reference = readme.partition("\n### Commands\n")[2].partition("\n## ")[0]

@@ -29,7 +29,7 @@ def check_prints(expected, printed):
 def test_the_examples_of_the_readme_run(root, folder, confab_env):
     page = (root / "README.md").read_text(encoding="utf-8")
     for path in (root / "examples").iterdir():
-        if path.suffix != ".lua":
+        if path.is_file() and path.suffix != ".lua":
             shutil.copy(path, folder)
     env = confab_env()
     env["PATH"] = f"{confab_process.binary().parent}{os.pathsep}{env['PATH']}"
