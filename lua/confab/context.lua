@@ -23,6 +23,7 @@ local context = {}
 ---@field params? table  The item's own parameters.
 ---@field step_limits? confab.StepLimits
 ---@field on_killed? fun(why: confab.Error)  Its step was ended by a limit.
+---@field made? { call: table, request: table }  Of the run's template, see generate.as_it_is.
 ---@field branch? string  Of a step that branches: "2", and "2.1" in a branch of that branch.
 ---@field fibers? table<thread, boolean>  Those that work on the item now: its step's, and its branches'.
 ---@field times? confab.Times|false  What its step is told of the time; false: outside a step.

@@ -131,20 +131,40 @@ function generate.call_hash(plain, tmpl, params)
   return ok and hash or nil
 end
 
+--- For generate.with_template: the template says all.
+generate.as_it_is = {}
+
+--- What the template and what wins over it come to, and the request that is made of them. Of a plain
+--- template as it is a worker makes both once; from item to item only texts and columns change.
+local function prepare(ctx, tmpl, params, overrides)
+  local made = overrides == generate.as_it_is and ctx.made
+  if made then
+    template.refill(tmpl, params, made.call)
+    made.request.system, made.request.prompt = made.call.system, made.call.prompt
+    return made.call, made.request
+  end
+  local call = tmpl:resolve(params)
+  for name, value in next, overrides do call[name] = value end
+  call.tries = overrides.tries or tmpl.tries or ctx.tries or 1
+  call.template, call.template_name = generate.template_row(tmpl), tmpl.name
+  local request = ask.request(ctx, call)
+  if overrides == generate.as_it_is and template.is_plain(tmpl) then
+    ctx.made = { call = call, request = request }
+  end
+  return call, request
+end
+
 --- Asks until a reply serves or the tries are used up; raises the last objection.
 ---@param ctx confab.Context
 ---@param tmpl confab.Template
 ---@param params table
----@param overrides table  Fields of the call that win over the template's.
+---@param overrides table  Fields of the call that win over the template's; generate.as_it_is: none, and
+---  one call at a time, of always the same template, in this context.
 ---@return confab.Conversation
 function generate.with_template(ctx, tmpl, params, overrides)
-  local call = tmpl:resolve(params)
-  for name, value in next, overrides do call[name] = value end
+  local call, first = prepare(ctx, tmpl, params, overrides)
   local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
-  local tries = overrides.tries or tmpl.tries or ctx.tries or 1
-  call.template, call.template_name, call.tries = generate.template_row(tmpl), tmpl.name, tries
-  local first = ask.request(ctx, call)
-  local request = first
+  local request, tries = first, call.tries
 
   local calls, cost = {}, 0
   for try = 1, tries do

@@ -132,7 +132,7 @@ local function conversations_of(result)
 end
 
 local function do_step(state, ctx, params)
-  if state.opts.template then return { generate.with_template(ctx, state.opts.template, params, {}) } end
+  if state.opts.template then return { generate.with_template(ctx, state.opts.template, params, generate.as_it_is) } end
   local convs = conversations_of(state.opts.step(params))
   for _, conv in ipairs(convs) do
     local fields = core.conversation.fields(conv)

@@ -403,6 +403,19 @@ function methods:resolve(params)
   return resolved
 end
 
+--- Of a plain template: makes what it resolved to for one item into what it does for another.
+---@param tmpl confab.Template
+---@param params table
+---@param resolved confab.ResolvedTemplate
+function template.refill(tmpl, params, resolved)
+  local state = state_of(tmpl)
+  params = check_params(state, params)
+  if state.system then resolved.system = state.system:render(params) end
+  resolved.prompt = state.prompt:render(params)
+  local columns = resolved.columns
+  for _, name in ipairs(COLUMNS) do columns[name] = resolve_column(state, name, params) end
+end
+
 --- What asking for one item would take: see confab.estimate.
 ---@param params table?
 ---@return confab.Estimate

@@ -634,3 +634,21 @@ describe("confab.template_file", function()
       tostring(failure(template_file.load, "/tmp")))
   end)
 end)
+
+describe("template.refill", function()
+  it("makes of one item's call what resolving gives for another", function()
+    local t = template.new {
+      name = "refilled", system = "Of {{topic}}.", prompt = "{{persona.name}}: {{n}}", tier = "scenario",
+      columns = { persona = "{{persona.name}}" },
+    }
+    local items = {
+      { persona = { name = "Ann" }, topic = "tea", n = 1, emotion = "calm" },
+      { persona = { name = "Ben" }, topic = "rum", n = 2, document_id = 7 },
+    }
+    local resolved = t:resolve(items[1])
+    for _, params in ipairs { items[2], items[1], items[2] } do
+      template.refill(t, params, resolved)
+      assert.same(t:resolve(params), resolved)
+    end
+  end)
+end)
