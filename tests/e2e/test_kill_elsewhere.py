@@ -53,7 +53,7 @@ WAYS = {
       item.topic = item.topic .. " at " .. (os.time() > 0 and "last" or "")
       return confab.generate { template = chat, params = item }
     end""").replace("OPTIONS", ""), *RUN),
-    "item_stay": Way([1], plain(), *RUN, before=RUN),
+    "item_stay": Way([1], plain().replace("1, 12", "1, arg[1] or 12"), *RUN, 11, before=RUN),
     "rescore": Way([1], plain(), *SCORE, before=RUN, look=CONVERSATIONS),
 }
 NOBODY_WRITES = {"turn_edit"}       # so far
