@@ -12,13 +12,15 @@
 #define TRANSIT_PART    120
 
 /* Output is steered towards so much of a second's worth being used, the more gently the longer its
- * effect takes: steering harder than that overshoots. What comes by chance is left free. */
+ * effect takes: steering harder than that overshoots. What comes by chance is left free, the more
+ * once a refusal has shown that there is no more than a second's worth. */
 #define STEER_TO    0.4
 #define STEER_GAIN  0.2
 #define STEER_LOW   0.9
 #define STEER_HIGH  2
 #define CHANCE_FROM 0.6
 #define CHANCE_GAIN 0.2
+#define REFUSED_GAIN 0.6
 
 /* Where chance alone overflows a second's worth (CHANCE_FROM), one call is risked to find out
  * whether more is there: while so much of it is used that a server which enforces by the second
@@ -227,8 +229,9 @@ double cf_server_output_slowness(const struct cf_server *server,
     if (server->rate[CF_OUTPUT] == 0)
         return 1;
     double delay = fmax(1, (double)in_flight[CF_OUTPUT] / output_second(server));
+    double gain = server->was_refused ? REFUSED_GAIN : CHANCE_GAIN;
     double slow = 1 + STEER_GAIN / delay * (output_used(server, now_ms) - STEER_TO) +
-                  CHANCE_GAIN * fmax(0, output_chance(server, in_flight) - CHANCE_FROM);
+                  gain * fmax(0, output_chance(server, in_flight) - CHANCE_FROM);
     return fmin(fmax(slow, STEER_LOW), STEER_HIGH);
 }
 
