@@ -14,9 +14,11 @@ bool cf_scheduler_can_yield(const struct cf_scheduler *sched, lua_State *L)
 }
 
 /* Resumes co, on whose stack the arguments are, as the coroutine that runs inside of L. */
-static int resume_inside(lua_State *L, struct cf_scheduler *sched, lua_State *co, int nargs, int *results)
+static int resume_inside(lua_State *L, struct cf_scheduler *sched, lua_State *co, int nargs,
+                         int *results)
 {
-    if (sched->running != L)       /* the main chunk of a user's interpreter, or a coroutine that is not ours */
+    if (sched->running !=
+        L) /* the main chunk of a user's interpreter, or a coroutine that is not ours */
         return lua_resume(co, L, nargs, results);
 
     struct cf_outer outer = { L, sched->outer };
@@ -123,12 +125,12 @@ static int finish_wrap(lua_State *L, lua_State *co, int count)
         return count;
 
     int status = lua_status(co);
-    if (status != LUA_OK && status != LUA_YIELD) {           /* it died of it: its <close> variables run */
+    if (status != LUA_OK && status != LUA_YIELD) { /* it died of it: its <close> variables run */
         lua_pushvalue(L, -1);
         lua_xmove(L, co, 1);
         status = cf_scheduler_close_thread(L, cf_scheduler_get(L), co);
         if (status != LUA_OK)
-            lua_xmove(co, L, 1);                             /* the last error */
+            lua_xmove(co, L, 1); /* the last error */
     }
     if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
         luaL_where(L, 1);
@@ -160,7 +162,7 @@ static int call_wrapped(lua_State *L)
 static int coroutine_wrap(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_State *co = lua_newthread(L);                        /* f ... co */
+    lua_State *co = lua_newthread(L); /* f ... co */
     lua_pushvalue(L, 1);
     lua_xmove(L, co, 1);
     lua_pushcclosure(L, call_wrapped, 1);
@@ -182,14 +184,12 @@ static const char *status_of(lua_State *L, lua_State *co)
     if (cf_coroutine_is_waiting(co) || cf_fiber_of(co) != NULL)
         return "normal";
     switch (lua_status(co)) {
-    case LUA_YIELD:
-        return "suspended";
+    case LUA_YIELD: return "suspended";
     case LUA_OK:
         if (lua_getstack(co, 0, &ar))
             return "normal";
         return lua_gettop(co) == 0 ? "dead" : "suspended";
-    default:
-        return "dead";
+    default: return "dead";
     }
 }
 
@@ -222,7 +222,8 @@ static int coroutine_yield(lua_State *L)
     if (cf_fiber_of(L) == NULL)
         return lua_yield(L, lua_gettop(L));
     struct cf_error err;
-    cf_fail(&err, CF_ERR_SCRIPT, "coroutine.yield was called outside a coroutine of the script's own");
+    cf_fail(&err, CF_ERR_SCRIPT,
+            "coroutine.yield was called outside a coroutine of the script's own");
     return cf_lua_raise(L, &err);
 }
 
@@ -243,14 +244,10 @@ static int coroutine_running(lua_State *L)
 int cf_lua_open_coroutine(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        { "close", coroutine_close },
-        { "isyieldable", coroutine_isyieldable },
-        { "resume", coroutine_resume },
-        { "running", coroutine_running },
-        { "status", coroutine_status },
-        { "wrap", coroutine_wrap },
-        { "yield", coroutine_yield },
-        { NULL, NULL },
+        { "close", coroutine_close },   { "isyieldable", coroutine_isyieldable },
+        { "resume", coroutine_resume }, { "running", coroutine_running },
+        { "status", coroutine_status }, { "wrap", coroutine_wrap },
+        { "yield", coroutine_yield },   { NULL, NULL },
     };
     luaL_newlib(L, functions);
     return 1;

@@ -39,15 +39,15 @@ struct cf_fiber *cf_fiber_new(lua_State *L, lua_State *co)
 
 void cf_fiber_push_value(lua_State *L, lua_State *co, int which)
 {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, co) != LUA_TUSERDATA)      /* fiber */
-        return;                                                      /* nil */
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, co) != LUA_TUSERDATA) /* fiber */
+        return;                                                 /* nil */
     lua_getiuservalue(L, -1, which);
     lua_remove(L, -2);
 }
 
 void cf_fiber_set_value(lua_State *L, lua_State *co, int which)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, co);                           /* value fiber */
+    lua_rawgetp(L, LUA_REGISTRYINDEX, co); /* value fiber */
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, which);
     lua_pop(L, 1);

@@ -17,9 +17,9 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-#define TICK_MS             50        /* of processor time */
+#define TICK_MS             50 /* of processor time */
 #define TRACEBACK_BYTES_MAX 65536
-#define LEVELS_MAX          100       /* of a coroutine: a recursion shows by then */
+#define LEVELS_MAX          100 /* of a coroutine: a recursion shows by then */
 
 /* --- memory --- */
 
@@ -31,11 +31,12 @@ static void note_place(struct cf_kill *kill, const struct cf_scheduler *sched);
 static void *refuse(struct cf_lua_memory *memory, const void *block, size_t size)
 {
     struct cf_scheduler *sched = memory->sched;
-    bool again = memory->refused_at != 0 || (memory->refused_size == size && memory->refused_block == block);
+    bool again =
+        memory->refused_at != 0 || (memory->refused_size == size && memory->refused_block == block);
     if (again && sched != NULL) {
         kill_step(sched, CF_KILL_MEMORY);
         if (sched->kill.reason == CF_KILL_MEMORY && sched->kill.traceback == NULL)
-            note_place(&sched->kill, sched);         /* the error on its way leaves it */
+            note_place(&sched->kill, sched); /* the error on its way leaves it */
     }
     memory->refused_at = memory->used;
     memory->refused_block = block;
@@ -46,8 +47,9 @@ static void *refuse(struct cf_lua_memory *memory, const void *block, size_t size
 static void *allocate(void *ud, void *block, size_t old_size, size_t new_size)
 {
     struct cf_lua_memory *memory = ud;
-    size_t had = block != NULL ? old_size : 0;       /* else it says what kind of object it is for */
-    if (new_size > had && (new_size - had > memory->limit || memory->used > memory->limit - (new_size - had)))
+    size_t had = block != NULL ? old_size : 0; /* else it says what kind of object it is for */
+    if (new_size > had &&
+        (new_size - had > memory->limit || memory->used > memory->limit - (new_size - had)))
         return refuse(memory, block, new_size);
 
     void *moved = NULL;
@@ -57,7 +59,7 @@ static void *allocate(void *ud, void *block, size_t old_size, size_t new_size)
         moved = realloc(block, new_size);
         if (moved == NULL && new_size > had)
             return NULL;
-        moved = moved != NULL ? moved : block;       /* to shrink must not fail */
+        moved = moved != NULL ? moved : block; /* to shrink must not fail */
     }
     if (new_size > had)
         memory->refused_size = 0;
@@ -132,7 +134,8 @@ static void add_frame(struct cf_buf *text, lua_State *thread, lua_Debug *ar)
     if (ar->currentline > 0)
         cf_buf_addf(text, "%d:", ar->currentline);
     if (ar->name != NULL)
-        cf_buf_addf(text, " in %s '%s'", ar->namewhat[0] != '\0' ? ar->namewhat : "function", ar->name);
+        cf_buf_addf(text, " in %s '%s'", ar->namewhat[0] != '\0' ? ar->namewhat : "function",
+                    ar->name);
     else if (ar->what[0] == 'm')
         cf_buf_adds(text, " in main chunk");
     else if (ar->what[0] != 'C')
@@ -151,7 +154,7 @@ static void note_place(struct cf_kill *kill, const struct cf_scheduler *sched)
     cf_buf_adds(&text, "stack traceback:");
     lua_State *thread = sched->running;
     const struct cf_outer *outer = sched->outer;
-    while (thread != NULL) {                         /* with the coroutines around it */
+    while (thread != NULL) { /* with the coroutines around it */
         for (int level = 0; level < LEVELS_MAX && lua_getstack(thread, level, &ar); level++) {
             add_frame(&text, thread, &ar);
             if (where.len == 0 && ar.currentline > 0 && strncmp(ar.short_src, "confab/", 7) != 0)
@@ -171,12 +174,12 @@ static void kill_hook(lua_State *L, lua_Debug *ar)
     (void)ar;
     struct cf_scheduler *sched = cf_scheduler_get(L);
     if (sched->kill.reason == CF_KILL_NOT || sched->running != L) {
-        lua_sethook(L, NULL, 0, 0);                  /* of one that was ended meanwhile */
+        lua_sethook(L, NULL, 0, 0); /* of one that was ended meanwhile */
         return;
     }
     struct cf_lua_memory *memory = cf_limits_memory(L);
     if (memory != NULL)
-        memory->limit = SIZE_MAX;                    /* what says so takes some */
+        memory->limit = SIZE_MAX; /* what says so takes some */
     if (sched->kill.traceback == NULL)
         note_place(&sched->kill, sched);
     if (cf_scheduler_can_yield(sched, L)) {
@@ -219,7 +222,8 @@ void cf_limits_forget(struct cf_scheduler *sched)
     sched->kill = (struct cf_kill){ 0 };
 }
 
-static void set_memory(lua_State *L, const struct cf_step_limits *limits, struct cf_scheduler *sched)
+static void set_memory(lua_State *L, const struct cf_step_limits *limits,
+                       struct cf_scheduler *sched)
 {
     struct cf_lua_memory *memory = cf_limits_memory(L);
     if (memory == NULL)
@@ -231,7 +235,7 @@ static void set_memory(lua_State *L, const struct cf_step_limits *limits, struct
 
 void cf_limits_enter(lua_State *L, struct cf_scheduler *sched)
 {
-    cf_limits_forget(sched);                              /* of the last moment of another */
+    cf_limits_forget(sched); /* of the last moment of another */
     if (sched->fiber != NULL && sched->fiber->limits.memory_bytes != 0)
         set_memory(L, &sched->fiber->limits, sched);
 }
@@ -246,7 +250,7 @@ void cf_limits_leave(lua_State *L, struct cf_scheduler *sched)
 
 void cf_limits_set(lua_State *L, struct cf_scheduler *sched, const struct cf_step_limits *limits)
 {
-    cf_limits_forget(sched);                              /* it came too late */
+    cf_limits_forget(sched); /* it came too late */
     sched->fiber->limits = *limits;
     sched->slice++;
     set_memory(L, limits, sched);
@@ -254,15 +258,20 @@ void cf_limits_set(lua_State *L, struct cf_scheduler *sched, const struct cf_ste
         start_timer(sched);
 }
 
-static void push_error(lua_State *L, const struct cf_kill *kill, const struct cf_step_limits *limits)
+static void push_error(lua_State *L, const struct cf_kill *kill,
+                       const struct cf_step_limits *limits)
 {
     struct cf_error err;
     if (kill->reason == CF_KILL_TIME)
-        cf_fail(&err, CF_ERR_SCRIPT, "%sthe step was ended after %g s of computing without a wait "
-                "(step_limits.seconds)", kill->where, (double)limits->cpu_ms / 1000);
+        cf_fail(&err, CF_ERR_SCRIPT,
+                "%sthe step was ended after %g s of computing without a wait "
+                "(step_limits.seconds)",
+                kill->where, (double)limits->cpu_ms / 1000);
     else
-        cf_fail(&err, CF_ERR_SCRIPT, "%sthe step was ended after taking %g MB of memory without a wait "
-                "(step_limits.memory_mb)", kill->where, (double)limits->memory_bytes / 1048576);
+        cf_fail(&err, CF_ERR_SCRIPT,
+                "%sthe step was ended after taking %g MB of memory without a wait "
+                "(step_limits.memory_mb)",
+                kill->where, (double)limits->memory_bytes / 1048576);
     cf_lua_push_error(L, &err);
     lua_pushstring(L, kill->traceback);
     lua_setfield(L, -2, "traceback");
@@ -281,7 +290,7 @@ void cf_limits_tell(lua_State *L, struct cf_scheduler *sched, lua_State *co)
     cf_limits_forget(sched);
     cf_scheduler_spawn(L, sched, 1);
     if (is_memory)
-        lua_gc(L, LUA_GCCOLLECT);                    /* the next collection would come at twice of what it had */
+        lua_gc(L, LUA_GCCOLLECT); /* the next collection would come at twice of what it had */
 }
 
 void cf_limits_done(struct cf_scheduler *sched)

@@ -137,13 +137,20 @@ static void push_sorted(lua_State *L, size_t count)
     lua_pushcclosure(L, next_sorted, 1);                              /* t iterator */
 }
 
+/* A __pairs that waited has returned. */
+static int after_pairs(lua_State *L, int status, lua_KContext context)
+{
+    (void)L, (void)status, (void)context;
+    return 3;
+}
+
 static int pairs_pairs(lua_State *L)
 {
     luaL_checkany(L, 1);
     if (luaL_getmetafield(L, 1, "__pairs") != LUA_TNIL) {             /* ... __pairs */
         lua_pushvalue(L, 1);
-        lua_callk(L, 1, 3, 0, NULL);
-        return 3;
+        lua_callk(L, 1, 3, 0, after_pairs);
+        return after_pairs(L, LUA_OK, 0);
     }
 
     luaL_checktype(L, 1, LUA_TTABLE);

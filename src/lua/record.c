@@ -20,7 +20,7 @@ struct record {
     struct cf_completion completion;
     struct cf_write_item_record write;
     struct cf_queue *completions;
-    char *json;                      /* owned */
+    char *json; /* owned */
 };
 
 static void deliver_record(struct cf_completion *completion, void *context)
@@ -54,7 +54,8 @@ int cf_lua_record(lua_State *L)
     record->json = (char *)cf_memdup(json, len);
     record->write = (struct cf_write_item_record){
         .write = { .apply = cf_write_item_record, .on_done = on_record_stored, .owner = record },
-        .item = item->id, .recorded = { record->json, len },
+        .item = item->id,
+        .recorded = { record->json, len },
     };
     cf_store_submit(cf_engine_store(engine), &record->write.write);
     return 0;
@@ -64,7 +65,8 @@ int cf_lua_push_recorded(lua_State *L, struct cf_run *run, const char *key, size
 {
     const struct cf_item_row *row;
     struct cf_error err;
-    int found = cf_reader_item(cf_engine_reader(run->engine), run->id, (struct cf_text){ key, key_len }, &row, &err);
+    int found = cf_reader_item(cf_engine_reader(run->engine), run->id,
+                               (struct cf_text){ key, key_len }, &row, &err);
     if (found < 0)
         return cf_lua_raise(L, &err);
     if (found == 0 || row->recorded.data == NULL)

@@ -66,7 +66,8 @@ static int scheduler_gc(lua_State *L)
 
 void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_program)
 {
-    struct cf_scheduler *sched = lua_newuserdatauv(L, sizeof *sched, CF_SCHEDULER_TABLES);     /* sched */
+    struct cf_scheduler *sched =
+        lua_newuserdatauv(L, sizeof *sched, CF_SCHEDULER_TABLES); /* sched */
     memset(sched, 0, sizeof *sched);
     if (luaL_newmetatable(L, SCHEDULER_MT)) {
         lua_pushcfunction(L, scheduler_gc);
@@ -82,13 +83,13 @@ void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_progr
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     sched->L = lua_tothread(L, -1);
     lua_pop(L, 1);
-    cf_coroutine_set_waiting(sched->L, false);              /* new threads copy this extra space */
+    cf_coroutine_set_waiting(sched->L, false); /* new threads copy this extra space */
     sched->clock = clock;
     sched->is_program = is_program;
     sched->next_ticket = 1;
     sched->drain_ms = -1;
     sched->exit_code = -1;
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);                            /* */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key); /* */
 }
 
 struct cf_queue *cf_scheduler_completions(lua_State *L)
@@ -111,16 +112,16 @@ void cf_scheduler_set_waiting(lua_State *L, uint64_t ticket)
     struct cf_fiber *fiber = co != NULL ? cf_fiber_of(co) : NULL;
     if (fiber != NULL)
         fiber->ticket = ticket;
-    cf_scheduler_push_table(L, CF_SCHEDULER_WAITING);                       /* thread waiting */
-    lua_insert(L, -2);                               /* waiting thread */
+    cf_scheduler_push_table(L, CF_SCHEDULER_WAITING); /* thread waiting */
+    lua_insert(L, -2);                                /* waiting thread */
     lua_rawseti(L, -2, (lua_Integer)ticket);
     lua_pop(L, 1);
 }
 
 lua_State *cf_scheduler_take_waiting(lua_State *L, uint64_t ticket)
 {
-    cf_scheduler_push_table(L, CF_SCHEDULER_WAITING);                       /* waiting */
-    lua_rawgeti(L, -1, (lua_Integer)ticket);         /* waiting thread? */
+    cf_scheduler_push_table(L, CF_SCHEDULER_WAITING); /* waiting */
+    lua_rawgeti(L, -1, (lua_Integer)ticket);          /* waiting thread? */
     lua_State *co = lua_tothread(L, -1);
     if (co == NULL) {
         lua_pop(L, 2);
@@ -128,7 +129,7 @@ lua_State *cf_scheduler_take_waiting(lua_State *L, uint64_t ticket)
     }
     lua_pushnil(L);
     lua_rawseti(L, -3, (lua_Integer)ticket);
-    lua_remove(L, -2);                               /* thread */
+    lua_remove(L, -2); /* thread */
     struct cf_fiber *fiber = cf_fiber_of(co);
     if (fiber != NULL)
         fiber->ticket = 0;
@@ -146,7 +147,7 @@ static void fail_main(struct cf_scheduler *sched, lua_State *co, int status)
     if (lua_istable(co, -1) && lua_getfield(co, -1, "traceback") == LUA_TSTRING)
         traceback = lua_tostring(co, -1);
     if (traceback == NULL && status != LUA_ERRMEM) {
-        luaL_traceback(L, co, NULL, 0);                      /* traceback */
+        luaL_traceback(L, co, NULL, 0); /* traceback */
         traceback = lua_tostring(L, -1);
         free(sched->traceback);
         sched->traceback = cf_strdup(traceback);
@@ -164,7 +165,8 @@ static void refuse_yield(lua_State *L, lua_Debug *ar)
     (void)ar;
     struct cf_error err;
     lua_sethook(L, NULL, 0, 0);
-    cf_fail(&err, CF_ERR_SCRIPT, "coroutine.yield was called outside a coroutine of the script's own");
+    cf_fail(&err, CF_ERR_SCRIPT,
+            "coroutine.yield was called outside a coroutine of the script's own");
     cf_lua_raise(L, &err);
 }
 
@@ -174,13 +176,13 @@ int cf_scheduler_close_thread(lua_State *L, struct cf_scheduler *sched, lua_Stat
     struct cf_fiber *fiber = sched->fiber;
     struct cf_kill kill = sched->kill;
     sched->kill = (struct cf_kill){ 0 };
-    if (running == L || running == NULL) {       /* what runs now runs inside of it, and cannot yield */
+    if (running == L || running == NULL) { /* what runs now runs inside of it, and cannot yield */
         sched->running = co;
         sched->blocked = blocked != NULL ? blocked : L;
     }
     if (fiber == NULL)
         sched->fiber = cf_fiber_of(co);
-    sched->slice++;                              /* its <close> variables have the time of a step of their own */
+    sched->slice++; /* its <close> variables have the time of a step of their own */
     lua_sethook(co, NULL, 0, 0);
     int status = lua_resetthread(co);
     lua_sethook(co, NULL, 0, 0);
@@ -203,11 +205,11 @@ static void flush_wakes(struct cf_scheduler *sched)
 
 void cf_scheduler_spawn(lua_State *L, struct cf_scheduler *sched, int nargs)
 {
-    lua_State *co = lua_newthread(L);                        /* f args... co */
-    lua_sethook(co, NULL, 0, 0);                             /* that of the caller is none of its own */
+    lua_State *co = lua_newthread(L); /* f args... co */
+    lua_sethook(co, NULL, 0, 0);      /* that of the caller is none of its own */
     cf_fiber_new(L, co);
-    lua_insert(L, -(nargs + 2));                             /* co f args... */
-    lua_xmove(L, co, nargs + 1);                             /* co */
+    lua_insert(L, -(nargs + 2)); /* co f args... */
+    lua_xmove(L, co, nargs + 1); /* co */
     uint64_t ticket = sched->next_ticket++;
     cf_scheduler_set_waiting(L, ticket);
     cf_scheduler_add_ready(sched, ticket);
@@ -285,7 +287,7 @@ void cf_scheduler_wake(lua_State *L, uint64_t ticket, cf_lua_push_result push, v
 {
     struct cf_scheduler *sched = cf_scheduler_get(L);
     sched->outstanding--;
-    lua_State *co = sched->ended ? NULL : cf_scheduler_take_waiting(L, ticket);    /* thread? */
+    lua_State *co = sched->ended ? NULL : cf_scheduler_take_waiting(L, ticket); /* thread? */
     if (co == NULL) {
         push(NULL, data);
         return;
@@ -311,19 +313,21 @@ static void run_ready(lua_State *L, struct cf_scheduler *sched)
         sched->ready_head = (sched->ready_head + 1) % sched->ready_cap;
         sched->ready_len--;
 
-        cf_scheduler_push_table(L, CF_SCHEDULER_VALUES);                            /* values */
-        lua_rawgeti(L, -1, (lua_Integer)ticket);             /* values value */
+        cf_scheduler_push_table(L, CF_SCHEDULER_VALUES); /* values */
+        lua_rawgeti(L, -1, (lua_Integer)ticket);         /* values value */
         lua_pushnil(L);
         lua_rawseti(L, -3, (lua_Integer)ticket);
-        lua_remove(L, -2);                                   /* value */
-        lua_State *co = sched->ended ? NULL : cf_scheduler_take_waiting(L, ticket);   /* value thread? */
+        lua_remove(L, -2); /* value */
+        lua_State *co =
+            sched->ended ? NULL : cf_scheduler_take_waiting(L, ticket); /* value thread? */
         if (co == NULL) {
             lua_pop(L, 1);
             continue;
         }
         int nargs;
-        bool is_spawned = lua_status(co) == LUA_OK && lua_tocfunction(co, 1) != cf_scheduler_return_arguments;
-        if (is_spawned) {                                    /* its arguments are on its stack */
+        bool is_spawned =
+            lua_status(co) == LUA_OK && lua_tocfunction(co, 1) != cf_scheduler_return_arguments;
+        if (is_spawned) { /* its arguments are on its stack */
             nargs = lua_gettop(co) - 1;
         } else {
             lua_pushvalue(L, -2);
@@ -368,7 +372,8 @@ static int64_t ms_until_tick(const struct cf_scheduler *sched)
 void cf_scheduler_turn(lua_State *L, struct cf_scheduler *sched)
 {
     int timeout = -1;
-    cf_scheduler_act_on_signals(L, sched);    /* its wake-up may have been read with that of a delivery */
+    cf_scheduler_act_on_signals(L,
+                                sched); /* its wake-up may have been read with that of a delivery */
     if (sched->ready_len > 0) {
         timeout = 0;
     } else {
@@ -377,7 +382,7 @@ void cf_scheduler_turn(lua_State *L, struct cf_scheduler *sched)
     int64_t until_abandon = cf_scheduler_ms_until_abandon(sched);
     if (until_abandon >= 0 && (timeout < 0 || until_abandon < timeout))
         timeout = (int)(until_abandon < INT32_MAX ? until_abandon : INT32_MAX);
-    cf_queue_let_wakes_go();    /* an error may have ended the last turn */
+    cf_queue_let_wakes_go(); /* an error may have ended the last turn */
     cf_queue_wait(&sched->completions, timeout);
     cf_scheduler_act_on_signals(L, sched);
     cf_scheduler_act_on_interrupt(L);
@@ -405,10 +410,10 @@ bool cf_scheduler_has_ended(lua_State *L)
 enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *err)
 {
     struct cf_scheduler *sched = cf_scheduler_get(L);
-    lua_State *co = lua_newthread(L);                        /* f args... co */
+    lua_State *co = lua_newthread(L); /* f args... co */
     cf_fiber_new(L, co);
-    lua_insert(L, -(nargs + 2));                             /* co f args... */
-    lua_xmove(L, co, nargs + 1);                             /* co */
+    lua_insert(L, -(nargs + 2)); /* co f args... */
+    lua_xmove(L, co, nargs + 1); /* co */
     sched->main_thread = co;
     resume(L, sched, co, nargs);
 
@@ -418,12 +423,14 @@ enum cf_script_end cf_scheduler_run(lua_State *L, int nargs, struct cf_error *er
         cf_scheduler_turn(L, sched);
     }
 
-    cf_scheduler_act_on_signals(L, sched);   /* one may have come since the last turn */
+    cf_scheduler_act_on_signals(L, sched); /* one may have come since the last turn */
     /* A stop where Lua cannot be suspended is an error on its way up. */
-    if (sched->main_failed && sched->main_error.kind == CF_ERR_CANCELLED && cf_scheduler_was_signalled())
+    if (sched->main_failed && sched->main_error.kind == CF_ERR_CANCELLED &&
+        cf_scheduler_was_signalled())
         sched->main_failed = false, sched->ended = true;
-    enum cf_script_end end = sched->main_failed ? CF_SCRIPT_FAILED :
-                             sched->main_done && !sched->ended ? CF_SCRIPT_RETURNED : CF_SCRIPT_ENDED;
+    enum cf_script_end end = sched->main_failed                  ? CF_SCRIPT_FAILED
+                             : sched->main_done && !sched->ended ? CF_SCRIPT_RETURNED
+                                                                 : CF_SCRIPT_ENDED;
     /* Answers that are still owed are waited for, so that nothing points to what is freed next. */
     sched->ended = true;
     cf_lua_close_limiters(L);

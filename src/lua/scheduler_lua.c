@@ -38,7 +38,7 @@ static int scheduler_discard(lua_State *L)
     lua_State *co = lua_tothread(L, 1);
     struct cf_fiber *fiber = co != NULL ? cf_fiber_of(co) : NULL;
     luaL_argcheck(L, co != NULL && co != sched->current, 1, "a coroutine that waits");
-    if (fiber == NULL)                           /* it is over */
+    if (fiber == NULL) /* it is over */
         return 0;
     cf_scheduler_take_waiting(L, fiber->ticket);
     cf_fiber_forget(L, co);
@@ -94,7 +94,8 @@ static int scheduler_limit(lua_State *L)
 static int scheduler_is_limited(lua_State *L)
 {
     const struct cf_fiber *fiber = cf_scheduler_get(L)->fiber;
-    lua_pushboolean(L, fiber != NULL && (fiber->limits.cpu_ms != 0 || fiber->limits.memory_bytes != 0));
+    lua_pushboolean(L, fiber != NULL &&
+                           (fiber->limits.cpu_ms != 0 || fiber->limits.memory_bytes != 0));
     return 1;
 }
 
@@ -131,14 +132,14 @@ static int scheduler_wake(lua_State *L)
     struct cf_scheduler *sched = cf_scheduler_get(L);
     lua_Integer ticket = luaL_checkinteger(L, 1);
     lua_settop(L, 2);
-    cf_scheduler_push_table(L, CF_SCHEDULER_VALUES);                                /* ticket value values */
-    lua_insert(L, -2);                                       /* ticket values value */
+    cf_scheduler_push_table(L, CF_SCHEDULER_VALUES); /* ticket value values */
+    lua_insert(L, -2);                               /* ticket values value */
     lua_rawseti(L, -2, ticket);
     cf_scheduler_add_ready(sched, (uint64_t)ticket);
     return 0;
 }
 
-static const char tick_keys[CF_TICKS];      /* registry: the Lua side's ticks */
+static const char tick_keys[CF_TICKS]; /* registry: the Lua side's ticks */
 
 static void call_tick(lua_State *L, enum cf_tick which)
 {
@@ -242,7 +243,7 @@ int cf_lua_open_scheduler(lua_State *L)
         { "stopping", scheduler_stopping },
         { NULL, NULL },
     };
-    if (cf_scheduler_get(L) == NULL)                            /* confab.core alone, in a user's interpreter */
+    if (cf_scheduler_get(L) == NULL) /* confab.core alone, in a user's interpreter */
         cf_scheduler_open(L, cf_clock_system(), false);
     luaL_newlib(L, functions);
     return 1;

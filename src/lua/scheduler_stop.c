@@ -9,8 +9,8 @@
 #include "lua/raise.h"
 
 #define HOOK_INSTRUCTIONS 10000
-#define HOOK_GRACE_MS     1000     /* a stop leaves running Lua code so much time to reach a call */
-#define FATAL_SIGNALS     3        /* for a loop that no hook reaches; what is durable stays so */
+#define HOOK_GRACE_MS     1000 /* a stop leaves running Lua code so much time to reach a call */
+#define FATAL_SIGNALS     3    /* for a loop that no hook reaches; what is durable stays so */
 
 /* One program, one script: what the signal handlers reach. */
 static volatile sig_atomic_t signal_count;
@@ -29,7 +29,8 @@ static void stop_hook(lua_State *L, lua_Debug *ar)
         sched->stopped_at_ms = now;
     if (signal_count < 2 && now - sched->stopped_at_ms < HOOK_GRACE_MS)
         return;
-    if (signal_count < 2 && now - sched->resumed_at_ms < HOOK_GRACE_MS)    /* it has just got a reply */
+    if (signal_count < 2 &&
+        now - sched->resumed_at_ms < HOOK_GRACE_MS) /* it has just got a reply */
         return;
     if (cf_scheduler_can_yield(sched, L)) {
         sched->is_waiting = true;
@@ -77,15 +78,17 @@ int64_t cf_scheduler_ms_until_abandon(const struct cf_scheduler *sched)
 void cf_scheduler_act_on_signals(lua_State *L, struct cf_scheduler *sched)
 {
     int count = sched->is_program ? (int)signal_count : 0;
-    enum cf_stop_level wanted = count == 0 ? CF_STOP_LEVEL_NONE :
-                                count == 1 ? CF_STOP_LEVEL_DRAIN : CF_STOP_LEVEL_ABANDON;
+    enum cf_stop_level wanted = count == 0   ? CF_STOP_LEVEL_NONE
+                                : count == 1 ? CF_STOP_LEVEL_DRAIN
+                                             : CF_STOP_LEVEL_ABANDON;
     if (wanted > sched->level)
         cf_scheduler_stop(L, wanted);
     if (sched->level == CF_STOP_LEVEL_DRAIN && cf_scheduler_ms_until_abandon(sched) == 0)
         cf_scheduler_stop(L, CF_STOP_LEVEL_ABANDON);
 }
 
-void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self), void *self)
+void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self),
+                              void *self)
 {
     struct cf_scheduler *sched = cf_scheduler_get(L);
     sched->on_stop = on_stop;
@@ -145,8 +148,8 @@ void cf_scheduler_catch_signals(lua_State *L)
     sigaction(SIGTERM, &action, NULL);
 
     struct sigaction hangup;
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)    /* not under nohup */
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) /* not under nohup */
         sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);        /* a file at its limit is a full disk: an error of the write */
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a full disk: an error of the write */
 }

@@ -23,14 +23,15 @@ static int after_wait(lua_State *L, int status, lua_KContext first)
 static bool push_library_name(lua_State *L)
 {
     static const char *const libraries[] = { "table", "string", "_G", "utf8", "coroutine" };
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);            /* f loaded */
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE); /* f loaded */
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
-        lua_getfield(L, -1, libraries[i]);                               /* f loaded library */
+        lua_getfield(L, -1, libraries[i]); /* f loaded library */
         if (!lua_istable(L, -1)) {
             lua_pop(L, 1);
             continue;
         }
-        for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {      /* f loaded library name value */
+        for (lua_pushnil(L); lua_next(L, -2) != 0;
+             lua_pop(L, 1)) { /* f loaded library name value */
             if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, -5))
                 continue;
             bool is_global = strcmp(libraries[i], "_G") == 0;
@@ -59,8 +60,8 @@ static bool is_transparent(const char *name)
 /* Pushes the name of the function at the top (popped) that cannot be suspended; false, pushing nothing, if it can. */
 static bool push_name_if_in_the_way(lua_State *L, const lua_Debug *ar)
 {
-    lua_CFunction function = lua_tocfunction(L, -1);                     /* f */
-    if (ar->name != NULL && strcmp(ar->name, "__gc") == 0) {             /* of any language */
+    lua_CFunction function = lua_tocfunction(L, -1);         /* f */
+    if (ar->name != NULL && strcmp(ar->name, "__gc") == 0) { /* of any language */
         lua_pop(L, 1);
         lua_pushliteral(L, "a __gc metamethod");
         return true;
@@ -79,7 +80,7 @@ static bool push_name_if_in_the_way(lua_State *L, const lua_Debug *ar)
         lua_pop(L, 1);
         return false;
     }
-    if (strcmp(name, "error") == 0 || strcmp(name, "assert") == 0) {     /* these call the handler */
+    if (strcmp(name, "error") == 0 || strcmp(name, "assert") == 0) { /* these call the handler */
         lua_pop(L, 1);
         lua_pushstring(L, HANDLER);
     }
@@ -96,7 +97,7 @@ static bool push_name_in_the_way(lua_State *L, lua_State *at, int level)
     if (!lua_checkstack(at, LUA_MINSTACK))
         return false;
     for (; lua_getstack(at, level, &ar); level++) {
-        lua_getinfo(at, "Snf", &ar);                                     /* f, there */
+        lua_getinfo(at, "Snf", &ar); /* f, there */
         if (at != L)
             lua_xmove(at, L, 1);
         has_xpcall = has_xpcall || (ar.name != NULL && strcmp(ar.name, "xpcall") == 0);
@@ -122,8 +123,10 @@ void cf_lua_check_wait(lua_State *L, const char *what)
 
     struct cf_error err;
     if (sched->running != L && lua_isyieldable(L)) {
-        cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here, inside a coroutine that was not begun by "
-                "coroutine.resume or coroutine.wrap as confab has them", what);
+        cf_fail(&err, CF_ERR_SCRIPT,
+                "%s cannot wait here, inside a coroutine that was not begun by "
+                "coroutine.resume or coroutine.wrap as confab has them",
+                what);
         cf_lua_raise(L, &err);
     }
     /* The nearest one around L that is in the way. */
@@ -131,11 +134,13 @@ void cf_lua_check_wait(lua_State *L, const char *what)
     if (!has_name && sched->blocked != NULL)
         has_name = push_name_in_the_way(L, sched->blocked, 0);
     if (has_name)
-        cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here: %s cannot be suspended; "
-                "call %s first and pass the answers in", what, lua_tostring(L, -1), what);
+        cf_fail(&err, CF_ERR_SCRIPT,
+                "%s cannot wait here: %s cannot be suspended; "
+                "call %s first and pass the answers in",
+                what, lua_tostring(L, -1), what);
     else
-        cf_fail(&err, CF_ERR_SCRIPT, "%s cannot wait here, inside a function that cannot be suspended",
-                what);
+        cf_fail(&err, CF_ERR_SCRIPT,
+                "%s cannot wait here, inside a function that cannot be suspended", what);
     cf_lua_raise(L, &err);
 }
 
@@ -149,7 +154,7 @@ static int pump(lua_State *L, struct cf_scheduler *sched, uint64_t ticket)
 {
     /* The answer starts a coroutine that only returns it. */
     int base = lua_gettop(L);
-    lua_State *waiter = lua_newthread(L);            /* waiter */
+    lua_State *waiter = lua_newthread(L); /* waiter */
     lua_pushcfunction(waiter, cf_scheduler_return_arguments);
     lua_pushvalue(L, -1);
     cf_scheduler_set_waiting(L, ticket);

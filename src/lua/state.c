@@ -36,12 +36,12 @@ static int search_embedded(lua_State *L)
 
 void cf_lua_add_modules(lua_State *L)
 {
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);           /* preload */
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE); /* preload */
     lua_pushcfunction(L, luaopen_confab_core);
     lua_setfield(L, -2, "confab.core");
     lua_pop(L, 1);
 
-    lua_getglobal(L, "package");                                         /* package */
+    lua_getglobal(L, "package"); /* package */
     const char *folder = getenv("CONFAB_LUA_PATH");
     if (folder != NULL && folder[0] != '\0') {
         lua_getfield(L, -1, "path");
@@ -50,7 +50,7 @@ void cf_lua_add_modules(lua_State *L)
         lua_pop(L, 1);
     }
     /* Second, behind preload; first in line after package.path only if the user asked for the source tree. */
-    lua_getfield(L, -1, "searchers");                                    /* package searchers */
+    lua_getfield(L, -1, "searchers"); /* package searchers */
     lua_Integer count = luaL_len(L, -1);
     lua_Integer place = folder != NULL && folder[0] != '\0' ? count + 1 : 2;
     for (lua_Integer i = count; i >= place; i--) {

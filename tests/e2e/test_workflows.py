@@ -163,14 +163,17 @@ local f = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(#ask("q" .. 
 print(f(), f(), f())
 local facts, where = require "facts"
 print(#facts.text > 0, facts.name, facts.path == where, where, require "facts" == facts)
+local listed = setmetatable({}, { __pairs = function() return next, { [ask "x"] = 1 } end })
+for text in pairs(listed) do print(#text > 0) end
+print(#dofile "facts.lua".text > 0)
 print(coroutine.isyieldable(), select(2, coroutine.running()))
 print(pcall(require, "no.such.module"))
 """)
     result = run_confab("run", name, "--simulate")
     assert result.code == 0, result
     lines = result.out.splitlines()
-    assert lines[:3] == ["true\ttrue\ttrue", "true\tfacts\ttrue\t./facts.lua\ttrue", "false\ttrue"]
-    assert lines[3].startswith("false\tmodule 'no.such.module' not found:")
+    assert lines[:5] == ["true\ttrue\ttrue", "true\tfacts\ttrue\t./facts.lua\ttrue", "true", "true", "false\ttrue"]
+    assert lines[5].startswith("false\tmodule 'no.such.module' not found:")
     assert "no file './no/such/module.lua'" in result.out
 
 
