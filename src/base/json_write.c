@@ -31,25 +31,25 @@ double cf_json_number(const char *text)
 }
 
 #ifdef __SSE2__
-#define PLAIN_BYTES 32
+#define PLAIN_BYTES 16
 
-/* Whether one of 32 bytes ends a plain run: a control character, '"', '\\' or not ASCII, which is
- * below zero as a signed byte. */
-static bool has_special(const char *bytes)
+/* How many of 16 bytes come before one that ends a plain run: a control character, '"', '\\' or not
+ * ASCII, which is below zero as a signed byte. */
+static unsigned plain_prefix(const char *bytes)
 {
-    const __m128i space = _mm_set1_epi8(' '), quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-    __m128i a = _mm_loadu_si128((const __m128i *)(const void *)bytes);
-    __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(bytes + 16));
-    __m128i low = _mm_or_si128(_mm_cmplt_epi8(a, space), _mm_cmplt_epi8(b, space));
-    __m128i quotes = _mm_or_si128(_mm_cmpeq_epi8(a, quote), _mm_cmpeq_epi8(b, quote));
-    __m128i slashes = _mm_or_si128(_mm_cmpeq_epi8(a, slash), _mm_cmpeq_epi8(b, slash));
-    return _mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quotes, slashes))) != 0;
+    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+    __m128i low = _mm_cmplt_epi8(block, _mm_set1_epi8(' '));
+    __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+    int ends = _mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
+    return (unsigned)__builtin_ctz((unsigned)ends | 1u << PLAIN_BYTES);
 }
 #else
 #define PLAIN_BYTES 8
 
-/* The same of eight bytes. A byte below borrows from the next only if it is such a byte itself. */
-static bool has_special(const char *bytes)
+/* 8 if none of eight bytes ends a plain run; else 0, and they are looked at one by one. A byte below
+ * borrows from the next only if it is such a byte itself. */
+static unsigned plain_prefix(const char *bytes)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t word;
@@ -57,15 +57,18 @@ static bool has_special(const char *bytes)
     uint64_t control = word - ones * 0x20;
     uint64_t quote = (word ^ (ones * '"')) - ones;
     uint64_t backslash = (word ^ (ones * '\\')) - ones;
-    return ((word | control | quote | backslash) & (ones * 0x80)) != 0;
+    return ((word | control | quote | backslash) & (ones * 0x80)) == 0 ? PLAIN_BYTES : 0;
 }
 #endif
 
 const char *cf_json_skip_plain(const char *at, const char *end)
 {
     for (;;) {
-        while (end - at >= PLAIN_BYTES && !has_special(at))
-            at += PLAIN_BYTES;
+        unsigned plain = PLAIN_BYTES;
+        while (plain == PLAIN_BYTES && end - at >= PLAIN_BYTES) {
+            plain = plain_prefix(at);
+            at += plain;
+        }
         while (at < end && (unsigned char)*at < 0x80) {
             unsigned char byte = (unsigned char)*at;
             if (byte < 0x20 || byte == '"' || byte == '\\')
