@@ -303,14 +303,15 @@ def limit_all(bench):
 
 
 def limit_learnt(bench):
-    """The limits are found out from the headers."""
-    for by in (BY_MINUTE, BY_SECOND):
+    """The limits are found out from the headers, and whether bursts pass."""
+    longer = dataclasses.replace(BY_SECOND, windows=4)     # a refusal and what follows it take some seconds
+    for by in (BY_MINUTE, longer):
         yield from _limited(bench, "from headers only", REQUEST_BOUND, by, 1.05, is_told=False, refusals=2)
 
 
 def limit_halved(bench):
     """The server halves its limits in the middle."""
-    halved = {"is_told": False, "refusals": 2, "is_halved": True}
+    halved = {"refusals": 2, "is_halved": True}
     for by in (BY_LONGER_MINUTE, BY_SECOND):
         yield from _limited(bench, "requests halved", REQUEST_BOUND, by, 1.05, **halved)
         yield from _limited(bench, "all three halved", ALL_BOUND, by, 1.05, **halved)
