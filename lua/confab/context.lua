@@ -24,6 +24,7 @@ local context = {}
 ---@field step_limits? confab.StepLimits
 ---@field on_killed? fun(why: confab.Error)  Its step was ended by a limit.
 ---@field made? { call: table, request: table }  Of the run's template, see generate.as_it_is.
+---@field on_limit? fun(why: confab.Error)  Ends the rest of the step, and says so to on_killed.
 ---@field branch? string  Of a step that branches: "2", and "2.1" in a branch of that branch.
 ---@field fibers? table<thread, boolean>  Those that work on the item now: its step's, and its branches'.
 ---@field times? confab.Times|false  What its step is told of the time; false: outside a step.
@@ -80,10 +81,11 @@ end
 function context.begin_step(ctx)
   local limits = ctx.step_limits
   if not limits then return end
-  scheduler.limit(function(why)
+  ctx.on_limit = ctx.on_limit or function(why)    -- also for its branches: theirs is the step's
     context.discard(ctx)
     ctx.on_killed(why)
-  end, limits.seconds, limits.memory_mb)
+  end
+  scheduler.limit(ctx.on_limit, limits.seconds, limits.memory_mb)
 end
 
 --- It is over.

@@ -15,7 +15,7 @@ local ENTRIES_MAX = 100000    -- of one branch; a loop that watches the clock ge
 ---@field key string
 ---@field run table
 ---@field recorded? table<string, integer[]>  nil: not read yet.
----@field places table<string, { at: integer, used: integer }>
+---@field places? table<string, { at: integer, used: integer }>  Of this pass.
 ---@field is_changed boolean
 local Times = {}
 Times.__index = Times
@@ -26,12 +26,12 @@ Times.__index = Times
 ---@param key string
 ---@return confab.Times
 function times.new(run, item, key)
-  return setmetatable({ run = run, item = item, key = key, places = {}, is_changed = false }, Times)
+  return setmetatable({ run = run, item = item, key = key, is_changed = false }, Times)
 end
 
 --- The step begins again.
 function Times:rewind()
-  self.places = {}
+  self.places = nil
 end
 
 local function read(self)
@@ -45,7 +45,7 @@ end
 ---@param now integer
 ---@return integer
 function Times:tell(clock, branch, now)
-  self.recorded = self.recorded or read(self)
+  self.recorded, self.places = self.recorded or read(self), self.places or {}
   local name = clock .. branch
   local list, place = self.recorded[name], self.places[name]
   if not list then

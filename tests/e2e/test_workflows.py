@@ -1,6 +1,8 @@
 """Steps: replay that is exact, edits that cost only what they change, waits anywhere, parts."""
 import signal
 
+import pytest
+
 PRELUDE = """
 confab.setup { limits = { max_requests = 1000000, pacing = "burst" }, retry = { base_delay_ms = 1, jitter_ms = 0 } }
 local chat = confab.template { name = "chat", prompt = "Write a chat of 8 turns about {{topic}}. {{note}}" }
@@ -63,6 +65,7 @@ print(run.account.planned, run.account.accepted)
 """
 
 
+@pytest.mark.threads
 def test_a_replay_is_exact_whatever_comes_back_first(mock, run_confab, script, query):
     server = mock("latency=uniform:0:30")
     name = script(WINDING)
