@@ -38,7 +38,8 @@ Drawing.__index = Drawing
 ---@return confab.Drawing
 function drawing.new(core_run, key)
   return setmetatable({
-    core = core_run, key = key, drawn = 0, stayed = {}, misses = core_run.continued and 0 or MISSES_MAX,
+    core = core_run, key = key, drawn = 0, stayed = {},
+    misses = core_run.continued and 0 or MISSES_MAX,
   }, Drawing)
 end
 
@@ -55,7 +56,8 @@ end
 function Drawing:entry(params, ordinal)
   if params == core.json.null then errors.misuse "confab.run: an item is null" end
   if self.key then
-    return { params = params, key = keys.from(self.key, params), ordinal = ordinal, json = core.json.encode(params) }
+    local key = keys.from(self.key, params)
+    return { params = params, key = key, ordinal = ordinal, json = core.json.encode(params) }
   end
   local key, json = keys.of(params)
   return { params = params, key = key, ordinal = ordinal, json = json }
@@ -94,7 +96,7 @@ end
 
 --- --- what is there ---
 
---- Finds entries, which are in the order of the plan and less than a stretch apart, in the database.
+--- Finds entries in the database, which are in the order of the plan and less than a stretch apart.
 --- They refer to the stretch until the next call. Gives those that are not there.
 ---@param batch confab.Entry[]
 ---@return confab.Entry[] missing
@@ -157,7 +159,9 @@ end
 function Drawing:write(batch)
   local rows = {}
   for i, entry in ipairs(batch) do
-    rows[i] = { key = entry.key, ordinal = entry.ordinal, params = entry.json, numbered = not self.key }
+    rows[i] = {
+      key = entry.key, ordinal = entry.ordinal, params = entry.json, numbered = not self.key,
+    }
   end
   local items, numbers = self.core:draw(rows)
   for i, entry in ipairs(batch) do

@@ -1,13 +1,13 @@
---- Finished items of a template that are left as they are: asked for again, each would be answered with
---- the reply that it has. That is told by the hash of its call, without reading the reply.
+--- Finished items of a template that are left as they are: asked for again, each would be answered
+--- with the reply that it has. That is told by the hash of its call, without reading the reply.
 local drawing = require "confab.drawing"
 local generate = require "confab.generate"
 local template = require "confab.template"
 
 local kept = {}
 
---- Whether finished items of a run may be left without a look at their conversations. A callback is to
---- see them, so they are made again.
+--- Whether finished items of a run may be left without a look at their conversations. A callback is
+--- to see them, so they are made again.
 ---@param state confab.RunState
 ---@return boolean
 local function is_possible(state)

@@ -185,7 +185,8 @@ end
 --- work begins.
 local function collector(state, deal)
   local batch = {}
-  local size = state.core.continued and state.drawing:batch_size() or math.min(state.concurrency, SPAN)
+  local size = state.drawing:batch_size()
+  if not state.core.continued then size = math.min(size, state.concurrency) end
   local function flush()
     if #batch == 0 or state.halted then return end
     deal(batch)
@@ -225,9 +226,13 @@ end
 local function later_pass(state, marked)
   if marked.count == 0 then return true end
   state.drawing:look_again()
+  local left, lost = marked.count, 0
   local draw, draw_rest = drawer(state, hand_on)
-  local find, find_rest = collector(state, function(batch) hand_on(state, state.drawing:find(batch)) end)
-  local left = marked.count
+  local find, find_rest = collector(state, function(batch)
+    local found = state.drawing:find(batch)
+    lost = lost + #batch - #found
+    hand_on(state, found)
+  end)
   local is_whole = walk(state, function(params, ordinal)
     if ordinal == state.passed_over then draw_rest() end
     if not marked:has(ordinal) then return false end
@@ -238,6 +243,10 @@ local function later_pass(state, marked)
   end)
   draw_rest()
   find_rest()
+  if is_whole and lost + left > 0 then
+    core.progress.warn(("run %q: %d items did not come up again: its inputs give others each time")
+      :format(state.core.name, lost + left))
+  end
   return is_whole and not state.halted
 end
 

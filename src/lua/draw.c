@@ -58,8 +58,8 @@ static void name_item(struct cf_item *item, const struct cf_item_draw *drawn)
         snprintf(item->name + len, sizeof item->name - len, "#%" PRId64, drawn->number);
 }
 
-/* The items, false for a key that this drawing has taken already; and the numbers of equal ones, 1 for the
- * first of each. */
+/* The items, false for a key that this drawing has taken already; and the numbers of equal ones, 1
+ * for the first of each. */
 static int push_drawn(lua_State *L, void *data)
 {
     struct draw *draw = data;

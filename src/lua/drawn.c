@@ -106,7 +106,8 @@ static int drawn_stands(lua_State *L)
     const struct lua_drawn *self = check_drawn(L, 1);
     const struct cf_drawn_item *found = check_place(L, self);
     const struct cf_item item = {
-        .state = found->state, .calls = &self->drawn.calls[found->first_call], .call_count = found->call_count,
+        .state = found->state, .calls = &self->drawn.calls[found->first_call],
+        .call_count = found->call_count,
     };
     size_t len;
     const char *hash = luaL_checklstring(L, 3, &len);

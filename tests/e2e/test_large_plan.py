@@ -113,3 +113,18 @@ def test_keys_of_the_script_are_compared_as_well(mock, run, run_confab, query):
     assert query("select orphan, ordinal from items where key = 't300'") == [{"orphan": 1, "ordinal": 299}]
     result = run(server, keyed, before="topics[650] = topics[3]", code=2)
     assert result == 701
+
+
+def test_inputs_that_give_others_each_time_are_said(mock, run_confab, script, query):
+    server = mock(SPEC)
+    lua = PRELUDE + """
+local walks = 0
+local items = confab.list(topics):map(function(topic)
+  if topic == "t1" then walks = walks + 1 end
+  return { topic = topic .. "-" .. walks }
+end)
+confab.run { name = "large", items = items, template = chat }
+"""
+    result = run_confab("run", script(lua), "--max-new", 1000, server=server)
+    assert "700 items did not come up again: its inputs give others each time" in result.err, result
+    assert query("select count(*) as n from calls") == [{"n": 0}]

@@ -32,8 +32,12 @@ static void an_equal_item_begins_anew(void **state)
 {
     struct fixture *f = *state;
     fixture_finish(f, fixture_item(f, "a", 0), "generated", 8);
-    struct cf_item_draw draws[2] = { { .key = text("a"), .ordinal = 0, .params = text("{}"), .is_numbered = true },
-                                     { .key = text("a"), .ordinal = 1, .params = text("{}"), .is_numbered = true } };
+    struct cf_item_draw draws[2] = { { .ordinal = 0 }, { .ordinal = 1 } };
+    for (int i = 0; i < 2; i++) {
+        draws[i].key = text("a");
+        draws[i].params = text("{}");
+        draws[i].is_numbered = true;
+    }
     struct cf_write_item_draw batch = { .write.apply = cf_write_item_draw, .run = f->run.run,
                                         .drawing = 2, .items = draws, .count = 2 };
     must(f, &batch.write);
@@ -217,7 +221,8 @@ static void a_damaged_journal_is_an_error(void **state)
     fixture_sent(f, fixture_item(f, "a", 0), 9);
     sqlite3 *db;
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "UPDATE calls SET request_hash = x'00'", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "UPDATE calls SET request_hash = x'00'", NULL, NULL, NULL),
+                     SQLITE_OK);
     sqlite3_close(db);
 
     struct cf_reader *reader = fixture_reader(f);
