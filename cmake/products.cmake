@@ -41,6 +41,24 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/src/main.c AND TARGET confab_cli)
   target_link_libraries(confab PRIVATE confab_cli)
   install(TARGETS confab RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(FILES ${PROJECT_BINARY_DIR}/confab.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+  # The completions of shells, where each looks for them; the program prints them. One with sanitizers
+  # is not installed, and may not run without an environment of its own.
+  set(completions "")
+  foreach(place bash:bash-completion/completions/confab zsh:zsh/site-functions/_confab
+          fish:fish/vendor_completions.d/confab.fish)
+    string(REGEX MATCH "^([a-z]+):(.*)/([^/]+)$" matched ${place})
+    set(file ${PROJECT_BINARY_DIR}/completions/${CMAKE_MATCH_2}/${CMAKE_MATCH_3})
+    list(APPEND completions ${file})
+    add_custom_command(OUTPUT ${file}
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/completions/${CMAKE_MATCH_2}
+      COMMAND confab completion ${CMAKE_MATCH_1} > ${file}
+      DEPENDS confab VERBATIM)
+  endforeach()
+  if(NOT CONFAB_SANITIZE)
+    add_custom_target(confab_completions ALL DEPENDS ${completions})
+    install(DIRECTORY ${PROJECT_BINARY_DIR}/completions/ DESTINATION ${CMAKE_INSTALL_DATADIR})
+  endif()
 endif()
 
 # confab.so for a user's own interpreter: Lua's functions are the host's, so liblua is not linked.

@@ -66,8 +66,7 @@ const char *cf_nearest_name(const char *word, const char *const *names, size_t c
 
 static const struct cf_option help_option = { "help", 'h', NULL, false, "show this help" };
 
-/* The command's own options, then the common ones, then --help. */
-static const struct cf_option *option_at(const struct cf_command *command, size_t index)
+const struct cf_option *cf_command_option(const struct cf_command *command, size_t index)
 {
     size_t at = 0;
     for (const struct cf_option *row = command->options; row != NULL && row->name != NULL; row++)
@@ -82,7 +81,7 @@ static const struct cf_option *option_at(const struct cf_command *command, size_
 static const struct cf_option *find_long(const struct cf_command *command, const char *name, size_t len)
 {
     const struct cf_option *row;
-    for (size_t i = 0; (row = option_at(command, i)) != NULL; i++)
+    for (size_t i = 0; (row = cf_command_option(command, i)) != NULL; i++)
         if (strlen(row->name) == len && memcmp(row->name, name, len) == 0)
             return row;
     return NULL;
@@ -91,7 +90,7 @@ static const struct cf_option *find_long(const struct cf_command *command, const
 static const struct cf_option *find_letter(const struct cf_command *command, char letter)
 {
     const struct cf_option *row;
-    for (size_t i = 0; (row = option_at(command, i)) != NULL; i++)
+    for (size_t i = 0; (row = cf_command_option(command, i)) != NULL; i++)
         if (row->letter != 0 && row->letter == letter)
             return row;
     return NULL;
@@ -103,7 +102,7 @@ static bool fail_unknown(const struct cf_command *command, const char *word, siz
     const char *names[64];
     size_t count = 0;
     const struct cf_option *row;
-    while (count < sizeof names / sizeof *names && (row = option_at(command, count)) != NULL)
+    while (count < sizeof names / sizeof *names && (row = cf_command_option(command, count)) != NULL)
         names[count++] = row->name;
 
     char name[WORD_MAX + 1] = "";

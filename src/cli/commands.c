@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/completion.h"
 #include "cli/control.h"
 #include "cli/explain.h"
 #include "cli/estimate.h"
@@ -32,6 +33,7 @@ const struct cf_command *const cf_commands[] = {
     &cf_command_export,
     &cf_command_mock,
     &cf_command_doctor,
+    &cf_command_completion,
     &cf_command_version,
     &cf_command_help,
     NULL,

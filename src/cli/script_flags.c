@@ -24,7 +24,7 @@ const struct cf_option cf_script_options[] = {
       "fewer accepted than this share (0.9 or 90%) end with status 1" },
     { "drain", 0, "SECONDS", false,
       "how long Ctrl-C waits for replies (default: until they are there)" },
-    { "progress", 0, "HOW", false, "auto, bar, plain, json or none" },
+    { "progress", 0, "auto|bar|plain|json|none", false, "how progress is shown" },
     { "quiet", 'q', NULL, false, "print only results, warnings and errors" },
     { "verbose", 'v', NULL, false, "print each retry and other details" },
     { NULL, 0, NULL, false, NULL },

@@ -1,4 +1,5 @@
 """`cmake --install`: what lands where, and that it works from there."""
+import json
 import os
 import pathlib
 import shutil
@@ -74,6 +75,23 @@ def test_stubs_and_manual_page_are_there(prefix):
     assert page.is_file()
     if shutil.which("groff"):
         assert output("groff", "-man", "-ww", "-Tutf8", page).strip()
+
+
+@pytest.mark.parametrize("shell,place", [
+    ("bash", "bash-completion/completions/confab"),
+    ("zsh", "zsh/site-functions/_confab"),
+    ("fish", "fish/vendor_completions.d/confab.fish"),
+])
+def test_completions_are_where_the_shells_look(prefix, shell, place):
+    printed = output(prefix / "bin" / "confab", "completion", shell)
+    assert (prefix / "share" / place).read_text(encoding="utf-8") == printed
+    assert "confab" in printed
+
+
+def test_a_new_project_names_the_installed_stub(prefix, folder):
+    output(prefix / "bin" / "confab", "init", "chats")
+    settings = json.loads((folder / "chats" / ".luarc.json").read_text(encoding="utf-8"))
+    assert settings["workspace.library"] == [str(prefix / "share" / "confab" / "meta")]
 
 
 def test_no_path_of_the_build_machine_is_left_in_the_files(prefix):

@@ -79,7 +79,7 @@ describe("the names of confab", function()
   end)
 
   it("are all that the page calls by confab's name", function()
-    local files = { db = true, so = true, lua = true }
+    local files = { db = true, so = true, lua = true, fish = true }
     for name in page:gmatch("confab%.([%w_]+)") do
       assert.is_true(files[name] or rawget(confab, name) ~= nil, "the page has confab." .. name)
     end
