@@ -190,7 +190,8 @@ local function checked_key(name, value)
 end
 
 local function find_keys()
-  if flags.offline then return { { name = "offline", value = "offline" } } end
+  -- Not a word of our own messages, from which keys are taken out.
+  if flags.offline then return { { name = "offline", value = "no-key-is-sent-offline" } } end
   if given.keys and #given.keys > 0 then
     local keys = {}
     for i, key in ipairs(given.keys) do
