@@ -1,0 +1,286 @@
+#include "server/server.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <civetweb.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "confab/buf.h"
+#include "confab/clock.h"
+#include "confab/error.h"
+#include "server/access.h"
+#include "server/readers.h"
+#include "server/request.h"
+#include "server/respond.h"
+#include "server/router.h"
+
+#define KEEP_ALIVE_MS 10000    /* an idle connection holds a thread */
+
+struct cf_server {
+    struct cf_server_options options;    /* its strings owned */
+    struct mg_context *context;
+    struct cf_readers *readers;
+    struct cf_access *access;
+    atomic_bool is_draining;
+    int port;
+    char url[128];
+    pthread_mutex_t lock;
+    char trouble[512];                   /* the last thing the library had to say, under the lock */
+};
+
+/* --- what the library calls --- */
+
+static void serve(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    if (!cf_router_find(exchange))
+        return;
+    if (!exchange->route->is_open && !cf_access_is_allowed(server->access, exchange)) {
+        cf_respond_header(exchange, "WWW-Authenticate", "Bearer");
+        cf_respond_fail(exchange, 401, "the token is missing or wrong");
+        return;
+    }
+    if (cf_request_read_body(exchange))
+        exchange->route->handle(exchange, server);
+    if (exchange->status == 0)
+        cf_respond_fail(exchange, 500, "the request was not answered");
+}
+
+static int on_request(struct mg_connection *connection)
+{
+    struct cf_server *server = mg_get_user_data(mg_get_context(connection));
+    struct cf_http_exchange exchange;
+    if (cf_request_begin(&exchange, server, connection))
+        serve(&exchange, server);
+    cf_log(CF_LOG_DEBUG, "http %s %s %d", exchange.info->request_method,
+           exchange.info->local_uri_raw != NULL ? exchange.info->local_uri_raw : "-", exchange.status);
+    int status = exchange.status;
+    cf_request_done(&exchange);
+    return status;
+}
+
+/* What the library refuses by itself: requests that it cannot read. */
+static int on_unreadable(struct mg_connection *connection, int status, const char *message)
+{
+    struct cf_http_exchange exchange = {
+        .connection = connection,
+        .info = mg_get_request_info(connection),
+        .has_unread_body = true,
+    };
+    (void)message;    /* may quote the request */
+    cf_buf_init(&exchange.headers, 4096);
+    if (status == 413)                   /* its buffer holds the head only */
+        status = 431;
+    cf_respond_fail(&exchange, status, "%s",
+                    status == 431 ? "the head of the request is too large" : "the request cannot be read");
+    cf_request_done(&exchange);
+    return 0;
+}
+
+static int on_message(const struct mg_connection *connection, const char *message)
+{
+    if (connection == NULL)
+        cf_log(CF_LOG_DEBUG, "http server: %s", message);
+    return 1;
+}
+
+/* --- start and stop --- */
+
+static char *copy(const char *text)
+{
+    return text != NULL ? cf_strdup(text) : NULL;
+}
+
+static void copy_options(struct cf_server_options *own, const struct cf_server_options *options)
+{
+    *own = *options;
+    own->address = copy(options->address != NULL ? options->address : CF_SERVER_ADDRESS);
+    own->token = copy(options->token);
+    own->tls_cert = copy(options->tls_cert);
+    own->tls_key = copy(options->tls_key);
+    own->db_path = copy(options->db_path);
+    if (options->hosts != NULL) {
+        size_t count = 0;
+        while (options->hosts[count] != NULL)
+            count++;
+        const char **hosts = cf_calloc(count + 1, sizeof *hosts);
+        for (size_t i = 0; i < count; i++)
+            hosts[i] = cf_strdup(options->hosts[i]);
+        own->hosts = hosts;
+    }
+    if (own->clock == NULL)
+        own->clock = cf_clock_system();
+
+    const struct { int *value, fallback; } figures[] = {
+        { &own->workers, CF_SERVER_WORKERS },     { &own->per_address, CF_SERVER_PER_ADDRESS },
+        { &own->readers, CF_SERVER_READERS },     { &own->head_ms, CF_SERVER_HEAD_MS },
+        { &own->body_ms, CF_SERVER_BODY_MS },
+    };
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        if (*figures[i].value <= 0)
+            *figures[i].value = figures[i].fallback;
+}
+
+static void free_options(struct cf_server_options *options)
+{
+    for (size_t i = 0; options->hosts != NULL && options->hosts[i] != NULL; i++)
+        free((char *)options->hosts[i]);
+    free((void *)options->hosts);
+    free((char *)options->address);
+    free((char *)options->token);
+    free((char *)options->tls_cert);
+    free((char *)options->tls_key);
+    free((char *)options->db_path);
+}
+
+static bool check_options(const struct cf_server_options *options, struct cf_error *err)
+{
+    struct in_addr address;
+    if (inet_pton(AF_INET, options->address, &address) != 1)
+        return cf_fail(err, CF_ERR_CONFIG, "\"%s\" is not an IPv4 address", options->address);
+    if (strncmp(options->address, "127.", 4) != 0 && options->token == NULL)
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "listening on %s, which others can reach, needs a token (or leave it at %s)",
+                       options->address, CF_SERVER_ADDRESS);
+    if (options->token != NULL && *options->token == '\0')
+        return cf_fail(err, CF_ERR_CONFIG, "the token is empty");
+    if (options->port < 0 || options->port > 65535)
+        return cf_fail(err, CF_ERR_CONFIG, "%d is not a port", options->port);
+    return true;
+}
+
+static bool start(struct cf_server *server, struct cf_error *err)
+{
+    const struct cf_server_options *options = &server->options;
+    const struct mg_callbacks callbacks = {
+        .begin_request = on_request,
+        .http_error = on_unreadable,
+        .log_message = on_message,
+    };
+    char port[96], workers[16], head_ms[16], keep_ms[16], head_bytes[16];
+    snprintf(port, sizeof port, "%s:%d%s", options->address, options->port,
+             options->tls_cert != NULL ? "s" : "");
+    snprintf(workers, sizeof workers, "%d", options->workers);
+    snprintf(head_ms, sizeof head_ms, "%d", options->head_ms);
+    snprintf(keep_ms, sizeof keep_ms, "%d", KEEP_ALIVE_MS);
+    snprintf(head_bytes, sizeof head_bytes, "%d", CF_HTTP_HEAD_MAX);
+    const char *settings[] = {
+        "listening_ports", port,
+        "num_threads", workers,
+        "request_timeout_ms", head_ms,
+        "enable_keep_alive", "yes",
+        "keep_alive_timeout_ms", keep_ms,
+        "max_request_size", head_bytes,
+        "tcp_nodelay", "1",
+        "decode_url", "no",                  /* we cut the path first, then decode its pieces */
+        "enable_auth_domain_check", "no",    /* we check Host ourselves */
+        options->tls_cert != NULL ? "ssl_certificate" : NULL, options->tls_cert,
+        NULL,
+    };
+
+    mg_init_library(options->tls_cert != NULL ? MG_FEATURES_TLS : 0);
+    server->context = mg_start(&callbacks, server, settings);
+    if (server->context == NULL)
+        return cf_fail(err, CF_ERR_CONFIG, "cannot listen on %s", port);
+
+    struct mg_server_port ports[1];
+    if (mg_get_server_ports(server->context, 1, ports) == 1)
+        server->port = ports[0].port;
+    snprintf(server->url, sizeof server->url, "%s://%s:%d/", options->tls_cert != NULL ? "https" : "http",
+             options->address, server->port);
+    return true;
+}
+
+bool cf_server_start(const struct cf_server_options *options, struct cf_server **out_server,
+                     struct cf_error *err)
+{
+    struct cf_server *server = cf_calloc(1, sizeof *server);
+    pthread_mutex_init(&server->lock, NULL);
+    copy_options(&server->options, options);
+    if (!check_options(&server->options, err)) {
+        cf_server_stop(server);
+        return false;
+    }
+    server->access = cf_access_new(server->options.token, server->options.tls_cert != NULL);
+    server->readers = cf_readers_new(server->options.db_path, (size_t)server->options.readers);
+    if (!start(server, err)) {
+        cf_server_stop(server);
+        return false;
+    }
+    *out_server = server;
+    return true;
+}
+
+void cf_server_stop(struct cf_server *server)
+{
+    if (server == NULL)
+        return;
+    cf_server_drain(server);
+    if (server->context != NULL) {
+        mg_stop(server->context);
+        mg_exit_library();
+    }
+    cf_readers_free(server->readers);
+    cf_access_free(server->access);
+    free_options(&server->options);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}
+
+int cf_server_port(const struct cf_server *server)
+{
+    return server->port;
+}
+
+const char *cf_server_url(const struct cf_server *server)
+{
+    return server->url;
+}
+
+void cf_server_drain(struct cf_server *server)
+{
+    atomic_store(&server->is_draining, true);
+}
+
+bool cf_server_is_draining(const struct cf_server *server)
+{
+    return atomic_load(&server->is_draining);
+}
+
+/* --- for handlers --- */
+
+struct cf_store *cf_server_store(const struct cf_server *server)
+{
+    return server->options.store;
+}
+
+struct cf_readers *cf_server_readers(const struct cf_server *server)
+{
+    return server->readers;
+}
+
+struct cf_jobs *cf_server_jobs(const struct cf_server *server)
+{
+    return server->options.jobs;
+}
+
+const struct cf_access *cf_server_access(const struct cf_server *server)
+{
+    return server->access;
+}
+
+const struct cf_clock *cf_server_clock(const struct cf_server *server)
+{
+    return server->options.clock;
+}
+
+const struct cf_server_options *cf_server_options(const struct cf_server *server)
+{
+    return &server->options;
+}
