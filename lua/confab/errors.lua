@@ -92,6 +92,28 @@ function errors.is(value, kind)
   return kind == nil or value.kind == kind
 end
 
+--- Fills in file and line from an error's message, which begins with them if Lua raised it.
+---@param err confab.Error
+---@return confab.Error err
+function errors.locate(err)
+  local file, line = err.message:match "^([^\n:]+):(%d+): "
+  if file and not err.file then err.file, err.line = file, math.tointeger(line) end
+  return err
+end
+
+--- A message handler: what code of the script raises, as an error with file, line and traceback.
+---@param raised any
+---@param level? integer  Where the traceback begins (default: 2, for a handler of xpcall).
+---@return confab.Error
+function errors.in_script(raised, level)
+  local is_ours = errors.is(raised)
+  local err = is_ours and raised or
+    errors.new("script_error", type(raised) == "string" and raised or errors.show(raised))
+  local is_mistake = err.kind == "config_error" or err.kind == "script_error"
+  if is_mistake and not err.traceback then err.traceback = debug.traceback(nil, level or 2) end
+  return is_ours and err or errors.locate(err)
+end
+
 --- The frames of a traceback that are the script's own; nothing if there are none, or only one
 --- that the message names already.
 ---@param traceback string

@@ -16,12 +16,10 @@ local parallel = {}
 local CONCURRENCY = 32     -- branches of a map at once, unless it says otherwise
 local NAME_BYTES_MAX = 63  -- of the column `branch`
 
+--- What is no error of ours, and no message of Lua's, is the script's own affair.
 local function with_traceback(raised)
-  if type(raised) == "string" then
-    return errors.new("script_error", raised, { traceback = debug.traceback(nil, 2) })
-  end
-  if errors.is(raised) and not raised.traceback then raised.traceback = debug.traceback(nil, 2) end
-  return raised
+  if type(raised) ~= "string" and not errors.is(raised) then return raised end
+  return errors.in_script(raised, 3)
 end
 
 local function name_of(parent, i)

@@ -104,16 +104,6 @@ local run_specs = {
 
 --- --- the workers ---
 
-local function with_traceback(raised)
-  if errors.is(raised) then
-    local is_mistake = raised.kind == "config_error" or raised.kind == "script_error"
-    if is_mistake and not raised.traceback then raised.traceback = debug.traceback(nil, 2) end
-    return raised
-  end
-  local message = type(raised) == "string" and raised or errors.show(raised)
-  return errors.new("script_error", message, { traceback = debug.traceback(nil, 2) })
-end
-
 --- The conversations that a step returned, checked.
 local function conversations_of(result)
   if result == nil then return {} end
@@ -177,7 +167,7 @@ local function try(state, ctx, entry)
   end
   begin_again(ctx, seed)    -- also after a look: the template's functions may have drawn from it
   ctx.stopped = nil
-  local ok, result, rows = xpcall(work_on, with_traceback, state, ctx, entry.params)
+  local ok, result, rows = xpcall(work_on, errors.in_script, state, ctx, entry.params)
   ctx.times:flush()
   if not ok and not errors.is(result) then result = errors.new("script_error", tostring(result)) end    -- no memory
   if ctx.stopped then                  -- whatever the step made of it
@@ -205,7 +195,7 @@ local function killed(state, ctx, why)
     halt(state, ctx.stopped)
     return nil
   end
-  return { state = "failed", error = why, convs = {}, rows = {} }
+  return { state = "failed", error = errors.locate(why), convs = {}, rows = {} }
 end
 
 --- Often the first failure is one that every item meets. What failed in an earlier run was told then,
@@ -261,13 +251,18 @@ end
 
 local function tell_script(state, entry, outcome)
   if not state.opts.on_item then return end
-  local ok, raised = xpcall(state.opts.on_item, with_traceback, {
+  local ok, raised = xpcall(state.opts.on_item, errors.in_script, {
     item = entry.params, key = entry.key, state = outcome.state, conversations = outcome.convs, error = outcome.error,
   })
   if not ok then halt(state, raised) end
 end
 
 local function finish(state, entry, outcome)
+  local failure = outcome.error
+  if failure then
+    failure.details = failure.details or {}
+    failure.details.item = entry.params
+  end
   -- Before the commit is waited for: others would begin their items meanwhile.
   if outcome.state == "failed" and state.opts.stop_on_error then
     state.stopper = outcome.error
@@ -331,7 +326,7 @@ end
 function spawn(state, fn)
   state.alive = state.alive + 1
   scheduler.spawn(function()
-    local ok, raised = xpcall(fn, with_traceback, state)
+    local ok, raised = xpcall(fn, errors.in_script, state)
     if not ok then halt(state, raised) end
     if fn == plan.run then plan.close(state) end
     state.alive = state.alive - 1

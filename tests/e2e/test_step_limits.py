@@ -14,6 +14,7 @@ local function run_one(fn, options)
   function options.on_item(result)
     if not result.error then return end
     print(result.item, result.error.kind, result.error.message)
+    assert(result.error.file == 'pipeline.lua' and result.error.line > 1 and result.error.details.item == 'bad')
     print((result.error.traceback:gsub("\\n%s*", "|")))
   end
   local run = confab.run(options)

@@ -144,10 +144,14 @@ confab.run { name = "r", items = topics(2), concurrency = 1, step = function(ite
   ask "x"
   local text = deep(item)
   return text
+end, on_item = function(result)
+  local err = result.error
+  print(err.file, err.line, err.details.item.topic, err.traceback:find("in upvalue 'deep'", 1, true) ~= nil)
 end }
 """)
     result = run_confab("run", name, "--simulate")
     assert result.code == 1, result
+    assert result.out == "pipeline.lua\t14\ttopic 1\ttrue\npipeline.lua\t14\ttopic 2\ttrue\n"
     assert '{"topic":"topic 1"} failed: pipeline.lua:' in result.err
     assert "attempt to index a nil value (local 'nothing')" in result.err
     assert "in upvalue 'deep'" in result.err and "in field 'step'" in result.err
