@@ -59,7 +59,8 @@ local function members(value)
   local mt = getmetatable(value)
   local index = type(mt) == "table" and rawget(mt, "__index")
   if type(index) == "table" then add(index) end
-  if type(value) == "table" then add(value) end
+  local is_private = mt and (mt.__name == "confab.run" or mt.__name == "confab.sequence")
+  if type(value) == "table" and not is_private then add(value) end
   local ok, fields = pcall(core.conversation.fields, value)
   if ok then
     add(core.conversation.methods)
@@ -70,6 +71,7 @@ local function members(value)
   local template = require "confab.template"
   if mt and mt.__name == "confab.run" then
     add(results.methods)
+    if rawget(value, "begin") then names.start = value.start end      -- only defined so far
     for _, name in ipairs { "id", "name", "state", "summary", "account" } do names[name] = "" end
   end
   if template.is(value) then add(template.methods) end

@@ -22,6 +22,7 @@ local entries
 local order      -- names of entries as the stub has them
 ---@type table<string, confab.HelpClass>
 local classes
+local tables     -- by the name of a table of functions, such as "confab.json", its class
 
 --- "{ a: b }? text" as the type and the text: a type ends at white space outside brackets.
 local function split_type(rest)
@@ -45,9 +46,12 @@ local function named(rest)
 end
 
 local function parse(source)
-  entries, order, classes = {}, {}, {}
+  entries, order, classes, tables = {}, {}, {}, {}
   local text, params, returns, class = {}, {}, {}, nil
   local function clear() text, params, returns, class = {}, {}, {}, nil end
+  local function add(name, entry)
+    entry.name, entries[name], order[#order + 1] = name, entry, name
+  end
   for line in source:gmatch "([^\n]*)\n?" do
     local tag, rest = line:match "^%-%-%-@(%w+)%s*(.*)$"
     if tag == "param" then
@@ -66,10 +70,17 @@ local function parse(source)
       text[#text + 1] = line:sub(4):gsub("^ ", "")
     else
       local name, args = line:match "^function ([%w_%.:]+)(%b())"
+      local assigned, value = line:match "^(confab%.[%w_%.]+) = (.*)$"
+      local other = entries[value]
       if name then
         local gives = #returns > 0 and " -> " .. table.concat(returns, ", ") or ""
-        entries[name] = { name = name, signature = name .. args .. gives, text = text, params = params }
-        order[#order + 1] = name
+        add(name, { signature = name .. args .. gives, text = text, params = params })
+      elseif other then                          -- another name for a function
+        add(assigned, { signature = assigned .. other.signature:sub(#value + 1), text = other.text, params = other.params })
+      elseif value == "nil" then                 -- a value: confab.null
+        add(assigned, { signature = assigned, text = text, params = {} })
+      elseif assigned then
+        tables[assigned] = class
       end
       if not line:find "^%-%-%-@" then clear() end
     end
@@ -158,6 +169,7 @@ local function name_of(fn)
   local of_class = {
     Conversation = core.conversation.methods, Sequence = methods_of(confab.list {}), Regex = methods_of(confab.regex "a"),
     Run = require "confab.results".methods, Template = require "confab.template".methods,
+    Limiter = methods_of(confab.limiter {}), RetryManager = methods_of(confab.retry {}),
   }
   for class, methods in next, of_class do name = name or search(methods, class, ":") end
   return name
@@ -272,7 +284,14 @@ function help.text(what, width)
     error(errors.new("config_error", ("help: there is no %s%s"):format(name, near and "; did you mean " .. near .. "?" or
       "; help() lists the names")), 0)
   end
-  local out = { name, "" }
+  local out, class = { name, "" }, tables[name]
+  if class and #class.text > 0 then
+    add_paragraphs(out, class.text, width)
+    out[#out + 1] = ""
+  end
+  for _, field in ipairs(class and class.fields or {}) do
+    table.insert(members, 1, { name = name .. "." .. field.name, type = field.type, text = field.text })
+  end
   add_table(out, members, width)
   return table.concat(out, "\n")
 end

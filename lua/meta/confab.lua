@@ -512,6 +512,7 @@ function confab.score(conv, by) end
 ---@overload fun(list: (confab.Rule|confab.Scoring)[]): confab.Scoring
 confab.scoring = {}
 
+--- One scoring of several rules and scorings: what a call of confab.scoring gives.
 ---@param list (confab.Rule|confab.Scoring)[]
 ---@return confab.Scoring
 function confab.scoring.new(list) end
@@ -696,6 +697,10 @@ function Run:failures() end
 ---@return confab.Exported
 function Run:export(path, opts) end
 
+--- Begins a run that `confab repl SCRIPT` has only defined, or goes on with it; returns when all are done.
+---@return confab.Run self
+function Run:start() end
+
 --- Works through the items; returns when all are done.
 ---@param opts confab.RunOptions
 ---@return confab.Run
@@ -703,10 +708,130 @@ function confab.run(opts) end
 
 -- Limits, retries, money
 
+---@class confab.Amounts
+---@field requests? integer  Default: 1.
+---@field input? integer  Tokens (default: 0).
+---@field output? integer  Tokens (default: 0).
+
+---@class confab.LimitStatus
+---@field used integer  Requests in the window.
+---@field remaining integer
+---@field limit integer
+---@field reset_ms integer  Until the window is empty, if nothing more is sent.
+---@field wait_ms? integer  Until one more could go; absent if that depends on a release.
+---@field queued integer
+---@field in_flight integer
+---@field paused_until? number  Unix seconds; absent without a pause.
+---@field source string  Where the limit comes from: "default", "config".
+---@field input? { used: integer, limit: integer }  Tokens, where they are limited.
+---@field output? { used: integer, limit: integer }
+
+---@class confab.Limiter
+local Limiter = {}
+
+--- Waits for its turn and takes it: what it takes counts as sent now.
+--- Raises a rate_limit_error with retry_after where there is no queue.
+---@param key? string  The lane (default: "default").
+---@param amounts? confab.Amounts
+function Limiter:acquire(key, amounts) end
+
+--- The same for a call that is then in flight until it is released.
+---@param key? string
+---@param amounts? confab.Amounts
+---@return confab.Reservation
+function Limiter:reserve(key, amounts) end
+
+--- Waits until a call would go at once; takes nothing.
+---@param key? string
+function Limiter:wait_for_capacity(key) end
+
+--- How a lane stands.
+---@param key? string  The lane (default: "default").
+---@return confab.LimitStatus
+function Limiter:status(key) end
+
+--- Forgets what the lane has counted, its pause and its pace.
+---@param key? string
+---@return integer queued  How many wait in it.
+function Limiter:reset(key) end
+
+--- The same for every lane.
+---@return integer queued
+function Limiter:clear_all() end
+
+--- A call that was let through. To be released; may be a `<close>` variable.
+---@class confab.Reservation
+local Reservation = {}
+
+--- The request was written whole: the window counts from here.
+function Reservation:sent() end
+
+--- What the call really used, in place of what was reserved. Before the release.
+---@param amounts confab.Amounts
+function Reservation:settle(amounts) end
+
+---@alias confab.Release
+---| "done"        # A reply came: all of it counts.
+---| "never_sent"  # Nothing counts.
+---| "failed"      # The server saw it and made no reply: request and input count.
+---| "unknown"     # Nobody knows: all of it counts.
+
+--- The call is over.
+---@param how? confab.Release  Default: "done".
+function Reservation:release(how) end
+
+--- The server refused it with a 429: pauses the whole lane, waits, and has its turn again first.
+---@param wait_ms? integer  What the server asked for (default: 0).
+function Reservation:refused(wait_ms) end
+
 --- A limiter with these limits for each of its lanes, for a script's own use.
 ---@param opts? confab.Limits
 ---@return confab.Limiter
 function confab.limiter(opts) end
+
+---@alias confab.RetryVerdict
+---| "retry"      # Try again after the delay.
+---| "wait"       # The same for a 429, which is no failed attempt.
+---| "fail_item"  # This call cannot succeed, or its attempts are used up.
+---| "key_out"    # No call with this key can.
+---| "stop_run"   # No call can: unknown model, wrong address.
+---| "cancelled"
+
+---@class confab.RetryStep
+---@field verdict confab.RetryVerdict
+---@field attempt integer  The number of the attempt that failed, from 1.
+---@field reason string  Such as "rate limit" or "server error".
+
+---@class confab.Failure
+---@field status? integer  HTTP status.
+---@field retry_after? number  Seconds that the server asked for.
+---@field type? string  The reply's error.type.
+---@field code? string  The reply's error.code.
+---@field message? string
+---@field retryable? boolean  false: not tried again whatever the status.
+
+---@class confab.RetryManager
+local RetryManager = {}
+
+--- Counts a failure. Returns how long to wait before the next attempt, or nil if there is to be
+--- none; and why, unless the failure never had to do with a server.
+---@param error confab.Error|confab.Failure
+---@return integer? delay_ms
+---@return confab.RetryStep? step
+function RetryManager:next(error) end
+
+--- The delay before retry n, jitter included.
+---@param n integer  From 1.
+---@param retry_after? number  Seconds that the server asked for.
+---@return integer delay_ms
+function RetryManager:delay(n, retry_after) end
+
+--- Failures counted so far.
+---@return integer
+function RetryManager:attempts() end
+
+--- Begins anew.
+function RetryManager:reset() end
 
 --- A retry for one call: says after each failure whether to try again, and after how long.
 ---@param opts? confab.RetryOptions

@@ -27,6 +27,7 @@ describe("completion", function()
     { "conv.tu", "tu", "turns" },
     { "chat:ren", "ren", "render" },
     { "items:sam", "sam", "sample" },
+    { "items.so", "so", "" },
     { "confab.json.", "", "array|decode|encode" },
     { "confab.run { stop_on", "stop_on", "stop_on_error = " },
     { "confab.run({\n  name = 'x',\n  stop_on", "stop_on", "stop_on_error = " },

@@ -122,15 +122,19 @@ describe("the module", function()
   end)
 end)
 
+local run_methods = { start = true }       -- of one that is only defined
+for name in pairs(require "confab.results".methods) do run_methods[name] = true end
+
 describe("the methods of", function()
   local rows = {
     { "a sequence", "Sequence", sorted(getmetatable(confab.list {}).__index) },
     { "a conversation", "Conversation", sorted(core.conversation.methods) },
     { "a template", "Template", defined(read "lua/confab/template.lua", "methods") },
-    { "a run", "Run", defined(read "lua/confab/results.lua", "Run") },
+    { "a run", "Run", sorted(run_methods) },
     { "a regex", "Regex", sorted(getmetatable(confab.regex "a").__index) },
-    { "a limiter", nil, defined(read "lua/meta/limiter.lua", "limiter") },
-    { "a retry", nil, defined(read "lua/meta/retry.lua", "retry") },
+    { "a limiter", "Limiter", sorted(getmetatable(confab.limiter {}).__index) },
+    { "a reservation", "Reservation", sorted(getmetatable(confab.limiter {}:reserve()).__index) },
+    { "a retry", "RetryManager", sorted(getmetatable(confab.retry {}).__index) },
   }
   for _, row in ipairs(rows) do
     it(row[1] .. " are those of the stub and of the reference", function()
