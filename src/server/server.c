@@ -1,12 +1,10 @@
 #include "server/server.h"
 
 #include <arpa/inet.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <civetweb.h>
 
@@ -31,8 +29,6 @@ struct cf_server {
     atomic_bool is_draining;
     int port;
     char url[128];
-    pthread_mutex_t lock;
-    char trouble[512];                   /* the last thing the library had to say, under the lock */
 };
 
 /* --- what the library calls --- */
@@ -75,10 +71,11 @@ static int on_unreadable(struct mg_connection *connection, int status, const cha
     };
     (void)message;    /* may quote the request */
     cf_buf_init(&exchange.headers, 4096);
-    if (status == 413)                   /* its buffer holds the head only */
-        status = 431;
-    cf_respond_fail(&exchange, status, "%s",
-                    status == 431 ? "the head of the request is too large" : "the request cannot be read");
+    cf_respond_fail(&exchange, status == 413 ? 431 : status, "%s",
+                    status == 411   ? "the length of the body is not a number"
+                    : status == 505 ? "the server speaks HTTP/1.1 and HTTP/1.0"
+                                    : "the request cannot be read: not HTTP, over 16 KB before its "
+                                      "body, or too slow");
     cf_request_done(&exchange);
     return 0;
 }
@@ -201,7 +198,6 @@ bool cf_server_start(const struct cf_server_options *options, struct cf_server *
                      struct cf_error *err)
 {
     struct cf_server *server = cf_calloc(1, sizeof *server);
-    pthread_mutex_init(&server->lock, NULL);
     copy_options(&server->options, options);
     if (!check_options(&server->options, err)) {
         cf_server_stop(server);
@@ -229,7 +225,6 @@ void cf_server_stop(struct cf_server *server)
     cf_readers_free(server->readers);
     cf_access_free(server->access);
     free_options(&server->options);
-    pthread_mutex_destroy(&server->lock);
     free(server);
 }
 
