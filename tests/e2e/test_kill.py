@@ -52,8 +52,7 @@ FAULTS = "usage=varied,faults=500:12%;529:4%;reset:4%;cut:3%;empty:12%"
 POINTS = [
     ("run_begin", [1]), ("run_own", [1]), ("template", [1, 2]), ("item_draw", [1, 2]),
     ("call_sent", [1, 10, 40]), ("call_failed", [1, 5]), ("call_reply", [1, 4, 10, 40]),
-    ("call_rejected", [1, 3]), ("item_finish", [1, 7, ITEMS]), ("item_orphans", [1]),
-    ("run_update", [1]),
+    ("call_rejected", [1, 3]), ("item_finish", [1, 7, ITEMS]), ("run_update", [1]),
 ]
 
 

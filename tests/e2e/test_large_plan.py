@@ -1,4 +1,6 @@
 """Plans of more items than are looked at together, run again: what stays, what is sent, what is written."""
+import signal
+
 import durability
 import pytest
 
@@ -17,9 +19,9 @@ SPEC = "reply_bytes=300"
 @pytest.fixture
 def run(run_confab, script, query):
     """run(server, kind, items, before="", options=()): runs the plan; gives the number of calls ever made."""
-    def again(server, kind=TEMPLATE, items=ITEMS, before="", options=(), code=0, check=True):
+    def again(server, kind=TEMPLATE, items=ITEMS, before="", options=(), code=0, check=True, env=None):
         lua = f'{PRELUDE}{before}\nconfab.run {{ name = "large", items = {items}, {kind} }}\n'
-        result = run_confab("run", script(lua), *options, server=server)
+        result = run_confab("run", script(lua), *options, server=server, env=env)
         assert result.code == code, result
         if check:
             durability.check_rows(query)
@@ -62,6 +64,18 @@ def test_an_item_that_is_gone_is_set_aside_and_the_others_stay(mock, run, query,
     assert in_plan(query) == 699
     assert run(server) == 700
     assert in_plan(query) == 700
+
+
+@pytest.mark.parametrize("point", ["item_stay.before", "item_stay.after", "item_draw.after", "item_orphans.before",
+                                   "item_orphans.after"])
+def test_killed_while_an_item_goes_it_goes_the_next_time(mock, run, query, point):
+    server = mock(SPEC)
+    run(server)
+    without = "table.remove(topics, 300)"
+    run(server, before=without, code=-signal.SIGKILL, env={"CONFAB_FAILPOINT": f"{point}:1"})
+    assert run(server, before=without) == 700
+    assert in_plan(query) == 699
+    assert query("select json_extract(params, '$.topic') as topic from items where orphan") == [{"topic": "t300"}]
 
 
 def test_a_changed_template_sends_all_again_and_a_part_of_it_only_that_part(mock, run, query):
