@@ -226,7 +226,7 @@ class Enforced:
     bucket: float
 
 
-BY_MINUTE = Enforced("minute", window_s=1, windows=100, per_window=200, bucket=1)
+BY_MINUTE = Enforced("minute", window_s=2, windows=100, per_window=200, bucket=1)
 BY_LONGER_MINUTE = Enforced("minute", window_s=4, windows=50, per_window=500, bucket=1)
 BY_SECOND = Enforced("second", window_s=30, windows=1, per_window=500, bucket=1 / 60)
 
