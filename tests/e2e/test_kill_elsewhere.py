@@ -54,6 +54,7 @@ WAYS = {
       return confab.generate { template = chat, params = item }
     end""").replace("OPTIONS", ""), *RUN),
     "item_stay": Way([1], plain().replace("1, 12", "1, arg[1] or 12"), *RUN, 11, before=RUN),
+    "item_orphans": Way([1], plain().replace("1, 12", "1, arg[1] or 12"), *RUN, 11, before=RUN),
     "rescore": Way([1], plain(), *SCORE, before=RUN, look=CONVERSATIONS),
 }
 NOBODY_WRITES = {"turn_edit"}       # so far
