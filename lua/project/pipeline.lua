@@ -8,7 +8,7 @@ local chat = confab.template_file("prompts/support_chat.mustache", {
 
 local items = confab.sweep {
   persona = confab.csv "personas.csv",
-  topic   = { "a late parcel", "a refund that has not arrived", "changing the address of an order" },
+  topic   = { "a late parcel", "a refund that has not arrived", "a change of the address" },
   emotion = { "calm", "worried", "angry" },
   turns   = { 8 },
 }
