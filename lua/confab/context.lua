@@ -102,12 +102,13 @@ function context.script_name()
 end
 
 --- Opens a run with the script, its arguments and options. With --failed the last replies of what failed
---- on content do not serve again.
----@param opts table  Fields of core.run.open: name, model, seed.
+--- on content do not serve again. A run that a request over HTTP made has that in place of arguments.
+---@param opts table  Fields of core.run.open: name, model, seed, source; request: JSON.
 ---@return table run  The core's run.
 ---@return confab.Since since
 function context.open_run(opts)
-  opts.script, opts.script_text, opts.args = flags.script, flags.script_text, flags.args
+  opts.script, opts.args = flags.script, opts.request or flags.args
+  opts.script_text = not opts.request and flags.script_text or nil    -- so many of them would fill the database
   opts.script_hash = flags.script_text and core.hash.sha256hex(flags.script_text) or nil
   opts.options, opts.fresh = flags.options, flags.fresh
   local run = core.run.open(opts)

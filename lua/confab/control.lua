@@ -16,6 +16,10 @@ local lookers = {}   -- what is to look at how it is doing as often
 ---@type string?
 control.paused_by = nil
 
+--- Ends one run of several, where that is not the end of the script (lua/confab/serve.lua).
+---@type fun(run: table, by: string)?
+control.on_stop = nil
+
 local commands = {}
 
 function commands.pause(run, by)
@@ -35,6 +39,7 @@ end
 
 function commands.stop(run, by)
   core.progress.say(("run %q is stopped by %s"):format(run.name, by))
+  if control.on_stop then return control.on_stop(run, by) end
   core.scheduler.stop()
 end
 
@@ -80,6 +85,12 @@ end
 function control.watch(run)
   runs[run.id] = run
   core.scheduler.set_watch(WATCH_MS, poll)
+end
+
+--- The run is over: nothing is asked of it any more.
+---@param run table
+function control.forget(run)
+  runs[run.id] = nil
 end
 
 --- Sets what changes the number of items in work of a run; nil: nothing does.

@@ -11,6 +11,10 @@ local Defined = {}
 ---@type confab.DefinedRun[]
 defined.list = {}
 
+--- The templates that it has made meanwhile, in order.
+---@type confab.Template[]
+defined.templates = {}
+
 local metatable = { __name = "confab.run" }
 
 local function made(self) return rawget(self, "made") end
@@ -31,8 +35,16 @@ function metatable.__tostring(self) return self.summary end
 --- Begins it, or goes on with it, and waits until it is over.
 ---@return confab.Run self
 function Defined:start()
-  rawset(self, "made", rawget(self, "begin")())
-  return self
+  return defined.start(self)
+end
+
+--- The same, with what only the caller knows of the run: see run.begin.
+---@param run confab.DefinedRun
+---@param extra? table
+---@return confab.DefinedRun run
+function defined.start(run, extra)
+  rawset(run, "made", rawget(run, "begin")(extra))
+  return run
 end
 
 local function nothing() end
@@ -52,16 +64,22 @@ end
 
 --- Defines a run.
 ---@param name string
----@param begin fun(): confab.Run  Works through it.
+---@param begin fun(extra?: table): confab.Run  Works through it; with `extra` as further options of the state.
+---@param opts? confab.RunOptions  What the script gave.
 ---@return confab.DefinedRun
-function defined.new(name, begin)
-  local run = setmetatable({ given_name = name, begin = begin }, metatable)
+function defined.new(name, begin, opts)
+  local run = setmetatable({ given_name = name, begin = begin, opts = opts }, metatable)
   defined.list[#defined.list + 1] = run
   return run
 end
 
 --- Forgets what a script has defined, before it is read again.
-function defined.forget() defined.list = {} end
+function defined.forget() defined.list, defined.templates = {}, {} end
+
+--- What the script gave to a run.
+---@param run confab.DefinedRun
+---@return confab.RunOptions
+function defined.options(run) return rawget(run, "opts") or {} end
 
 --- The run of that name; nil if none was defined.
 ---@param name string

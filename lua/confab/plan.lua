@@ -57,7 +57,9 @@ function plan.take(state)
   return entry
 end
 
+--- A run that is to be whole in the database first does not wait for its workers.
 local function wait_for_room(state)
+  if state.opts.on_drawn then return end
   while state.last - state.first >= DRAW_AHEAD and not state.halted do waiters.wait(state.full) end
 end
 
@@ -276,6 +278,7 @@ function plan.run(state)
     if not flags.offline then again.tell_counts(state.core, length_of(state.items)) end
   end
   if not first_pass(state) then return end
+  if state.opts.on_drawn then state.opts.on_drawn() end
   if state.again then tell(state) end
   if later_pass(state, state.unfinished) then later_pass(state, state.finished) end
 end

@@ -122,6 +122,7 @@ end
 function Progress:stop()
   if self.has_stopped then return end
   self.has_stopped = true
+  if self.mode == "none" then return end
   core.scheduler.set_tick(1000, nil)
   if self.mode == "bar" then core.progress.clear() end
   if self.mode == "json" then self:tick() end

@@ -6,6 +6,7 @@ local defined = require "confab.defined"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
 local help = require "confab.help"
+local in_work = require "confab.in_work"
 local run = require "confab.run"
 local scoring = require "confab.scoring"
 local settings = require "confab.settings"
@@ -49,7 +50,7 @@ local function run_fiber(fn, ...)
     outcome = table.pack(false, interrupted)
     scheduler.discard_others()
     core.engine.return_waiting()
-    run.interrupt()
+    in_work.interrupt()
     scheduler.wake(done)
   end)
   local arguments = table.pack(...)

@@ -15,6 +15,7 @@ local duration = require "confab.duration"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
 local generate = require "confab.generate"
+local in_work = require "confab.in_work"
 local inputs = require "confab.inputs"
 local kept = require "confab.kept"
 local options = require "confab.options"
@@ -373,8 +374,6 @@ end
 
 local names_used = {}
 
-local unfinished = {}    -- states of the runs that are being worked on
-
 --- Its own name, else the script's, the second time with a number. One name twice would set the items
 --- of the first aside.
 local function name_of(opts)
@@ -442,8 +441,9 @@ local function work_off(opts, name)
     step_limits = step_limits.of(opts.step_limits, settings.given "step_limits"),
   }
   state.core, state.since = context.open_run {
-    name = name, seed = opts.seed, model = state.model, budget = limit,
+    name = name, seed = opts.seed, model = state.model, budget = limit, source = opts.source, request = opts.request,
   }
+  if opts.on_open then opts.on_open(state) end
   state.drawing, state.is_kept = drawing.new(state.core, opts.key), kept.of(state)
   function state.new_context() return new_context(state) end
   core.call.set_on_retry(opts.on_retry or settings.given "on_retry")
@@ -457,7 +457,7 @@ local function work_off(opts, name)
     again.must_look(state.core, state.since, opts.key ~= nil))
   if state.acceptance:is_reached() then halt(state, acceptance.reached) end
 
-  unfinished[#unfinished + 1] = state
+  in_work.add(state)
   local display <close> = progress.start(state)
   state.at_once = concurrency.new(wanted)
   state.rehearsal = rehearsal.new(state.core, display.total, state.at_once.items)
@@ -475,7 +475,24 @@ end
 function run.run(opts)
   opts = check(opts)
   local name = name_of(opts)
-  if flags.defines then return defined.new(name, function() return work_off(opts, name) end) end
+  if not flags.defines then return work_off(opts, name) end
+  return defined.new(name, function(extra) return run.work_off(opts, name, extra) end, opts)
+end
+
+---@class confab.RunExtra  What a server adds to a run.
+---@field source? string  "http"
+---@field request? string  JSON; of a run that no script defines: what asked for it.
+---@field on_open? fun(state: confab.RunState)  It stands in the database.
+---@field on_drawn? fun()  All of its items do; it is whole there before its workers have caught up.
+
+--- Works through a run that is not the script's own call: one that was defined, or asked for over HTTP.
+---@param opts confab.RunOptions
+---@param name string
+---@param extra? confab.RunExtra
+---@return confab.Run
+function run.work_off(opts, name, extra)
+  opts = check(opts)
+  for field, value in next, extra or {} do opts[field] = value end
   return work_off(opts, name)
 end
 
@@ -494,36 +511,12 @@ local function length_of(items)
   return ok and length or nil
 end
 
---- Says how far the runs are that did not come to their end, as a signal ended them.
-function run.tell_unfinished()
-  for _, state in ipairs(unfinished) do
-    local a = core.store.run(state.core.id).account
-    local total = math.max(a.planned, length_of(state.items) or 0)
-    local worked = a.accepted + a.needs_revision + a.failed + a.skipped
-    local text = ("run %q: %s of %s items are done, %s of them failed; %s spent, %s at risk"):format(state.core.name,
-      core.text.number(worked), core.text.number(total), core.text.number(a.failed), core.text.money(a.spent_pico),
-      core.text.money(a.at_risk_pico))
-    core.progress.say(text)
-  end
-end
-
---- What is being worked on was interrupted: each run can be gone on with.
-function run.interrupt()
-  for _, state in ipairs(unfinished) do
-    control.set_tuner(state.core, nil)
-    pcall(state.core.set_state, state.core, "interrupted", "interrupted at the prompt", nil, true)
-  end
-  unfinished = {}
-end
-
 --- The names of runs may be used again: another script, or the next input at a prompt.
 function run.forget_names() names_used = {} end
 
 --- Books how it ended, and makes the object that the script gets.
 function run.conclude(state)
-  for i = #unfinished, 1, -1 do
-    if unfinished[i] == state then table.remove(unfinished, i) end
-  end
+  in_work.remove(state)
   local why, planned = state.halted, state.counts.planned
   if why == acceptance.reached then
     why, planned = nil, nil

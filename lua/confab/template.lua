@@ -1,6 +1,8 @@
 --- Templates: what to ask, with the settings to ask it with, filled in from an item's parameters.
 local core = require "confab.core"
+local defined = require "confab.defined"
 local errors = require "confab.errors"
+local flags = require "confab.flags"
 local options = require "confab.options"
 local structured = require "confab.structured"
 
@@ -259,7 +261,9 @@ function template.new(opts, places)
     if type(fields[name]) == "function" then state.has_functions = true end
   end
   if fields.lambdas and next(fields.lambdas) then state.has_functions = true end
-  return setmetatable({ [STATE] = state }, metatable)
+  local made = setmetatable({ [STATE] = state }, metatable)
+  if flags.defines then defined.templates[#defined.templates + 1] = made end
+  return made
 end
 
 local function state_of(self)

@@ -170,8 +170,8 @@ static bool has_failures(lua_State *L)
 static void tell_unfinished(lua_State *L)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    if (lua_getfield(L, -1, "confab.run") == LUA_TTABLE) {
-        lua_getfield(L, -1, "tell_unfinished");
+    if (lua_getfield(L, -1, "confab.in_work") == LUA_TTABLE) {
+        lua_getfield(L, -1, "tell");
         if (lua_pcall(L, 0, 0, 0) != LUA_OK)
             lua_pop(L, 1);           /* the account stands in the database */
     }
@@ -259,6 +259,8 @@ static int run_text(lua_State *L, const struct cf_args *args, const struct cf_sc
         return cf_scheduler_exit_code(L);
     if (end != CF_SCRIPT_FAILED) {
         tell_unfinished(L);
+        if (script->is_server)
+            return CF_EXIT_OK;
         tell_how_to_go_on(args, NULL);
         return CF_EXIT_INTERRUPTED;
     }
@@ -300,7 +302,8 @@ int cf_script_run(const struct cf_script *script, const struct cf_script_flags *
         status = -1;
     }
     int ended = status >= 0 ? status : cf_exit_status(err->kind);
-    cf_lua_end_runs(L, ended == CF_EXIT_INTERRUPTED ? "interrupted" :
+    bool is_interrupted = ended == CF_EXIT_INTERRUPTED || (ended == CF_EXIT_OK && script->is_server);
+    cf_lua_end_runs(L, is_interrupted ? "interrupted" :
                        ended == CF_EXIT_BUDGET ? "budget" :
                        status == CF_EXIT_OK || status == CF_EXIT_FAILED_ITEMS ? "done" : "failed");
     cf_lua_free_state(L);

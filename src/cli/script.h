@@ -43,6 +43,7 @@ struct cf_script {
     struct cf_buf text;           /* owned */
     const char *const *args;      /* arg[1], arg[2], ...; lent */
     size_t arg_count;
+    bool is_server;               /* runs until a signal, which is its good end: status 0 */
     void (*prepare)(struct lua_State *L);    /* called once all is set up, before the script runs; NULL: nothing */
 };
 

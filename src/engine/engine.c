@@ -393,7 +393,8 @@ static bool begin(struct cf_engine *engine, const struct cf_run_options *options
     struct cf_write_run_begin begun = {
         .write.apply = cf_write_run_begin,
         .name = options->name, .provider = engine->provider,
-        .simulated = engine->is_simulated, .fresh = options->fresh, .source = "script",
+        .simulated = engine->is_simulated, .fresh = options->fresh,
+        .source = options->source != NULL ? options->source : "script",
         .script = options->script, .script_text = options->script_text,
         .script_hash = options->script_hash, .args = options->args, .options = options->options,
         .model = options->model, .base_url = engine->base_url, .seed = options->seed,

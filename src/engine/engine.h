@@ -84,6 +84,7 @@ struct cf_run {
 
 struct cf_run_options {
     const char *name;
+    const char *source;                     /* of a new run: "http", ...; NULL: "script" */
     bool fresh;
     const char *script, *script_text, *script_hash, *args, *options;    /* NULL: none */
     const char *model;

@@ -56,6 +56,7 @@ static int run_open(lua_State *L)
     struct cf_engine *engine = cf_lua_check_engine(L);
     struct cf_run_options options = {
         .name = cf_lua_read_string(L, 1, "name"),
+        .source = cf_lua_read_string(L, 1, "source"),
         .script = cf_lua_read_string(L, 1, "script"),
         .script_text = cf_lua_read_string(L, 1, "script_text"),
         .script_hash = cf_lua_read_string(L, 1, "script_hash"),
