@@ -13,6 +13,7 @@
 #include "cli/resume.h"
 #include "cli/run.h"
 #include "cli/score.h"
+#include "cli/serve.h"
 #include "confab/error.h"
 
 const struct cf_command *const cf_commands[] = {
@@ -31,6 +32,7 @@ const struct cf_command *const cf_commands[] = {
     &cf_command_stats,
     &cf_command_score,
     &cf_command_export,
+    &cf_command_serve,
     &cf_command_mock,
     &cf_command_doctor,
     &cf_command_completion,

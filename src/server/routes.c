@@ -2,11 +2,19 @@
 #include "server/access.h"
 #include "server/health.h"
 #include "server/router.h"
+#include "server/submit.h"
 
 const struct cf_http_route cf_http_routes[] = {
     { "GET", "/healthz", cf_health_alive, .is_open = true },
     { "GET", "/readyz", cf_health_ready, .is_open = true },
     { "POST", "/api/session", cf_access_log_in, .body_max = CF_ACCESS_BODY_MAX, .is_open = true },
     { "DELETE", "/api/session", cf_access_log_out, .is_open = true },
+    { "POST", "/api/conversations/generate", cf_submit_generate, .body_max = CF_SUBMIT_ONE_MAX },
+    { "GET", "/api/conversations/generate", cf_submit_rate_limit, .body_max = 0 },
+    { "POST", "/api/conversations/generate-batch", cf_submit_batch, .body_max = CF_SUBMIT_BATCH_MAX },
+    { "GET", "/api/conversations/generate-batch", cf_submit_batch_limits, .body_max = 0 },
+    { "POST", "/api/runs", cf_submit_run, .body_max = CF_SUBMIT_SMALL_MAX },
+    { "POST", "/api/runs/:id/cancel", cf_submit_cancel, .body_max = 0 },
+    { "POST", "/api/runs/:id/resume", cf_submit_resume, .body_max = 0 },
     { .method = 0 },
 };

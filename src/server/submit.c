@@ -1,0 +1,73 @@
+#include "server/submit.h"
+
+#include "confab/buf.h"
+#include "server/job.h"
+#include "server/request.h"
+#include "server/respond.h"
+#include "server/router.h"
+#include "server/server.h"
+
+#define RETRY_SECONDS "5"    /* a server that was stopped is often started again at once */
+
+static void refuse(struct cf_http_exchange *exchange)
+{
+    cf_respond_header(exchange, "Retry-After", RETRY_SECONDS);
+    cf_respond_fail(exchange, 503, "the server is about to stop; what was begun is stored and goes on with the next");
+}
+
+/* Hands the request over as `task` and passes the answer on. */
+static void submit(struct cf_http_exchange *exchange, struct cf_server *server, const char *task)
+{
+    struct cf_jobs *jobs = cf_server_jobs(server);
+    struct cf_job *job;
+    struct cf_job_answer answer;
+    struct cf_job_question question = {
+        .task = task, .id = exchange->id, .key = cf_request_header(exchange, "Idempotency-Key"),
+    };
+    if (exchange->route->body_max > 0)
+        question.body = (struct cf_text){ cf_buf_str(&exchange->body), exchange->body.len };
+
+    if (jobs == NULL || cf_server_is_draining(server) || !cf_jobs_ask(jobs, &question, &job, &answer)) {
+        refuse(exchange);
+        return;
+    }
+    if (answer.retry_after_s >= 0)
+        cf_respond_header(exchange, "Retry-After", "%lld", (long long)answer.retry_after_s);
+    cf_respond(exchange, answer.status, CF_HTTP_JSON, answer.json.data, answer.json.len);
+    cf_job_release(job);
+}
+
+void cf_submit_generate(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    submit(exchange, server, "generate");
+}
+
+void cf_submit_rate_limit(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    submit(exchange, server, "rate_limit");
+}
+
+void cf_submit_batch(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    submit(exchange, server, "batch");
+}
+
+void cf_submit_batch_limits(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    submit(exchange, server, "batch_limits");
+}
+
+void cf_submit_run(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    submit(exchange, server, "start");
+}
+
+void cf_submit_cancel(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    submit(exchange, server, "cancel");
+}
+
+void cf_submit_resume(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    submit(exchange, server, "resume");
+}

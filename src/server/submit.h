@@ -1,0 +1,19 @@
+/* submit.h - the routes that need Lua: each request becomes a job of the script thread. */
+#ifndef CONFAB_SERVER_SUBMIT_H
+#define CONFAB_SERVER_SUBMIT_H
+
+struct cf_http_exchange;
+struct cf_server;
+
+#define CF_SUBMIT_ONE_MAX   (1u << 20)     /* bytes of a body: one conversation's parameters */
+#define CF_SUBMIT_BATCH_MAX (64u << 20)    /* ten thousand of them, at some KB each */
+#define CF_SUBMIT_SMALL_MAX (64u << 10)    /* a name, or nothing */
+
+void cf_submit_generate(struct cf_http_exchange *exchange, struct cf_server *server);
+void cf_submit_rate_limit(struct cf_http_exchange *exchange, struct cf_server *server);
+void cf_submit_batch(struct cf_http_exchange *exchange, struct cf_server *server);
+void cf_submit_batch_limits(struct cf_http_exchange *exchange, struct cf_server *server);
+void cf_submit_run(struct cf_http_exchange *exchange, struct cf_server *server);
+void cf_submit_cancel(struct cf_http_exchange *exchange, struct cf_server *server);
+void cf_submit_resume(struct cf_http_exchange *exchange, struct cf_server *server);
+#endif
