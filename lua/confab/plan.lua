@@ -235,7 +235,7 @@ local function later_pass(state, marked)
     lost = lost + #batch - #found
     hand_on(state, found)
   end)
-  local is_whole = walk(state, function(params, ordinal)
+  local is_whole, count = walk(state, function(params, ordinal)
     if ordinal == state.passed_over then draw_rest() end
     if not marked:has(ordinal) then return false end
     local add = ordinal < state.passed_over and draw or find
@@ -245,6 +245,7 @@ local function later_pass(state, marked)
   end)
   draw_rest()
   find_rest()
+  if is_whole and count < state.passed_over then left = 0 end    -- a shorter input now: the rest are orphans
   if is_whole and lost + left > 0 then
     core.progress.warn(("run %q: %d items did not come up again: its inputs give others each time")
       :format(state.core.name, lost + left))
