@@ -6,6 +6,7 @@ local defined = {}
 
 ---@class confab.DefinedRun: confab.Run
 local Defined = {}
+defined.methods = Defined
 
 --- The runs that the script has defined, in order.
 ---@type confab.DefinedRun[]

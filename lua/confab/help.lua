@@ -172,7 +172,7 @@ local function name_of(fn)
     Limiter = methods_of(confab.limiter {}), RetryManager = methods_of(confab.retry {}),
   }
   for class, methods in next, of_class do name = name or search(methods, class, ":") end
-  return name
+  return name or search(require "confab.defined".methods, "Run", ":")
 end
 
 local function wrap(text, width, indent)

@@ -252,10 +252,10 @@ const struct cf_command cf_command_init = {
     .example = "confab init chats\n"
                "confab init more-chats && cd more-chats && confab run pipeline.lua --simulate",
     .details =
-        "DIR is made, with the folders above it, or is empty (a .git in it is no matter). Nothing that is there\n"
+        "DIR is made, with the folders above it. If it is there it must be empty, but for a .git: nothing\n"
         "is written over. What was made is listed.\n\n"
-        ".luarc.json tells lua-language-server where confab's names and types are: in share/confab/meta beside\n"
-        "the program, or else in the project, in .confab/meta. .luacheckrc is for luacheck.",
+        ".luarc.json tells lua-language-server where confab's names and types are: in share/confab/meta\n"
+        "beside the program, or else in .confab/meta of the project. .luacheckrc is for luacheck.",
     .min_positionals = 1,
     .max_positionals = 1,
     .run = init,

@@ -111,4 +111,14 @@ describe("the functions of confab", function()
       assert.truthy(text:find "\n\n  %S", name .. " has no description")
     end
   end)
+
+  it("are known to help() by value, too", function()
+    for class, value in next, globals do
+      if class ~= "confab" and class ~= "Reservation" then      -- a reservation's cannot be found without one
+        for _, name in ipairs(select(2, complete.candidates(class .. ":", globals))) do
+          assert.equal(help.text(class .. ":" .. name), help.text(value[name]))
+        end
+      end
+    end
+  end)
 end)
