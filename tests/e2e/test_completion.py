@@ -19,6 +19,7 @@ CASES = [
     (["run", "--max"], ["--max-new"]),
     (["run", "p"], ["pipeline.lua", "prompts"]),
     (["run", "--limit", "3", "pip"], ["pipeline.lua"]),
+    (["run", "--simulate", "pip"], ["pipeline.lua"]),       # its value comes with = only
     (["repl", "--fr"], []),
     (["export", "--form"], ["--format"]),
     (["export", "--format", ""], ["messages", "sharegpt", "alpaca", "jsonl"]),
