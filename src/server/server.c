@@ -1,10 +1,13 @@
 #include "server/server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <civetweb.h>
 
@@ -20,6 +23,7 @@
 #include "server/router.h"
 
 #define KEEP_ALIVE_MS 10000    /* an idle connection holds a thread */
+#define FAREWELL_S    5        /* for replies that are being written when the server stops */
 
 struct cf_server {
     struct cf_server_options options;    /* its strings owned */
@@ -27,6 +31,9 @@ struct cf_server {
     struct cf_readers *readers;
     struct cf_access *access;
     atomic_bool is_draining;
+    pthread_mutex_t lock;
+    pthread_cond_t answered;             /* no request is being answered */
+    int answering;                       /* requests; under the lock */
     int port;
     char url[128];
 };
@@ -48,9 +55,32 @@ static void serve(struct cf_http_exchange *exchange, struct cf_server *server)
         cf_respond_fail(exchange, 500, "the request was not answered");
 }
 
+static void count_answering(struct cf_server *server, int change)
+{
+    pthread_mutex_lock(&server->lock);
+    server->answering += change;
+    if (server->answering == 0)
+        pthread_cond_broadcast(&server->answered);
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* Once it stops, the library writes nothing more. */
+static void wait_answered(struct cf_server *server)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += FAREWELL_S;
+    pthread_mutex_lock(&server->lock);
+    while (server->answering > 0)
+        if (pthread_cond_timedwait(&server->answered, &server->lock, &until) == ETIMEDOUT)
+            break;
+    pthread_mutex_unlock(&server->lock);
+}
+
 static int on_request(struct mg_connection *connection)
 {
     struct cf_server *server = mg_get_user_data(mg_get_context(connection));
+    count_answering(server, 1);
     struct cf_http_exchange exchange;
     if (cf_request_begin(&exchange, server, connection))
         serve(&exchange, server);
@@ -58,6 +88,7 @@ static int on_request(struct mg_connection *connection)
            exchange.info->local_uri_raw != NULL ? exchange.info->local_uri_raw : "-", exchange.status);
     int status = exchange.status;
     cf_request_done(&exchange);
+    count_answering(server, -1);
     return status;
 }
 
@@ -198,6 +229,8 @@ bool cf_server_start(const struct cf_server_options *options, struct cf_server *
                      struct cf_error *err)
 {
     struct cf_server *server = cf_calloc(1, sizeof *server);
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->answered, NULL);
     copy_options(&server->options, options);
     if (!check_options(&server->options, err)) {
         cf_server_stop(server);
@@ -219,12 +252,15 @@ void cf_server_stop(struct cf_server *server)
         return;
     cf_server_drain(server);
     if (server->context != NULL) {
+        wait_answered(server);
         mg_stop(server->context);
         mg_exit_library();
     }
     cf_readers_free(server->readers);
     cf_access_free(server->access);
     free_options(&server->options);
+    pthread_cond_destroy(&server->answered);
+    pthread_mutex_destroy(&server->lock);
     free(server);
 }
 
