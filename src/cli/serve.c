@@ -123,9 +123,8 @@ const struct cf_command cf_command_serve = {
     .name = "serve",
     .synopsis = "[SCRIPT.lua [ARGS...]]",
     .summary = "Offer a script's templates, scoring and runs over HTTP",
-    .example = "confab serve pipeline.lua\n"
-               "confab serve pipeline.lua --simulate --port 0\n"
-               "CONFAB_SERVE_TOKEN=... confab serve pipeline.lua --address 0.0.0.0 --cert cert.pem --key key.pem",
+    .example = "confab serve support_chats.lua --simulate --port 0\n"
+               "confab serve support_chats.lua --simulate --port 0 --token 'a long secret' --max-batch 500",
     .details =
         "The address is printed on one line. SCRIPT.lua is run first: its templates and its scoring are what\n"
         "requests are answered with, its confab.run only defines a run, which POST /api/runs starts. Without a\n"

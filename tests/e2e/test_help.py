@@ -10,7 +10,7 @@ import confab_process
 import pytest
 
 COMMANDS = ["init", "run", "repl", "estimate", "resume", "pause", "tune", "stop", "runs", "show", "explain",
-            "logs", "stats", "score", "export", "mock", "doctor", "completion", "version", "help"]
+            "logs", "stats", "score", "export", "serve", "mock", "doctor", "completion", "version", "help"]
 IN_WORK = ("pause", "tune", "stop")     # are about a run that another process works on
 SERVERS = ("mock", "serve")     # run until they are told to stop
 
@@ -92,7 +92,7 @@ def test_the_manual_and_the_readme_have_every_option(root, run_confab, name):
     _, _, section = manual.partition(f"\n.SS confab {name}")
     assert section, f"confab {name} is not in the manual"
     section = section.partition("\n.SS ")[0]
-    if name in ("repl", "resume", "estimate"):      # they take those of run
+    if name in ("repl", "resume", "estimate", "serve"):      # they take those of run
         section += manual.partition("\n.SS confab run ")[2].partition("\n.SS ")[0]
     readme = (root / "README.md").read_text(encoding="utf-8")
     reference = readme.partition("\n### Commands\n")[2].partition("\n## ")[0]
