@@ -10,6 +10,7 @@
 #include "confab/buf.h"
 #include "confab/error.h"
 #include "store/reader.h"
+#include "store/row_object.h"
 
 static void print_tags(const struct cf_conversation_row *row)
 {
@@ -91,31 +92,6 @@ static void print_people(const struct cf_conversation_row *row)
     }
 }
 
-static void add_turns(struct cf_buf *out, const struct cf_conversation_row *row)
-{
-    cf_object_open_list(out, "turns");
-    for (size_t i = 0; i < row->turn_count; i++) {
-        cf_object_open(out, NULL);
-        cf_object_text(out, "role", row->turns[i].role);
-        cf_object_text(out, "content", row->turns[i].content);
-        cf_object_close(out);
-    }
-    cf_object_close_list(out);
-}
-
-static void add_tags(struct cf_buf *out, const struct cf_conversation_row *row)
-{
-    cf_object_open(out, "tags");
-    for (size_t i = 0; i < row->tag_count; i++) {
-        const struct cf_tag_row *tag = &row->tags[i];
-        if (tag->is_number)
-            cf_object_number(out, tag->name, tag->number);
-        else
-            cf_object_text(out, tag->name, tag->text);
-    }
-    cf_object_close(out);
-}
-
 static void add_object(struct cf_buf *out, const struct cf_conversation_row *row)
 {
     cf_object_open(out, NULL);
@@ -148,8 +124,8 @@ static void add_object(struct cf_buf *out, const struct cf_conversation_row *row
     cf_object_bool(out, "truncated", row->truncated);
     cf_object_bool(out, "simulated", row->simulated);
     cf_object_str(out, "created_at", row->created_at);
-    add_tags(out, row);
-    add_turns(out, row);
+    cf_row_add_tags(out, row);
+    cf_row_add_turns(out, row);
     cf_object_close(out);
 }
 

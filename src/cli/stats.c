@@ -1,8 +1,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include <sqlite3.h>
-
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/database.h"
@@ -14,122 +12,65 @@
 #include "confab/error.h"
 #include "confab/money.h"
 #include "store/reader.h"
+#include "store/stats.h"
 
 static const struct cf_option options[] = {
     { "json", 0, NULL, false, "print one JSON object" },
     { NULL, 0, NULL, false, NULL },
 };
 
-/* --- what is asked of the database --- */
-
-/* Only what counts: no older versions, orphans, surplus. */
-#define LISTED                                                                               \
-    " FROM items i JOIN conversations c ON c.item = i.id"                                    \
-    " WHERE i.run = ?1 AND c.superseded_by IS NULL AND NOT c.withdrawn AND i.state = 'done'" \
-    " AND NOT i.orphan AND NOT i.surplus"
-
-static const char statuses_sql[] =
-    "SELECT c.status, count(*), avg(c.quality_score), avg(c.turn_count)" LISTED
-    " GROUP BY 1 ORDER BY 2 DESC, 1";
-
-/* Whole points; unscored ones are -1. */
-static const char scores_sql[] =
-    "SELECT coalesce(CAST(c.quality_score AS INTEGER), -1), count(*)" LISTED
-    " GROUP BY 1 ORDER BY 1";
-
-/* Nearest rank: the least latency that p % of the calls do not exceed. */
-#define GROUPED(name)                                                                          \
-    "WITH named AS (SELECT " name " AS name, c.latency_ms, c.input_tokens, c.output_tokens,"   \
-    " c.cost_pico FROM items i JOIN calls c ON c.item = i.id"                                  \
-    " LEFT JOIN templates t ON t.id = c.template WHERE i.run = ?1 AND c.state = 'done'),"      \
-    " ranked AS (SELECT *, row_number() OVER (PARTITION BY name ORDER BY latency_ms) AS rank," \
-    " count(*) OVER (PARTITION BY name) AS total FROM named)"                                  \
-    " SELECT coalesce(name, '(none)'), total, sum(input_tokens), sum(output_tokens),"          \
-    " sum(cost_pico), avg(output_tokens),"                                                     \
-    " min(CASE WHEN rank * 100 >= total * 50 THEN latency_ms END),"                            \
-    " min(CASE WHEN rank * 100 >= total * 95 THEN latency_ms END),"                            \
-    " min(CASE WHEN rank * 100 >= total * 99 THEN latency_ms END)"                             \
-    " FROM ranked GROUP BY name ORDER BY total DESC, 1"
-
-static const char models_sql[] = GROUPED("coalesce(c.model_answered, c.model)");
-static const char templates_sql[] = GROUPED("t.name || ' v' || t.version");
-
-/* Calls a function for each row of a query about the run. */
-static bool each_row(struct cf_reader *reader, const char *sql, int64_t run,
-                     void (*on_row)(sqlite3_stmt *row, void *self), void *self,
-                     struct cf_error *err)
-{
-    sqlite3_stmt *stmt;
-    int next;
-    if (!cf_database_query(reader, sql, run, &stmt, err))
-        return false;
-    while ((next = cf_database_step(stmt, err)) > 0)
-        on_row(stmt, self);
-    sqlite3_finalize(stmt);
-    return next == 0;
-}
-
-static const char *column_str(sqlite3_stmt *row, int column)
-{
-    return (const char *)sqlite3_column_text(row, column);
-}
-
-/* NULL is -1. */
-static int64_t column_count(sqlite3_stmt *row, int column)
-{
-    return sqlite3_column_type(row, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(row, column);
-}
-
-static double column_real(sqlite3_stmt *row, int column)
-{
-    return sqlite3_column_type(row, column) == SQLITE_NULL ? NAN
-                                                           : sqlite3_column_double(row, column);
-}
-
 /* --- as JSON --- */
 
-static void add_status(sqlite3_stmt *row, void *self)
+static void add_status(const struct cf_stats_status *row, void *self)
 {
     struct cf_buf *out = self;
     cf_object_open(out, NULL);
-    cf_object_str(out, "status", column_str(row, 0));
-    cf_object_int(out, "conversations", sqlite3_column_int64(row, 1));
-    cf_object_number(out, "mean_score", column_real(row, 2));
-    cf_object_number(out, "mean_turns", column_real(row, 3));
+    cf_object_str(out, "status", row->status);
+    cf_object_int(out, "conversations", row->conversations);
+    cf_object_number(out, "mean_score", row->mean_score);
+    cf_object_number(out, "mean_turns", row->mean_turns);
     cf_object_close(out);
 }
 
-static void add_score(sqlite3_stmt *row, void *self)
+static void add_score(const struct cf_stats_score *row, void *self)
 {
     struct cf_buf *out = self;
     cf_object_open(out, NULL);
-    cf_object_count(out, "score", sqlite3_column_int64(row, 0));
-    cf_object_int(out, "conversations", sqlite3_column_int64(row, 1));
+    cf_object_count(out, "score", row->score);
+    cf_object_int(out, "conversations", row->conversations);
     cf_object_close(out);
 }
 
-static void add_group(sqlite3_stmt *row, void *self)
+static void add_group(const struct cf_stats_group *row, void *self)
 {
     struct cf_buf *out = self;
     cf_object_open(out, NULL);
-    cf_object_str(out, "name", column_str(row, 0));
-    cf_object_int(out, "replies", sqlite3_column_int64(row, 1));
-    cf_object_count(out, "input_tokens", column_count(row, 2));
-    cf_object_count(out, "output_tokens", column_count(row, 3));
-    cf_object_usd(out, "cost_usd", column_count(row, 4));
-    cf_object_number(out, "mean_output_tokens", column_real(row, 5));
-    cf_object_count(out, "latency_p50_ms", column_count(row, 6));
-    cf_object_count(out, "latency_p95_ms", column_count(row, 7));
-    cf_object_count(out, "latency_p99_ms", column_count(row, 8));
+    cf_object_str(out, "name", row->name);
+    cf_object_int(out, "replies", row->replies);
+    cf_object_count(out, "input_tokens", row->input_tokens);
+    cf_object_count(out, "output_tokens", row->output_tokens);
+    cf_object_usd(out, "cost_usd", row->cost_pico);
+    cf_object_number(out, "mean_output_tokens", row->mean_output_tokens);
+    cf_object_count(out, "latency_p50_ms", row->p50_ms);
+    cf_object_count(out, "latency_p95_ms", row->p95_ms);
+    cf_object_count(out, "latency_p99_ms", row->p99_ms);
     cf_object_close(out);
 }
 
-static bool add_list(struct cf_reader *reader, const char *name, const char *sql, int64_t run,
-                     void (*on_row)(sqlite3_stmt *row, void *self), struct cf_buf *out,
-                     struct cf_error *err)
+/* The lists of the object, each under its name. */
+static bool add_lists(struct cf_reader *reader, int64_t run, struct cf_buf *out, struct cf_error *err)
 {
-    cf_object_open_list(out, name);
-    bool ok = each_row(reader, sql, run, on_row, out, err);
+    cf_object_open_list(out, "statuses");
+    bool ok = cf_stats_statuses(reader, run, add_status, out, err);
+    cf_object_close_list(out);
+    cf_object_open_list(out, "scores");
+    ok = ok && cf_stats_scores(reader, run, add_score, out, err);
+    cf_object_close_list(out);
+    cf_object_open_list(out, "models");
+    ok = ok && cf_stats_groups(reader, run, CF_STATS_BY_MODEL, add_group, out, err);
+    cf_object_close_list(out);
+    cf_object_open_list(out, "templates");
+    ok = ok && cf_stats_groups(reader, run, CF_STATS_BY_TEMPLATE, add_group, out, err);
     cf_object_close_list(out);
     return ok;
 }
@@ -141,10 +82,7 @@ static bool print_json(struct cf_reader *reader, const struct cf_run_row *run,
     cf_buf_init(&out, CF_OBJECT_MAX);
     cf_object_open(&out, NULL);
     cf_run_object(&out, "run", run, loose);
-    bool ok = add_list(reader, "statuses", statuses_sql, run->run, add_status, &out, err) &&
-              add_list(reader, "scores", scores_sql, run->run, add_score, &out, err) &&
-              add_list(reader, "models", models_sql, run->run, add_group, &out, err) &&
-              add_list(reader, "templates", templates_sql, run->run, add_group, &out, err);
+    bool ok = add_lists(reader, run->run, &out, err);
     cf_object_close(&out);
     ok = ok && cf_object_print(&out, err);
     cf_buf_done(&out);
@@ -153,18 +91,16 @@ static bool print_json(struct cf_reader *reader, const struct cf_run_row *run,
 
 /* --- for people --- */
 
-static void print_status(sqlite3_stmt *row, void *self)
+static void print_status(const struct cf_stats_status *row, void *self)
 {
     char count[CF_NUMBER_TEXT_MAX];
-    double score = column_real(row, 2);
     (void)self;
-    cf_printf("  %-16s %8s   mean score ", column_str(row, 0),
-              cf_format_count(sqlite3_column_int64(row, 1), count));
-    if (isnan(score))
+    cf_printf("  %-16s %8s   mean score ", row->status, cf_format_count(row->conversations, count));
+    if (isnan(row->mean_score))
         cf_printf("-");
     else
-        cf_printf("%.2f", score);
-    cf_printf(", mean turns %.1f\n", sqlite3_column_double(row, 3));
+        cf_printf("%.2f", row->mean_score);
+    cf_printf(", mean turns %.1f\n", row->mean_turns);
 }
 
 struct bars {
@@ -172,12 +108,11 @@ struct bars {
     int64_t most;
 }; /* [0] unscored, [1 + points] */
 
-static void read_bar(sqlite3_stmt *row, void *self)
+static void read_bar(const struct cf_stats_score *row, void *self)
 {
     struct bars *bars = self;
-    int64_t score = sqlite3_column_int64(row, 0), count = sqlite3_column_int64(row, 1);
-    int place = score < 0 ? 0 : score > 10 ? 11 : (int)score + 1;
-    bars->count[place] += count;
+    int place = row->score < 0 ? 0 : row->score > 10 ? 11 : (int)row->score + 1;
+    bars->count[place] += row->conversations;
     if (bars->count[place] > bars->most)
         bars->most = bars->count[place];
 }
@@ -197,20 +132,22 @@ static void print_bars(const struct bars *bars)
     }
 }
 
-static void print_group(sqlite3_stmt *row, void *self)
+static void print_group(const struct cf_stats_group *row, void *self)
 {
+    const int64_t counts[] = { row->replies, row->input_tokens, row->output_tokens };
+    const int64_t latencies[] = { row->p50_ms, row->p95_ms, row->p99_ms };
     struct cf_table *table = self;
     char text[CF_NUMBER_TEXT_MAX], money[CF_MONEY_TEXT_MAX];
-    cf_table_add(table, column_str(row, 0));
-    for (int column = 1; column <= 3; column++)
-        cf_table_add(table, cf_format_count(column_count(row, column), text));
-    cf_money_format(column_count(row, 4), money);
+    cf_table_add(table, row->name);
+    for (int i = 0; i < 3; i++)
+        cf_table_add(table, cf_format_count(counts[i], text));
+    cf_money_format(row->cost_pico, money);
     cf_table_add(table, money);
-    for (int column = 6; column <= 8; column++)
-        cf_table_add(table, cf_format_duration(column_count(row, column), text));
+    for (int i = 0; i < 3; i++)
+        cf_table_add(table, cf_format_duration(latencies[i], text));
 }
 
-static bool print_groups(struct cf_reader *reader, const char *title, const char *sql, int64_t run,
+static bool print_groups(struct cf_reader *reader, const char *title, enum cf_stats_by by, int64_t run,
                          struct cf_error *err)
 {
     static const char *const heads[] = {
@@ -221,7 +158,7 @@ static bool print_groups(struct cf_reader *reader, const char *title, const char
     cf_table_add(&table, title);
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         cf_table_add(&table, heads[i]);
-    bool ok = each_row(reader, sql, run, print_group, &table, err);
+    bool ok = cf_stats_groups(reader, run, by, print_group, &table, err);
     if (ok && table.count > table.columns) {
         cf_printf("\n");
         cf_table_print(&table);
@@ -269,16 +206,16 @@ static bool print_people(struct cf_reader *reader, const struct cf_run_row *run,
     struct bars bars = { .most = 0 };
     print_account(run, loose);
     cf_printf("\nconversations\n");
-    if (!each_row(reader, statuses_sql, run->run, print_status, NULL, err))
+    if (!cf_stats_statuses(reader, run->run, print_status, NULL, err))
         return false;
-    if (!each_row(reader, scores_sql, run->run, read_bar, &bars, err))
+    if (!cf_stats_scores(reader, run->run, read_bar, &bars, err))
         return false;
     if (bars.most > 0) {
         cf_printf("\nscores, from the number given to below the next\n");
         print_bars(&bars);
     }
-    return print_groups(reader, "MODEL", models_sql, run->run, err) &&
-           print_groups(reader, "TEMPLATE", templates_sql, run->run, err);
+    return print_groups(reader, "MODEL", CF_STATS_BY_MODEL, run->run, err) &&
+           print_groups(reader, "TEMPLATE", CF_STATS_BY_TEMPLATE, run->run, err);
 }
 
 static int stats(const struct cf_args *args, struct cf_error *err)

@@ -188,13 +188,19 @@ void cf_respond_error(struct cf_http_exchange *exchange, const struct cf_error *
     respond_problem(exchange, status, cf_error_kind_name(err->kind), err->message, no_details, wait_ms);
 }
 
-void cf_respond_problems(struct cf_http_exchange *exchange, struct cf_problems *problems)
+void cf_respond_problems_as(struct cf_http_exchange *exchange, int status, struct cf_problems *problems)
 {
     char message[96];
-    snprintf(message, sizeof message, problems->count == 1 ? "the request has a mistake, see details"
-                                                           : "the request has %zu mistakes, see details",
-             problems->count);
+    if (problems->count == 1)
+        snprintf(message, sizeof message, "the request has a mistake: see details");
+    else
+        snprintf(message, sizeof message, "the request has %zu mistakes: see details", problems->count);
     cf_buf_addc(&problems->json, ']');
-    respond_problem(exchange, 400, cf_respond_word(400), message,
+    respond_problem(exchange, status, cf_respond_word(status), message,
                     (struct cf_text){ cf_buf_str(&problems->json), problems->json.len }, -1);
+}
+
+void cf_respond_problems(struct cf_http_exchange *exchange, struct cf_problems *problems)
+{
+    cf_respond_problems_as(exchange, 400, problems);
 }

@@ -41,8 +41,9 @@ void cf_respond_fail(struct cf_http_exchange *exchange, int status, const char *
  * api_error, 503 cancelled, else 500. */
 void cf_respond_error(struct cf_http_exchange *exchange, const struct cf_error *err);
 
-/* 400, naming every problem in `details`. */
+/* 400 (or another status), naming every problem in `details`. */
 void cf_respond_problems(struct cf_http_exchange *exchange, struct cf_problems *problems);
+void cf_respond_problems_as(struct cf_http_exchange *exchange, int status, struct cf_problems *problems);
 
 /* The status that a kind of error is answered with. */
 int cf_respond_status(const struct cf_error *err);

@@ -1,8 +1,13 @@
 /* All routes of the server, in one table. */
 #include "server/access.h"
+#include "server/conversations.h"
 #include "server/health.h"
+#include "server/patch.h"
 #include "server/router.h"
+#include "server/runs.h"
+#include "server/stats.h"
 #include "server/submit.h"
+#include "server/templates.h"
 
 const struct cf_http_route cf_http_routes[] = {
     { "GET", "/healthz", cf_health_alive, .is_open = true },
@@ -16,5 +21,15 @@ const struct cf_http_route cf_http_routes[] = {
     { "POST", "/api/runs", cf_submit_run, .body_max = CF_SUBMIT_SMALL_MAX },
     { "POST", "/api/runs/:id/cancel", cf_submit_cancel, .body_max = 0 },
     { "POST", "/api/runs/:id/resume", cf_submit_resume, .body_max = 0 },
+    { "GET", "/api/conversations", cf_conversations_list, .body_max = 0 },
+    { "PATCH", "/api/conversations", cf_patch_many, .body_max = CF_PATCH_BODY_MAX },
+    { "GET", "/api/conversations/:id", cf_conversations_show, .body_max = 0 },
+    { "PATCH", "/api/conversations/:id", cf_patch_one, .body_max = CF_PATCH_BODY_MAX },
+    { "GET", "/api/templates", cf_templates_list, .body_max = 0 },
+    { "GET", "/api/runs", cf_runs_list, .body_max = 0 },
+    { "GET", "/api/runs/:id", cf_runs_show, .body_max = 0 },
+    { "GET", "/api/runs/:id/results", cf_runs_results, .body_max = 0 },
+    { "GET", "/api/runs/:id/failures", cf_runs_failures, .body_max = 0 },
+    { "GET", "/api/stats", cf_stats_show, .body_max = 0 },
     { .method = 0 },
 };

@@ -168,10 +168,31 @@ bool cf_write_tag(struct cf_write *write, struct cf_store_tx *tx, struct cf_erro
     return cf_query_run(&query, err);
 }
 
+/* Whether a turn still reads so; one that is not there is found missing later. */
+static bool is_as_expected(struct cf_store_tx *tx, const struct cf_write_turn_edit *turn,
+                           struct cf_error *err)
+{
+    struct cf_query query = cf_db_query(
+        &tx->db, "SELECT 1 FROM conversation_turns WHERE conversation = ? AND turn_index = ?"
+                 " AND content <> ?");
+    cf_query_int(&query, turn->conversation);
+    cf_query_int(&query, turn->turn_index);
+    cf_query_text(&query, turn->expected);
+    int differs = cf_query_next(&query, err);
+    if (differs <= 0)
+        return differs == 0;
+    cf_query_end(&query);
+    return cf_fail(err, CF_ERR_VALIDATION, "turn %" PRId64 " was changed by somebody else",
+                   turn->turn_index);
+}
+
 bool cf_write_turn_edit(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_write_turn_edit *turn = (struct cf_write_turn_edit *)write;
     CF_TX_KIND(tx, "turn_edit");
+
+    if (turn->expected.data != NULL && !is_as_expected(tx, turn, err))
+        return false;
 
     /* The old text goes into the history within the database; nothing to copy here. */
     struct cf_query history = cf_db_query(

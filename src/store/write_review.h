@@ -37,12 +37,13 @@ struct cf_write_tag {
 };
 bool cf_write_tag(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 
-/* Replaces the text of one turn. */
+/* Replaces the text of one turn. validation_error: its text is not the expected one any more. */
 struct cf_write_turn_edit {
     struct cf_write write;
     int64_t conversation;
     int64_t turn_index;              /* from 0 */
     struct cf_text content;
+    struct cf_text expected;         /* what the editor has read; data NULL: whatever is there */
     const char *author;
 };
 bool cf_write_turn_edit(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);

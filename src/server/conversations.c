@@ -1,0 +1,181 @@
+#include "server/conversations.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/object.h"
+#include "confab/buf.h"
+#include "confab/error.h"
+#include "server/conversation_object.h"
+#include "server/find.h"
+#include "server/params.h"
+#include "server/problems.h"
+#include "server/readers.h"
+#include "server/respond.h"
+#include "server/server.h"
+#include "store/page.h"
+#include "store/reader.h"
+
+#define STATUSES_MAX 4
+#define DEFAULT_LIMIT 50
+
+static const char *const names[] = {
+    "run", "status", "minScore", "maxScore", "tier", "persona", "emotion", "topic", "templateId", "tag", "q",
+    "simulated", "superseded", "limit", "offset", "cursor", "total", "turns", NULL,
+};
+
+struct wanted {
+    struct cf_page_question question;
+    const char *statuses[STATUSES_MAX];
+    bool turns, total;
+};
+
+static void read_statuses(struct cf_params *params, struct wanted *wanted)
+{
+    const char *text = NULL;
+    cf_params_text(params, "status", &text);
+    while (text != NULL && *text != '\0') {
+        size_t len = strcspn(text, ",");
+        const char *status = cf_find_status(text, len);
+        if (status == NULL || wanted->question.status_count == STATUSES_MAX) {
+            cf_problems_add(params->problems, "status",
+                            "must be generated, needs_revision, approved or rejected, or some of them "
+                            "between commas");
+            return;
+        }
+        wanted->statuses[wanted->question.status_count++] = status;
+        wanted->question.statuses = wanted->statuses;
+        text += len + (text[len] == ',');
+    }
+}
+
+static bool read_ids(struct cf_params *params, struct cf_reader *reader,
+                     struct cf_page_question *question, struct cf_error *err)
+{
+    const char *run = NULL, *template = NULL;
+    cf_params_text(params, "run", &run);
+    cf_params_text(params, "templateId", &template);
+    int found = run != NULL ? cf_reader_find_run(reader, run, &question->run, err) : 1;
+    if (found < 0 && err->kind != CF_ERR_CONFIG)
+        return false;
+    if (found <= 0)
+        cf_problems_add(params->problems, "run", found == 0 ? "there is no such run"
+                                                            : "several runs have such an id");
+    found = template != NULL ? cf_find_id(reader, template, CF_ID_TEMPLATE, &question->template, err) : 1;
+    if (found < 0 && err->kind != CF_ERR_CONFIG)
+        return false;
+    if (found <= 0)
+        cf_problems_add(params->problems, "templateId", found == 0 ? "there is no such template"
+                                                                   : "several templates have such an id");
+    return true;
+}
+
+static bool read_wanted(struct cf_params *params, struct cf_reader *reader, struct wanted *wanted,
+                        struct cf_error *err)
+{
+    struct cf_page_question *question = &wanted->question;
+    int64_t limit = DEFAULT_LIMIT;
+    bool simulated = false;
+    cf_params_only(params, names);
+    read_statuses(params, wanted);
+    cf_params_number(params, "minScore", 0, 10, &question->min_score);
+    cf_params_number(params, "maxScore", 0, 10, &question->max_score);
+    cf_params_text(params, "tier", &question->tier);
+    cf_params_text(params, "persona", &question->persona);
+    cf_params_text(params, "emotion", &question->emotion);
+    cf_params_text(params, "topic", &question->topic);
+    cf_params_text(params, "tag", &question->tag);
+    cf_params_text(params, "q", &question->text);
+    cf_params_bool(params, "simulated", &simulated);
+    if (cf_request_query(params->exchange, "simulated") != NULL)
+        question->simulated = simulated ? 1 : -1;
+    cf_params_bool(params, "superseded", &question->with_superseded);
+    cf_params_int(params, "limit", 1, CF_PAGE_MAX, &limit);
+    cf_params_int(params, "offset", 0, INT64_C(1) << 40, &question->offset);
+    cf_params_int(params, "cursor", 1, INT64_MAX, &question->before);
+    cf_params_bool(params, "turns", &wanted->turns);
+    cf_params_bool(params, "total", &wanted->total);
+    question->limit = (size_t)limit;
+    return read_ids(params, reader, question, err);
+}
+
+static bool add_page(struct cf_buf *out, struct cf_reader *reader, const struct wanted *wanted,
+                     struct cf_error *err)
+{
+    int64_t ids[CF_PAGE_MAX], total = -1;
+    size_t count;
+    if (!cf_page_read(reader, &wanted->question, ids, &count, err) ||
+        (wanted->total && !cf_page_total(reader, &wanted->question, &total, err)))
+        return false;
+
+    cf_object_open(out, NULL);
+    cf_object_open_list(out, "data");
+    for (size_t i = 0; i < count; i++)
+        if (cf_conversation_object(out, NULL, reader, ids[i],
+                                   (struct cf_conversation_parts){ .turns = wanted->turns }, err) < 0)
+            return false;
+    cf_object_close_list(out);
+    cf_object_count(out, "total", total);
+    if (count == wanted->question.limit) {
+        char cursor[24];
+        snprintf(cursor, sizeof cursor, "%lld", (long long)ids[count - 1]);
+        cf_object_str(out, "nextCursor", cursor);
+    } else {
+        cf_object_str(out, "nextCursor", NULL);
+    }
+    cf_object_close(out);
+    return true;
+}
+
+void cf_conversations_list(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    struct wanted wanted = { .turns = true, .total = true };
+    struct cf_problems problems;
+    struct cf_reader *reader = NULL;
+    struct cf_buf json;
+    struct cf_error err;
+    cf_problems_init(&problems);
+    cf_buf_init(&json, CF_OBJECT_MAX);
+
+    struct cf_params params = { exchange, &problems };
+    bool ok = cf_readers_take(cf_server_readers(server), &reader, &err) &&
+              read_wanted(&params, reader, &wanted, &err);
+    bool is_right = ok && problems.count == 0;
+    if (is_right)
+        ok = add_page(&json, reader, &wanted, &err);
+    cf_readers_give(cf_server_readers(server), reader);
+
+    if (!ok)
+        cf_respond_error(exchange, &err);
+    else if (!is_right)
+        cf_respond_problems(exchange, &problems);
+    else
+        cf_respond_json(exchange, 200, &json);
+    cf_buf_done(&json);
+    cf_problems_done(&problems);
+}
+
+void cf_conversations_show(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    struct cf_reader *reader = NULL;
+    struct cf_buf json;
+    struct cf_error err;
+    int64_t conversation;
+    cf_buf_init(&json, CF_OBJECT_MAX);
+    int found = cf_readers_take(cf_server_readers(server), &reader, &err) ? 1 : -1;
+    if (found > 0)
+        found = cf_find_id(reader, exchange->id, CF_ID_CONVERSATION, &conversation, &err);
+    if (found > 0)
+        found = cf_conversation_object(&json, NULL, reader, conversation,
+                                       (struct cf_conversation_parts){ .turns = true, .history = true },
+                                       &err);
+    cf_readers_give(cf_server_readers(server), reader);
+
+    if (found < 0)
+        cf_respond_error(exchange, &err);
+    else if (found == 0)
+        cf_respond_fail(exchange, 404, "there is no such conversation");
+    else
+        cf_respond_json(exchange, 200, &json);
+    cf_buf_done(&json);
+}
