@@ -29,13 +29,15 @@ function in_work.find(uuid)
   return nil
 end
 
---- Ends a run in good order: nothing new is begun, what is in work is finished, the run is booked as stopped.
+--- Ends a run in good order: nothing new is begun, what waits to be sent is not, what is in flight is awaited and
+--- stored, the run is booked as stopped.
 ---@param state confab.RunState
 ---@param reason string
 function in_work.cancel(state, reason)
   local why = errors.new("cancelled", reason)
   if not state.halted then state.stopper = why end
   plan.halt(state, why)
+  state.core:return_waiting()
 end
 
 local function length_of(items)

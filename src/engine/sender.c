@@ -32,6 +32,7 @@ struct control {
     struct cf_limit_status *status;
     const struct cf_limit_config *change;  /* see cf_sender_tune */
     int64_t max_outage_ms;
+    const struct cf_account *account;      /* see cf_sender_return_waiting */
     struct cf_error *err;
     bool found;
 };
@@ -50,8 +51,9 @@ static void handle_drain(struct cf_sender *sender, struct cf_sender_message *mes
 
 static void handle_return_waiting(struct cf_sender *sender, struct cf_sender_message *message)
 {
-    free(control_of(message));
-    cf_attempt_return_waiting(sender, NULL);
+    struct control *control = control_of(message);
+    cf_attempt_return_waiting(sender, control->account);
+    free(control);
 }
 
 static void handle_abandon(struct cf_sender *sender, struct cf_sender_message *message)
@@ -332,9 +334,12 @@ void cf_sender_drain(struct cf_sender *sender)
     post_control(sender, handle_drain);
 }
 
-void cf_sender_return_waiting(struct cf_sender *sender)
+void cf_sender_return_waiting(struct cf_sender *sender, const struct cf_account *account)
 {
-    post_control(sender, handle_return_waiting);
+    struct control *control = cf_calloc(1, sizeof *control);
+    control->message.handle = handle_return_waiting;
+    control->account = account;
+    cf_queue_push(&sender->queue, &control->message.link);
 }
 
 void cf_sender_hold(struct cf_sender *sender, bool is_held)

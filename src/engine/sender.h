@@ -14,6 +14,7 @@
 #include "http/http.h"
 #include "store/read_lane.h"
 
+struct cf_account;
 struct cf_call;
 struct cf_clock;
 struct cf_error;
@@ -92,8 +93,9 @@ void cf_sender_submit(struct cf_sender *sender, struct cf_call *call);
 /* Sends nothing new: what waits comes back as cancelled, what is in flight goes on. Any thread. */
 void cf_sender_drain(struct cf_sender *sender);
 
-/* What waits now comes back as cancelled; what is in flight, or comes later, goes on. Any thread. */
-void cf_sender_return_waiting(struct cf_sender *sender);
+/* What waits now comes back as cancelled: of this account (lent for as long as the sender), or all with NULL.
+ * What is in flight, or comes later, goes on. Any thread. */
+void cf_sender_return_waiting(struct cf_sender *sender, const struct cf_account *account);
 
 /* Gives up what is in flight too; it is booked as unknown. Any thread. */
 void cf_sender_abandon(struct cf_sender *sender);

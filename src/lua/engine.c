@@ -271,7 +271,7 @@ static int engine_return_waiting(lua_State *L)
 {
     struct cf_engine *engine = cf_lua_engine(L);
     if (engine != NULL && cf_engine_sender(engine) != NULL)
-        cf_sender_return_waiting(cf_engine_sender(engine));
+        cf_sender_return_waiting(cf_engine_sender(engine), NULL);
     return 0;
 }
 

@@ -285,6 +285,15 @@ static int run_set_state(lua_State *L)
     return 0;
 }
 
+/* return_waiting(): what the run's items wait to have sent comes back as cancelled */
+static int run_return_waiting(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    check_store(L, run->engine);
+    cf_sender_return_waiting(cf_engine_sender(run->engine), &run->account);
+    return 0;
+}
+
 static int run_keep(lua_State *L)
 {
     struct cf_run *run = check_run(L, 1);
@@ -396,7 +405,7 @@ int cf_lua_open_run(lua_State *L)
         { "failure", run_failure },     { "set_aside", run_set_aside },
         { "keep", run_keep },           { "first_unfinished", run_first_unfinished },
         { "accept", run_accept },       { "take_back", run_take_back },
-        { "recorded", run_recorded },
+        { "recorded", run_recorded },   { "return_waiting", run_return_waiting },
         { NULL, NULL },
     };
     cf_lua_open_item(L);

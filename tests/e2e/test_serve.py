@@ -266,6 +266,14 @@ def wait_for_state(query, run, state):
     raise AssertionError(f"the run is {row}, not {state}")
 
 
+def wait_for_count(query, table, count):
+    for _ in range(600):
+        if query(f"select count(*) as n from {table}")[0]["n"] >= count:
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError(f"{table} has fewer than {count} rows")
+
+
 def test_an_asynchronous_batch_answers_at_once_and_goes_on(serve, mock, query):
     server = mock("rpm=100000,latency=fixed:100")
     _, client = serve(server=server)
@@ -297,6 +305,31 @@ def test_a_run_is_cancelled_and_gone_on_with(serve, mock, query):
     assert query("select count(*) as n from conversations") == [{"n": 12}]
     assert arrivals(server) == 12
     assert client.post("/api/runs/01a20d08-1605-70c4-8a43-03c7eece9d63/cancel").status == 404
+
+
+def test_a_cancelled_run_does_not_wait_for_the_limits(serve, query):
+    _, client = serve(lua=PIPELINE.replace('max_requests = 100000, pacing = "burst"',
+                                           'max_requests = 1, window_ms = 600000, pacing = "burst"'))
+    body = {"requests": [asked(topic=f"t{i}") for i in range(6)], "options": {"async": True, "concurrency": 3}}
+    cancelled = client.post(BATCH, body).json["data"]["runId"]
+    wait_for_count(query, "conversations", 1)
+    other = client.post(BATCH, body).json["data"]["runId"]
+    client.post(f"/api/runs/{cancelled}/cancel")
+    wait_for_state(query, cancelled, "stopped")
+    assert query("select state from runs where uuid = ?", other) == [{"state": "running"}]
+    assert query("select count(*) as n from calls") == [{"n": 1}]
+
+
+def test_a_run_is_stopped_from_another_terminal(serve, mock, query, run_confab):
+    server = mock("rpm=100000,latency=fixed:200")
+    process, client = serve(server=server)
+    body = {"requests": [asked(topic=f"t{i}") for i in range(40)], "options": {"async": True, "concurrency": 2}}
+    run = client.post(BATCH, body, Idempotency_Key="long").json["data"]["runId"]
+    server.wait_for_arrivals(1)
+    assert run_confab("stop", run).code == 0
+    wait_for_state(query, run, "stopped")
+    assert client.post(ONE, asked()).status == 201          # the server goes on
+    stop(process)
 
 
 def test_a_defined_run_is_started(serve, query):
