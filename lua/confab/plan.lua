@@ -176,13 +176,6 @@ local function walk(state, visit)
   return not state.halted, ordinal
 end
 
---- Lets the others have a turn.
-local function breathe()
-  local ticket = scheduler.ticket()
-  scheduler.wake(ticket)
-  scheduler.wait(ticket)
-end
-
 --- Collects entries, and deals them out in batches. The first one of new items is small, so that
 --- work begins.
 local function collector(state, deal)
@@ -193,7 +186,7 @@ local function collector(state, deal)
     if #batch == 0 or state.halted then return end
     deal(batch)
     batch, size = {}, state.drawing:batch_size()
-    breathe()
+    waiters.breathe()
   end
   local function add(params, ordinal)
     if #batch > 0 and ordinal - batch[1].ordinal >= SPAN then flush() end

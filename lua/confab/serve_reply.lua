@@ -2,8 +2,11 @@
 --- database has, so that the first reply and a repeated one are the same.
 local core = require "confab.core"
 local errors = require "confab.errors"
+local waiters = require "confab.waiters"
 
 local serve_reply = {}
+
+local CONVERSATIONS_BATCH = 50    -- read before others have a turn
 
 ---@class confab.serve.Answer
 ---@field status integer
@@ -67,7 +70,8 @@ local ITEMS = [[
     CAST(round((julianday(i.finished_at) - julianday(coalesce(
       (SELECT min(c.sent_at) FROM calls c WHERE c.item = i.id), i.created_at))) * 86400000) AS INTEGER) AS duration,
     (SELECT sum(c.cost_pico) FROM calls c WHERE c.item = i.id) AS cost_pico,
-    (SELECT l.http_status FROM generation_logs l WHERE l.item = i.id ORDER BY l.id DESC LIMIT 1) AS http_status
+    CASE i.state WHEN 'failed' THEN (SELECT l.http_status FROM calls c JOIN generation_logs l ON l.call = c.id
+      WHERE c.item = i.id ORDER BY l.id DESC LIMIT 1) END AS http_status
   FROM items i WHERE i.run = ? AND NOT i.orphan ORDER BY i.ordinal LIMIT 100000]]
 
 local function dollars(pico) return (pico or 0) / 1e12 end
@@ -162,10 +166,12 @@ end
 function serve_reply.batch(run, total, raised)
   local row = core.store.run(run)
   if raised and row.account.accepted + row.account.needs_revision == 0 then return serve_reply.failure(raised) end
-  local convs = {}
+  local convs, count = {}, 0
   for conv in core.store.conversations { run = run } do
     local ordinal = core.conversation.fields(conv).ordinal
     convs[ordinal] = convs[ordinal] or serve_reply.conversation(conv)
+    count = count + 1
+    if count % CONVERSATIONS_BATCH == 0 then waiters.breathe() end
   end
   local results = core.json.array {}
   for _, item in ipairs(core.store.sql(ITEMS, run)) do

@@ -7,6 +7,7 @@ local serve_reply = require "confab.serve_reply"
 local serve_runs = require "confab.serve_runs"
 local serve_templates = require "confab.serve_templates"
 local settings = require "confab.settings"
+local waiters = require "confab.waiters"
 
 local scheduler = core.scheduler
 
@@ -25,12 +26,6 @@ serve_tasks.max_batch = 10000
 local tasks = {}
 
 local CHECK_BATCH = 50    -- requests looked at before others have a turn
-
-local function breathe()
-  local ticket = scheduler.ticket()
-  scheduler.wake(ticket)
-  scheduler.wait(ticket)
-end
 
 --- The body and its hash; or a refusal.
 local function read(job)
@@ -101,7 +96,7 @@ local function check_batch(value, problems)
   local requests = {}
   for i, given in ipairs(batch and batch.requests or {}) do
     requests[i] = check_request(given, ("requests[%d]."):format(i - 1), problems)
-    if i % CHECK_BATCH == 0 then breathe() end
+    if i % CHECK_BATCH == 0 then waiters.breathe() end
   end
   return batch, requests
 end

@@ -40,4 +40,11 @@ function waiters.wake_all(list)
   while waiters.are_there(list) do waiters.wake_one(list) end
 end
 
+--- Lets the others have a turn.
+function waiters.breathe()
+  local ticket = core.scheduler.ticket()
+  core.scheduler.wake(ticket)
+  core.scheduler.wait(ticket)
+end
+
 return waiters

@@ -1,9 +1,11 @@
 #include "cli/serve.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -63,6 +65,14 @@ static bool read_token(const struct cf_args *args, const struct cf_env *env, con
     return true;
 }
 
+/* The server library says only that it cannot listen. */
+static bool check_file(const char *option, const char *path, struct cf_error *err)
+{
+    if (path == NULL || access(path, R_OK) == 0)
+        return true;
+    return cf_fail(err, CF_ERR_CONFIG, "serve: --%s %s: %s", option, path, strerror(errno));
+}
+
 static bool read_options(const struct cf_args *args, const struct cf_env *env, int64_t *out_max_batch,
                          struct cf_error *err)
 {
@@ -78,7 +88,7 @@ static bool read_options(const struct cf_args *args, const struct cf_env *env, i
     server_options.tls_key = cf_args_get(args, "key");
     if (server_options.tls_key != NULL && server_options.tls_cert == NULL)
         return cf_fail(err, CF_ERR_CONFIG, "serve: --key needs --cert");
-    return true;
+    return check_file("cert", server_options.tls_cert, err) && check_file("key", server_options.tls_key, err);
 }
 
 /* The loop is Lua's: lua/confab/serve.lua. */

@@ -433,6 +433,76 @@ def test_a_client_that_goes_away_does_not_stop_its_batch(serve, mock, query):
     assert query("select count(*) as n from conversations") == [{"n": 9}]
 
 
+def test_a_started_run_goes_on_with_the_next_server(serve, mock, query):
+    server = mock("rpm=100000,latency=fixed:300")
+    lua = PIPELINE.replace("template = chat }", "template = chat, concurrency = 1 }")
+    process, client = serve(server=server, lua=lua)
+    run = client.post("/api/runs", {"name": "defined"}).json["data"]["runId"]
+    server.wait_for_arrivals(2)
+    stop(process)
+    assert query("select state from runs where uuid = ?", run) == [{"state": "interrupted"}]
+    serve(server=server, lua=lua)
+    wait_for_state(query, run, "done")
+    assert query("select count(*) as n from conversations") == [{"n": 5}]
+    assert arrivals(server) == 5
+
+
+def test_the_drain_is_limited(serve, mock, query):
+    server = mock("rpm=100000,latency=fixed:20000")
+    process, client = serve("--drain", "0.2", server=server)
+    replies = []
+    thread = threading.Thread(target=lambda: replies.append(client.post(ONE, asked(), Idempotency_Key="k")))
+    thread.start()
+    server.wait_for_arrivals(1)
+    stop(process)
+    thread.join()
+    assert replies[0].status == 503 and replies[0].headers["Retry-After"], replies[0]
+    assert query("select state, at_risk_pico > 0 as at_risk from calls") == [{"state": "unknown", "at_risk": 1}]
+
+
+def test_a_token_is_asked_for_where_one_is_set(serve):
+    _, client = serve("--token", "a long secret")
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        reply = client.post(ONE, asked(), **headers)
+        assert (reply.status, reply.json["error"]) == (401, "unauthorized")
+    assert client.post(ONE, asked(), Authorization="Bearer a long secret").status == 201
+
+
+@pytest.mark.parametrize("options, code, message", [
+    (["--address", "0.0.0.0"], 2, "token"),
+    (["--token", "short"], 2, "at least 8"),
+    (["--key", "key.pem"], 2, "--key needs --cert"),
+    (["--cert", "none.pem"], 2, "none.pem"),
+    (["--max-batch", "0"], 2, "--max-batch"),
+    (["--port", "70000"], 2, "--port"),
+])
+def test_what_cannot_be_served_is_said_at_once(run_confab, options, code, message):
+    result = run_confab("serve", "--simulate", "--port", "0", *options)
+    assert result.code == code, result
+    assert message in result.err and result.out == ""
+
+
+def test_a_mistake_in_the_script_ends_the_start(run_confab, script):
+    result = run_confab("serve", script("error 'no'"), "--simulate", "--port", "0")
+    assert result.code == 5 and "pipeline.lua:2: no" in result.err, result
+    assert run_confab("serve", "absent.lua", "--simulate").code == 2
+
+
+def test_without_a_key_the_start_says_so(run_confab, script):
+    result = run_confab("serve", script(PIPELINE), "--port", "0")
+    assert result.code == 2 and "AI service not configured" in result.err, result
+
+
+def test_the_key_is_in_no_reply_and_not_in_the_database(serve, mock, folder):
+    server = mock("rpm=100000,faults=401:100%")
+    process, client = serve(server=server)
+    text = client.post(ONE, asked()).text + client.get(BATCH).text + client.get(ONE).text
+    stop(process)
+    assert "sk-ant-test-key-0000" not in text + process.output
+    for path in folder.glob("confab.db*"):
+        assert b"sk-ant-test-key-0000" not in path.read_bytes()
+
+
 def test_templates_of_the_database_serve_without_their_script(serve, start_confab, query):
     process, client = serve()
     assert client.post(ONE, asked()).status == 201
