@@ -12,13 +12,13 @@ local scoring = require "confab.scoring"
 local settings = require "confab.settings"
 local show = require "confab.show"
 local terminal = require "confab.terminal"
+local typed = require "confab.typed"
 
 local scheduler = core.scheduler
 
 local repl = {}
 
-local typed = {}         -- what ran without an error, for :save
-local script             -- { path, arguments }; nil: none
+local script    -- { path, arguments }; nil: none
 
 local function screen()
   local width, height = terminal.size()
@@ -86,19 +86,13 @@ end
 
 --- The function of an input, and "value" if it gives one; nil, why not, and whether more of it is to come.
 local function compile(text)
-  text = text:gsub("^%s*=", "return ", 1)
-  local fn = load("return " .. text, "=(input)", "t")
+  local fn, why_no_value = load("return " .. typed.expression(text) .. "\n", "=(input)", "t")
   if fn then return fn, "value" end
   local why
-  fn, why = load(keep_local(text), "=(input)", "t")
-  return fn, why, not fn and why:find "<eof>$" ~= nil
-end
-
---- Keeps an input for :save, as a script would have it.
-local function remember_input(text, kind)
-  if text:find "^%s*help%s*[%({\"']" or text:find "^%s*reload%s*%(" then return end
-  if kind == "value" then text = ("print(%s)"):format(text:match "^%s*=?%s*(.-)%s*;?%s*$") end
-  typed[#typed + 1] = text
+  fn, why = load(keep_local(text) .. "\n", "=(input)", "t")
+  if fn then return fn end
+  local is_open = why:find "<eof>$" or why_no_value:find "<eof>$"
+  return nil, text:find "^%s*[%a_(;:]" and why or why_no_value, is_open ~= nil
 end
 
 local streamed, streamed_begun    -- the text that was shown while it came, and which one of its call
@@ -138,7 +132,7 @@ local function evaluate(text)
   local outcome = run_told(fn)
   if streamed ~= "" and streamed:sub(-1) ~= "\n" then print "" end
   if not outcome then return end
-  remember_input(text, why)
+  typed.keep(text, why, outcome.n - 1)
   print_results(outcome)
   scoring.tell_troubles(scoring.take_troubles())
 end
@@ -188,10 +182,10 @@ function commands.save(path)
   local file, why = io.open(path, "wb")
   if not file then return tell(why) end
   local ok
-  ok, why = file:write('local confab = require "confab"\n\n', table.concat(typed, "\n"), "\n")
+  ok, why = file:write(typed.script())
   ok, why = file:close() and ok, why
   if not ok then return tell(("%s: %s"):format(path, why)) end
-  tell(("%s: %d inputs"):format(path, #typed))
+  tell(("%s: %d inputs"):format(path, typed.count()))
 end
 
 function commands.help() print(help.text(nil, (terminal.size()))) end

@@ -62,6 +62,21 @@ def test_what_was_typed_can_be_saved_as_a_script(feed, run_confab, folder):
     assert "there is no :nonsense" in again.err
 
 
+def test_what_is_saved_runs_whatever_was_typed(feed, run_confab, folder):
+    feed("x = 20", "= x * 2", "_ + 1 -- one more", "-- a note", "print 'hi'", "return 7, 8", "y = 5 return y", "x;",
+         ":save tried.lua")
+    saved = run_confab("run", "tried.lua")
+    assert saved.code == 0 and saved.out == "40\n41\nhi\n7\n5\n20\n", saved
+    feed("x = 3 -- three", "x -- it", "return x, 4", ":save other.lua")
+    assert run_confab("run", "other.lua").out == "3\n3\t4\n"
+
+
+def test_an_expression_goes_on_over_lines(feed):
+    result = feed("{ a = 1,", "b = 2 }", "1 +", "2", "= 'x' ..", "'y'", "{ a = = 1 }", "print('open)", "[[one", "two]]")
+    assert result.out == '{ a = 1, b = 2 }\n3\n"xy"\n"one\\ntwo"\n', result
+    assert "unexpected symbol near '='" in result.err and "unfinished string near" in result.err
+
+
 def test_a_script_defines_its_runs_and_keeps_its_locals(feed, write, query, folder):
     write("s.lua", SCRIPT)
     result = feed("run.state", "#items", "run:start()", "run.account.accepted", "run:export('out.jsonl')",
