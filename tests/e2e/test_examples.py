@@ -53,6 +53,7 @@ def test_rescoring_reads_what_is_stored(examples, run_confab, query):
     assert "no promises" in query("SELECT quality_breakdown AS b FROM conversations")[0]["b"]
 
 
+@pytest.mark.plain    # an ordinary interpreter cannot load a sanitized module
 def test_embedding_runs_in_plain_lua(examples, mock, folder, confab_env):
     module = confab_process.binary().parent / "lua" / "confab.so"
     lua = shutil.which("lua5.4")
