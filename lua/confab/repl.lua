@@ -38,7 +38,12 @@ end
 
 -- --- running what was typed ---
 
-local function with_traceback(raised) return { raised = raised, traceback = debug.traceback(nil, 2) } end
+local on_raise    -- called where an error is raised, while the script is read
+
+local function with_traceback(raised)
+  if on_raise then on_raise() end
+  return { raised = raised, traceback = debug.traceback(nil, 2) }
+end
 
 local interrupted = {}
 
@@ -139,17 +144,24 @@ end
 
 -- --- the script ---
 
---- Runs a main chunk and makes its local names global.
+--- Runs a main chunk and makes its local names global: at its end, or where it fails.
 local function run_keeping_locals(fn, ...)
-  local function keep()
-    if debug.getinfo(2, "f").func ~= fn then return end
+  local function keep(level)
+    if debug.getinfo(level + 1, "f").func ~= fn then return end
     for i = 1, 255 do
-      local name, value = debug.getlocal(2, i)
+      local name, value = debug.getlocal(level + 1, i)
       if not name then break end
       if name:find "^[%a_]" then _G[name] = value end
     end
   end
-  debug.sethook(keep, "r")
+  local finished <close> = setmetatable({}, { __close = function() on_raise = nil end })
+  function on_raise()
+    for level = 2, math.huge do
+      if not debug.getinfo(level, "f") then break end
+      keep(level)
+    end
+  end
+  debug.sethook(function() keep(2) end, "r")
   fn(...)
   debug.sethook()
 end

@@ -99,9 +99,9 @@ def test_reload_reads_the_script_again(feed, write):
 
 
 def test_a_mistake_in_the_script_is_told_and_the_prompt_comes(feed, write):
-    write("s.lua", "local x = 1\nerror 'in here'\n")
-    result = feed("1 + 1", words=("s.lua", "--simulate"))
-    assert result.out == "2\n" and "s.lua:2: in here" in result.err
+    write("s.lua", "local x = 1\nlocal function f() error 'in here' end\nf()\nlocal y = 2")
+    result = feed("x + 1", "y == nil", words=("s.lua", "--simulate"))
+    assert result.out == "2\ntrue\n" and "s.lua:2: in here" in result.err
     missing = feed("1 + 1", words=("none.lua", "--simulate"))
     assert missing.out == "2\n" and "none.lua" in missing.err
 
