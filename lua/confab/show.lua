@@ -1,4 +1,5 @@
 --- Values as people read them in a terminal: conversations as turns, replies, runs, tables cut to the screen.
+local columns = require "confab.columns"
 local core = require "confab.core"
 local errors = require "confab.errors"
 local sequence = require "confab.sequence"
@@ -33,22 +34,26 @@ end
 
 local harmless = show.harmless
 
-local function cut(text, characters)
-  if core.text.length(text) <= characters then return text end
-  local at = utf8.offset(text, characters) or #text + 1
-  return text:sub(1, at - 1) .. "…"
+local function cut(text, room)
+  if columns.fitting(text, room) == #text then return text end
+  return text:sub(1, columns.fitting(text, room - 1)) .. "…"
 end
 
---- The lines of a text, wrapped at words.
+--- The lines of a text, wrapped at words; a word that is longer than a line is broken.
 local function wrap(text, width, indent)
   local lines = {}
   for paragraph in (text .. "\n"):gmatch "(.-)\n" do
     local line = ""
     for word in paragraph:gmatch "%S+" do
-      if line ~= "" and core.text.length(line) + core.text.length(word) + 1 > width - #indent then
+      if line ~= "" and columns.of(line) + columns.of(word) + 1 > width - #indent then
         lines[#lines + 1], line = indent .. line, ""
       end
       line = line == "" and word or line .. " " .. word
+      local fits = columns.fitting(line, width - #indent)
+      while fits < #line and fits > 0 do
+        lines[#lines + 1], line = indent .. line:sub(1, fits), line:sub(fits + 1)
+        fits = columns.fitting(line, width - #indent)
+      end
     end
     lines[#lines + 1] = line == "" and "" or indent .. line
   end
@@ -111,9 +116,9 @@ local function short_key(key)
   return "[" .. scalar(key) .. "]"
 end
 
-function scalar(value)
+function scalar(value, string_max)
   if type(value) == "string" then
-    local text = cut(value, STRING_MAX)
+    local text = cut(value, string_max or STRING_MAX)
     text = text:gsub('[\\"]', "\\%0"):gsub("\n", "\\n"):gsub("\t", "\\t")
     return '"' .. harmless(text) .. '"'
   end
@@ -148,14 +153,14 @@ end
 local function on_line(value, room, seen)
   if not is_plain_table(value) then
     local text = scalar(value)
-    return core.text.length(text) <= room and text or nil
+    return columns.of(text) <= room and text or nil
   end
   if seen[value] then return "{ ... }" end
   if next(value) == nil then return "{}" end
   seen[value] = true
   local parts, used = {}, 4
   local function put(text)
-    used = used + core.text.length(text) + 2
+    used = used + columns.of(text) + 2
     parts[#parts + 1] = text
     return used <= room + 2
   end
@@ -167,7 +172,7 @@ local function on_line(value, room, seen)
   end
   for _, key in ipairs(fits and sorted_keys(value) or {}) do
     local name = short_key(key)
-    local text = on_line(value[key], room - used - #name - 3, seen)
+    local text = on_line(value[key], room - used - columns.of(name) - 3, seen)
     fits = fits and text ~= nil and put(name .. " = " .. text)
     if not fits then break end
   end
@@ -177,7 +182,7 @@ end
 
 local function add_value(out, prefix, value, screen, indent, seen)
   if #out > screen.height then return end
-  local room = screen.width - #indent - core.text.length(prefix)
+  local room = screen.width - #indent - columns.of(prefix)
   local line = on_line(value, room, seen)
   if line or not is_plain_table(value) then
     line = line or scalar(value)
@@ -268,7 +273,7 @@ local function lines_of(value, screen)
   if template.is(value) then return a_template(value, screen) end
   if sequence.is(value) then return items(value, screen) end
   if show.is_reply(value) then return reply(value, screen) end
-  if type(value) == "string" then return { scalar(value) } end
+  if type(value) == "string" then return { scalar(value, math.max(STRING_MAX, screen.width * screen.height)) } end
   if is_plain_table(value) then return plain_table(value, screen) end
   return wrap(harmless(tostring(value)), 10000, "")
 end

@@ -52,6 +52,23 @@ describe("shown values", function()
     for line in text:gmatch "[^\n]+" do assert.is_true(#line <= 40) end
   end)
 
+  it("count characters that are two columns wide, or none, as such", function()
+    local wide = ("\u{65E5}"):rep(30)
+    local lines = {}
+    for line in (shown(confab.conversation { turns = { { role = "user", content = wide } } }) .. "\n"):gmatch "(.-)\n" do
+      lines[#lines + 1] = line
+    end
+    assert.same({ "user", "  " .. ("\u{65E5}"):rep(19), "  " .. ("\u{65E5}"):rep(11) }, { lines[1], lines[2], lines[3] })
+    assert.equal('{\n  a = "' .. ("\u{65E5}"):rep(15) .. '"\n  b = 1\n}', shown { a = ("\u{65E5}"):rep(15), b = 1 })
+    assert.equal('{ a = "' .. ("e\u{301}"):rep(20) .. '", b = 1 }', shown { a = ("e\u{301}"):rep(20), b = 1 })
+  end)
+
+  it("are long strings whole, up to a screen full", function()
+    local large = { width = 100, height = 20, color = false }
+    assert.equal('"' .. ("x"):rep(1900) .. '"', shown(("x"):rep(1900), large))
+    assert.equal('"' .. ("x"):rep(1999) .. '…"', shown(("x"):rep(9000), large))
+  end)
+
   it("cannot steer the terminal", function()
     local text = shown(confab.conversation { turns = { { role = "user", content = "a\27[2Jb\rc\xC2\x9B31md" } } })
     assert.truthy(text:find("a\\x1B[2Jb\\x0Dc\\u{9B}31md", 1, true))
