@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "confab/error.h"
 
+#define SCRATCH_FIRST_MAX 16384    /* a reply's text has 6 KB; beyond it memory doubles */
+
 /* What may come next at the current nesting. */
 enum state {
     AT_VALUE,          /* a value and nothing else */
@@ -52,9 +54,12 @@ static void report(const struct cf_json_reader *reader, struct cf_error *err)
     cf_fail(err, CF_ERR_PARSE, "line %zu, column %zu: %s", line, column, reader->why);
 }
 
+/* One string is often nearly all of a text, so the first piece of memory holds the whole of it. */
 static void grow(struct cf_json_reader *reader, size_t len)
 {
-    size_t cap = reader->cap < 512 ? 512 : reader->cap;
+    size_t text_len = (size_t)(reader->end - reader->text);
+    size_t first = text_len < SCRATCH_FIRST_MAX ? text_len + 1 : SCRATCH_FIRST_MAX;
+    size_t cap = reader->cap > 0 ? reader->cap : first;
     while (cap - reader->used <= len)
         cap *= 2;
     reader->scratch = cf_realloc(reader->scratch, cap);
