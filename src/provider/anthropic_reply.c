@@ -1,7 +1,6 @@
 #include "provider/anthropic.h"
 
-#include <cjson/cJSON.h>
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,59 +9,187 @@
 #include "confab/buf.h"
 #include "confab/error.h"
 #include "provider/clean.h"
-#include "provider/members.h"
 
 #define COUNT_MAX 2147483648.0    /* 2^31: more tokens than any model takes */
 
-static const cJSON *member(const cJSON *object, const char *name)
+/* The body is read once, without a tree: of equal keys in one object the first counts, what is not
+ * known is passed over. */
+struct decoder {
+    const char *body;                /* borrowed */
+    struct cf_json_reader *reader;   /* owned */
+    struct cf_json_token token;      /* the last one that was read */
+    double number;                   /* of a number token */
+    bool failed;                     /* it is not JSON: nothing more is read */
+    bool is_error, has_content;
+    struct cf_buf text;              /* owned: of the text blocks */
+    struct cf_reply reply;           /* owned until it is given */
+};
+
+/* Reads the next token; false at the body's end, or when it is no JSON. A number too large for a
+ * double is none, whatever it would have been for. */
+static bool advance(struct decoder *decoder)
 {
-    return cJSON_GetObjectItemCaseSensitive(object, name);
+    struct cf_json_token *token = &decoder->token;
+
+    if (decoder->failed)
+        return false;
+    int got = cf_json_next(decoder->reader, token, NULL);
+    if (got > 0 && token->type == CF_JSON_NUMBER) {
+        decoder->number = cf_json_number(token->text);
+        decoder->failed = !isfinite(decoder->number);
+    } else {
+        decoder->failed = got < 0;
+    }
+    return got > 0 && !decoder->failed;
 }
 
-/* A string member as a copy; NULL if absent, null or something else. */
-static char *copy_member(const cJSON *object, const char *name)
+/* Reads past the rest of the value that the last token begins. */
+static void skip(struct decoder *decoder)
 {
-    const char *text = cJSON_GetStringValue(member(object, name));
-    return text != NULL ? cf_strdup(text) : NULL;
+    size_t depth = 0;
+
+    do {
+        if (decoder->token.type == CF_JSON_OBJECT || decoder->token.type == CF_JSON_ARRAY)
+            depth++;
+        else if (decoder->token.type == CF_JSON_OBJECT_END ||
+                 decoder->token.type == CF_JSON_ARRAY_END)
+            depth--;
+    } while (depth > 0 && advance(decoder));
 }
 
-static void print_member(const cJSON *object, const char *name, char *out, size_t size)
+/* The place in names (which NULL ends) of the open object's next member that is one of them and was
+ * not seen before; the last token is then its value's first. -1 at the object's end, or when the
+ * body is no JSON. */
+static int next_member(struct decoder *decoder, const char *const *names, unsigned *seen)
 {
-    const char *text = cJSON_GetStringValue(member(object, name));
-    clean_text(text != NULL ? text : "", text != NULL ? strlen(text) : 0, out, size);
+    while (advance(decoder) && decoder->token.type == CF_JSON_KEY) {
+        int place = 0;
+        while (names[place] != NULL && strcmp(names[place], decoder->token.text) != 0)
+            place++;
+        if (!advance(decoder))
+            break;
+        if (names[place] != NULL && (*seen >> place & 1) == 0) {
+            *seen |= 1u << place;
+            return place;
+        }
+        skip(decoder);
+    }
+    return -1;
+}
+
+static bool is_string(const struct decoder *decoder)
+{
+    return decoder->token.type == CF_JSON_STRING;
+}
+
+/* A string value as a copy; *out stays as it is for anything else. */
+static void copy_value(struct decoder *decoder, char **out)
+{
+    if (is_string(decoder))
+        *out = cf_memdup(decoder->token.text, decoder->token.len);
+    else
+        skip(decoder);
+}
+
+static void print_value(struct decoder *decoder, char *out, size_t size)
+{
+    if (is_string(decoder))
+        clean_text(decoder->token.text, decoder->token.len, out, size);
+    else
+        skip(decoder);
 }
 
 /* --- usage --- */
 
-/* Absent and null count as 0; what is no count makes the whole usage unknown. */
-static void read_count(const cJSON *object, const char *name, unsigned bit,
-                       struct cf_reply_usage *usage, int64_t *out)
+/* Null counts as absent, which is 0; what is no count makes the whole usage unknown. */
+static void read_count(struct decoder *decoder, unsigned bit, int64_t *out)
 {
-    const cJSON *item = member(object, name);
-    if (item == NULL || cJSON_IsNull(item))
-        return;
+    struct cf_reply_usage *usage = &decoder->reply.usage;
+    double value = decoder->number;
 
-    double value = item->valuedouble;
-    if (!cJSON_IsNumber(item) || !(value >= 0 && value <= COUNT_MAX) ||
+    if (decoder->token.type == CF_JSON_NULL)
+        return;
+    if (decoder->token.type != CF_JSON_NUMBER || !(value >= 0 && value <= COUNT_MAX) ||
         value != (double)(int64_t)value) {
         usage->is_known = false;
+        skip(decoder);
         return;
     }
     *out = (int64_t)value;
     usage->present |= bit;
 }
 
-static void read_cache_writes(const cJSON *tree, struct cf_reply_usage *usage)
+/* Reads counts from an object, the first of each name; anything else has none. */
+static void read_counts(struct decoder *decoder, const char *const *names, const unsigned *bits,
+                        int64_t *const *out)
 {
-    const cJSON *split = member(tree, "cache_creation");
-    read_count(tree, "cache_creation_input_tokens", CF_USAGE_CACHE_WRITE, usage,
-               &usage->cache_write);
-    if (cJSON_IsObject(split)) {
-        read_count(split, "ephemeral_5m_input_tokens", CF_USAGE_CACHE_SPLIT, usage,
-                   &usage->cache_write_5m);
-        read_count(split, "ephemeral_1h_input_tokens", CF_USAGE_CACHE_SPLIT, usage,
-                   &usage->cache_write_1h);
+    unsigned seen = 0;
+    int place;
+
+    if (decoder->token.type != CF_JSON_OBJECT) {
+        skip(decoder);
+        return;
     }
+    while ((place = next_member(decoder, names, &seen)) >= 0)
+        read_count(decoder, bits[place], out[place]);
+}
+
+static void read_usage(struct decoder *decoder)
+{
+    enum { INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, CACHE_SPLIT, DETAILS, TOOLS, TIER, GEO };
+    static const char *const names[] = {
+        "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
+        "cache_creation", "output_tokens_details", "server_tool_use", "service_tier",
+        "inference_geo", NULL,
+    };
+    static const char *const split_names[] = { "ephemeral_5m_input_tokens",
+                                               "ephemeral_1h_input_tokens", NULL };
+    static const char *const detail_names[] = { "thinking_tokens", NULL };
+    static const char *const tool_names[] = { "web_search_requests", "web_fetch_requests", NULL };
+    struct cf_reply_usage *usage = &decoder->reply.usage;
+    unsigned seen = 0;
+    int place;
+
+    if (decoder->token.type != CF_JSON_OBJECT) {
+        skip(decoder);
+        return;
+    }
+    while ((place = next_member(decoder, names, &seen)) >= 0) {
+        switch (place) {
+        case INPUT: read_count(decoder, CF_USAGE_INPUT, &usage->input); break;
+        case OUTPUT: read_count(decoder, CF_USAGE_OUTPUT, &usage->output); break;
+        case CACHE_READ: read_count(decoder, CF_USAGE_CACHE_READ, &usage->cache_read); break;
+        case CACHE_WRITE: read_count(decoder, CF_USAGE_CACHE_WRITE, &usage->cache_write); break;
+        case CACHE_SPLIT:
+            read_counts(decoder, split_names,
+                        (unsigned[]){ CF_USAGE_CACHE_SPLIT, CF_USAGE_CACHE_SPLIT },
+                        (int64_t *[]){ &usage->cache_write_5m, &usage->cache_write_1h });
+            break;
+        case DETAILS:
+            read_counts(decoder, detail_names, (unsigned[]){ CF_USAGE_THINKING },
+                        (int64_t *[]){ &usage->thinking });
+            break;
+        case TOOLS:
+            read_counts(decoder, tool_names,
+                        (unsigned[]){ CF_USAGE_WEB_SEARCHES, CF_USAGE_WEB_FETCHES },
+                        (int64_t *[]){ &usage->web_searches, &usage->web_fetches });
+            break;
+        case TIER:
+            print_value(decoder, usage->service_tier, sizeof usage->service_tier);
+            break;
+        case GEO:
+            print_value(decoder, usage->inference_geo, sizeof usage->inference_geo);
+            break;
+        }
+    }
+}
+
+/* What follows from all counts together. */
+static void settle_usage(struct cf_reply_usage *usage)
+{
+    const unsigned needed = CF_USAGE_INPUT | CF_USAGE_OUTPUT;
+    if ((usage->present & needed) != needed)
+        usage->is_known = false;
 
     /* Writes that the split does not account for are five-minute ones, the provider's default. */
     int64_t accounted = usage->cache_write_5m + usage->cache_write_1h;
@@ -72,120 +199,91 @@ static void read_cache_writes(const cJSON *tree, struct cf_reply_usage *usage)
         usage->cache_write = accounted;
 }
 
-static void read_usage(const cJSON *tree, struct cf_reply_usage *usage)
-{
-    usage->is_known = true;
-    read_count(tree, "input_tokens", CF_USAGE_INPUT, usage, &usage->input);
-    read_count(tree, "output_tokens", CF_USAGE_OUTPUT, usage, &usage->output);
-    read_count(tree, "cache_read_input_tokens", CF_USAGE_CACHE_READ, usage, &usage->cache_read);
-    read_cache_writes(tree, usage);
-    read_count(member(tree, "output_tokens_details"), "thinking_tokens", CF_USAGE_THINKING, usage,
-               &usage->thinking);
-    const cJSON *tools = member(tree, "server_tool_use");
-    read_count(tools, "web_search_requests", CF_USAGE_WEB_SEARCHES, usage, &usage->web_searches);
-    read_count(tools, "web_fetch_requests", CF_USAGE_WEB_FETCHES, usage, &usage->web_fetches);
-    print_member(tree, "service_tier", usage->service_tier, sizeof usage->service_tier);
-    print_member(tree, "inference_geo", usage->inference_geo, sizeof usage->inference_geo);
-
-    const unsigned needed = CF_USAGE_INPUT | CF_USAGE_OUTPUT;
-    if ((usage->present & needed) != needed)
-        usage->is_known = false;
-}
-
 /* --- content --- */
 
-/* Reads one content block, of which token is the first; the place of its input if it is the
- * tool_use that is looked for. */
-static bool read_block(struct cf_json_reader *reader, struct cf_json_token *token,
-                       size_t *out_start, size_t *out_end, bool *out_found)
-{
-    size_t end, start = 0, stop = 0;
-    bool is_tool = false;
+enum kind { KIND_UNKNOWN, KIND_TEXT, KIND_THINKING, KIND_TOOL };
 
-    if (token->type != CF_JSON_OBJECT)
-        return skip_value(reader, token, &end);
-    while (cf_json_next(reader, token, NULL) == 1) {
-        if (token->type == CF_JSON_OBJECT_END) {
-            *out_found = is_tool && stop > 0;
-            *out_start = start;
-            *out_end = stop;
-            return true;
-        }
-        bool is_type = strcmp(token->text, "type") == 0;
-        bool is_input = strcmp(token->text, "input") == 0;
-        if (cf_json_next(reader, token, NULL) != 1)
-            return false;
-        if (is_type && token->type == CF_JSON_STRING)
-            is_tool = strcmp(token->text, "tool_use") == 0;
-        size_t at = token->offset;
-        bool is_object = token->type == CF_JSON_OBJECT;
-        if (!skip_value(reader, token, &end))
-            return false;
-        if (is_input && is_object) {
-            start = at;
-            stop = end;
-        }
-    }
-    return false;
+static enum kind parse_kind(const char *type)
+{
+    if (strcmp(type, "text") == 0)
+        return KIND_TEXT;
+    if (strcmp(type, "thinking") == 0 || strcmp(type, "redacted_thinking") == 0)
+        return KIND_THINKING;
+    return strcmp(type, "tool_use") == 0 ? KIND_TOOL : KIND_UNKNOWN;
 }
 
-/* The text of the first tool_use block's input, as it stands in the body: a tree would round its
- * large integers. */
-static bool find_tool_input(const char *body, size_t len, size_t *out_start, size_t *out_end)
+/* The type may stand behind what it gives a meaning to, so the text is added at once and taken back
+ * if the block is no text. A tool's input is kept as it stands in the body: a number would lose its
+ * digits. */
+static void read_block(struct decoder *decoder)
 {
-    struct cf_json_repairs repairs = { 0 };
-    struct cf_json_reader *reader = cf_json_open(body, len, &repairs);
-    struct cf_json_token token;
-    bool found = false;
-    size_t end;
+    enum { TYPE, TEXT, NAME, INPUT };
+    static const char *const names[] = { "type", "text", "name", "input", NULL };
+    struct cf_reply *reply = &decoder->reply;
+    struct cf_buf *text = &decoder->text;
+    enum kind kind = KIND_UNKNOWN;
+    size_t mark = text->len, input_at = 0, input_end = 0;
+    char *name = NULL;
+    unsigned seen = 0;
+    int place;
 
-    if (cf_json_next(reader, &token, NULL) != 1 || token.type != CF_JSON_OBJECT)
-        goto done;
-    while (!found && cf_json_next(reader, &token, NULL) == 1 && token.type == CF_JSON_KEY) {
-        bool is_content = strcmp(token.text, "content") == 0;
-        if (cf_json_next(reader, &token, NULL) != 1)
-            break;
-        if (!is_content || token.type != CF_JSON_ARRAY) {
-            if (!skip_value(reader, &token, &end))
-                break;
-            continue;
-        }
-        while (!found && cf_json_next(reader, &token, NULL) == 1 &&
-               token.type != CF_JSON_ARRAY_END) {
-            if (!read_block(reader, &token, out_start, out_end, &found))
-                goto done;
+    if (decoder->token.type != CF_JSON_OBJECT) {
+        skip(decoder);
+        reply->unknown_blocks++;
+        return;
+    }
+    while ((place = next_member(decoder, names, &seen)) >= 0) {
+        size_t at = decoder->token.offset;
+        bool is_object = decoder->token.type == CF_JSON_OBJECT;
+
+        if (place == NAME) {
+            copy_value(decoder, &name);
+        } else if (place == TYPE && is_string(decoder)) {
+            kind = parse_kind(decoder->token.text);
+            if (kind == KIND_UNKNOWN && reply->unknown_blocks == 0)
+                print_value(decoder, reply->unknown_type, sizeof reply->unknown_type);
+        } else if (place == TEXT && is_string(decoder)) {
+            cf_buf_add(text, decoder->token.text, decoder->token.len);
+        } else {
+            skip(decoder);
+            if (place == INPUT && is_object) {
+                input_at = at;
+                input_end = cf_json_offset(decoder->reader);
+            }
         }
     }
-done:
-    cf_json_free(reader);
-    return found;
+
+    if (kind != KIND_TEXT && text->len > mark) {
+        text->len = mark;
+        text->data[mark] = '\0';
+    }
+    switch (kind) {
+    case KIND_TEXT: reply->text_blocks++; break;
+    case KIND_THINKING: reply->thinking_blocks++; break;
+    case KIND_UNKNOWN: reply->unknown_blocks++; break;
+    case KIND_TOOL:
+        if (reply->tool_blocks++ == 0) {
+            reply->tool_name = name;
+            name = NULL;
+        }
+        if (reply->tool_input == NULL && input_end > 0) {
+            reply->tool_input_len = input_end - input_at;
+            reply->tool_input = cf_memdup(decoder->body + input_at, reply->tool_input_len);
+        }
+        break;
+    }
+    free(name);
 }
 
-static void read_content(const cJSON *content, struct cf_reply *reply)
+static void read_content(struct decoder *decoder)
 {
-    struct cf_buf text;
-    cf_buf_init(&text, CF_JSON_SIZE_MAX);
-
-    const cJSON *block;
-    cJSON_ArrayForEach(block, content)
-    {
-        const char *type = cJSON_GetStringValue(member(block, "type"));
-        if (type == NULL)
-            type = "";
-        if (strcmp(type, "text") == 0) {
-            const char *part = cJSON_GetStringValue(member(block, "text"));
-            reply->text_blocks++;
-            cf_buf_adds(&text, part != NULL ? part : "");
-        } else if (strcmp(type, "thinking") == 0 || strcmp(type, "redacted_thinking") == 0) {
-            reply->thinking_blocks++;
-        } else if (strcmp(type, "tool_use") == 0) {
-            if (reply->tool_blocks++ == 0)
-                reply->tool_name = copy_member(block, "name");
-        } else if (reply->unknown_blocks++ == 0) {
-            clean_text(type, strlen(type), reply->unknown_type, sizeof reply->unknown_type);
-        }
+    if (decoder->token.type != CF_JSON_ARRAY) {
+        skip(decoder);
+        return;
     }
-    reply->text = cf_buf_take(&text, &reply->text_len);
+    decoder->has_content = true;
+    while (advance(decoder) && decoder->token.type != CF_JSON_ARRAY_END)
+        read_block(decoder);
 }
 
 /* --- why it stopped --- */
@@ -201,20 +299,71 @@ static enum cf_stop_reason parse_stop(const char *name)
     return CF_STOP_OTHER;
 }
 
-static void read_stop(const cJSON *tree, struct cf_reply *reply)
+static void read_stop(struct decoder *decoder)
 {
-    const char *name = cJSON_GetStringValue(member(tree, "stop_reason"));
-    reply->stop = parse_stop(name);
-    print_member(tree, "stop_reason", reply->stop_text, sizeof reply->stop_text);
-    reply->stop_sequence = copy_member(tree, "stop_sequence");
-    if (reply->stop == CF_STOP_REFUSAL) {
-        const cJSON *details = member(tree, "stop_details");
-        reply->refusal_category = copy_member(details, "category");
-        reply->refusal_explanation = copy_member(details, "explanation");
+    struct cf_reply *reply = &decoder->reply;
+    reply->stop = parse_stop(is_string(decoder) ? decoder->token.text : NULL);
+    print_value(decoder, reply->stop_text, sizeof reply->stop_text);
+}
+
+/* They may stand before the reason that they are details of. */
+static void read_stop_details(struct decoder *decoder)
+{
+    static const char *const names[] = { "category", "explanation", NULL };
+    unsigned seen = 0;
+    int place;
+
+    if (decoder->token.type != CF_JSON_OBJECT) {
+        skip(decoder);
+        return;
     }
+    while ((place = next_member(decoder, names, &seen)) >= 0)
+        copy_value(decoder, place == 0 ? &decoder->reply.refusal_category
+                                       : &decoder->reply.refusal_explanation);
+}
+
+static void drop_stop_details(struct cf_reply *reply)
+{
+    free(reply->refusal_category);
+    free(reply->refusal_explanation);
+    reply->refusal_category = reply->refusal_explanation = NULL;
 }
 
 /* --- the whole --- */
+
+static void read_message(struct decoder *decoder)
+{
+    enum { ID, TYPE, MODEL, CONTENT, STOP, SEQUENCE, DETAILS, USAGE };
+    static const char *const names[] = { "id", "type", "model", "content", "stop_reason",
+                                         "stop_sequence", "stop_details", "usage", NULL };
+    struct cf_reply *reply = &decoder->reply;
+    unsigned seen = 0;
+    int place;
+
+    reply->usage.is_known = true;    /* until something speaks against it */
+    while ((place = next_member(decoder, names, &seen)) >= 0) {
+        switch (place) {
+        case ID: copy_value(decoder, &reply->id); break;
+        case TYPE:
+            decoder->is_error = is_string(decoder) && strcmp(decoder->token.text, "error") == 0;
+            skip(decoder);
+            break;
+        case MODEL: copy_value(decoder, &reply->model); break;
+        case CONTENT: read_content(decoder); break;
+        case STOP: read_stop(decoder); break;
+        case SEQUENCE: copy_value(decoder, &reply->stop_sequence); break;
+        case DETAILS: read_stop_details(decoder); break;
+        case USAGE: read_usage(decoder); break;
+        }
+    }
+    settle_usage(&reply->usage);
+    if (reply->stop != CF_STOP_REFUSAL)
+        drop_stop_details(reply);
+    if (reply->id == NULL)
+        reply->id = cf_strdup("");
+    if (reply->model == NULL)
+        reply->model = cf_strdup("");
+}
 
 static bool fail_body(const char *body, size_t len, const char *otherwise, struct cf_error *err)
 {
@@ -225,44 +374,41 @@ static bool fail_body(const char *body, size_t len, const char *otherwise, struc
 
 bool cf_anthropic_decode(const char *body, size_t len, struct cf_reply *out, struct cf_error *err)
 {
-    struct cf_reply reply = { 0 };
-    cJSON *tree = NULL;
+    struct decoder decoder = { .body = body };
     bool ok = false;
 
-    if (!cf_json_parse(body, len, &reply.repairs, &tree, NULL)) {
+    cf_buf_init(&decoder.text, CF_JSON_SIZE_MAX);
+    decoder.reader = cf_json_open(body, len, &decoder.reply.repairs);
+    if (advance(&decoder)) {
+        if (decoder.token.type == CF_JSON_OBJECT)
+            read_message(&decoder);
+        else
+            skip(&decoder);
+        advance(&decoder);    /* nothing may follow */
+    }
+
+    if (decoder.failed) {
         fail_body(body, len, "the reply is not JSON", err);
         goto done;
     }
-    const char *type = cJSON_GetStringValue(member(tree, "type"));
-    if (type != NULL && strcmp(type, "error") == 0) {
+    if (decoder.is_error) {
         struct cf_api_error error;
         cf_anthropic_error(200, NULL, body, len, &error);
         cf_api_error_fail(&error, err);
         goto done;
     }
-    const cJSON *content = member(tree, "content");
-    if (!cJSON_IsArray(content)) {
+    if (!decoder.has_content) {
         fail_body(body, len, "the reply is JSON but no message (there is no content array)", err);
         goto done;
     }
 
-    read_content(content, &reply);
-    size_t start, end;
-    if (reply.tool_blocks > 0 && find_tool_input(body, len, &start, &end)) {
-        reply.tool_input_len = end - start;
-        reply.tool_input = cf_memdup(body + start, reply.tool_input_len);
-    }
-    read_stop(tree, &reply);
-    read_usage(member(tree, "usage"), &reply.usage);
-    char *id = copy_member(tree, "id"), *model = copy_member(tree, "model");
-    reply.id = id != NULL ? id : cf_strdup("");
-    reply.model = model != NULL ? model : cf_strdup("");
-
-    *out = reply;
-    reply = (struct cf_reply){ 0 };    /* moved to the caller */
+    decoder.reply.text = cf_buf_take(&decoder.text, &decoder.reply.text_len);
+    *out = decoder.reply;
+    decoder.reply = (struct cf_reply){ 0 };    /* moved to the caller */
     ok = true;
 done:
-    cf_reply_done(&reply);
-    cJSON_Delete(tree);
+    cf_json_free(decoder.reader);
+    cf_buf_done(&decoder.text);
+    cf_reply_done(&decoder.reply);
     return ok;
 }

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-bool skip_value(struct cf_json_reader *reader, struct cf_json_token *token, size_t *out_end)
+/* Reads past the value that begins with token; *out_end is the offset behind it. */
+static bool skip_value(struct cf_json_reader *reader, struct cf_json_token *token,
+                       size_t *out_end)
 {
     unsigned depth = 0;
     for (;;) {

@@ -32,7 +32,4 @@ void members_close(struct members *members);
 
 /* The text between the quotes of a string's raw value, escapes and all. */
 struct cf_text member_inside(const struct member *member);
-
-/* Reads past the value that begins with token; *out_end is the offset behind it. */
-bool skip_value(struct cf_json_reader *reader, struct cf_json_token *token, size_t *out_end);
 #endif

@@ -242,6 +242,70 @@ static void nul_and_lone_surrogates_are_repaired_and_counted(void **state)
     cf_reply_done(&reply);
 }
 
+static void the_order_of_keys_does_not_matter(void **state)
+{
+    (void)state;
+    struct cf_reply reply;
+    decode("{\"stop_details\":{\"explanation\":\"why\",\"category\":\"cyber\"},"
+           "\"content\":[{\"text\":\"a\",\"type\":\"text\"},{\"text\":\"x\",\"type\":\"thinking\"},"
+           "{\"text\":\"x\"},{\"text\":\"b\",\"type\":\"text\"},{\"text\":\"x\",\"type\":\"odd\"}],"
+           "\"stop_reason\":\"refusal\"}",
+           &reply);
+    assert_string_equal(reply.text, "ab");
+    assert_int_equal(reply.text_len, 2);
+    assert_int_equal(reply.text_blocks, 2);
+    assert_string_equal(reply.unknown_type, "");    /* of the first, which has none */
+    assert_string_equal(reply.refusal_category, "cyber");
+    assert_string_equal(reply.refusal_explanation, "why");
+    cf_reply_done(&reply);
+
+    decode("{\"stop_details\":{\"category\":\"cyber\"},\"content\":[],\"stop_reason\":\"end_turn\"}",
+           &reply);
+    assert_null(reply.refusal_category);
+    cf_reply_done(&reply);
+}
+
+static void of_equal_keys_the_first_counts(void **state)
+{
+    (void)state;
+    struct cf_reply reply;
+    decode("{\"id\":\"one\",\"id\":\"two\",\"model\":7,\"model\":\"m\","
+           "\"content\":[{\"type\":\"text\",\"type\":\"tool_use\",\"text\":\"a\",\"text\":\"b\"},"
+           "{\"type\":\"tool_use\",\"type\":\"text\",\"name\":\"f\",\"name\":\"g\",\"text\":\"x\","
+           "\"input\":{\"a\":1},\"input\":{\"a\":2}}],\"content\":[{\"type\":\"text\",\"text\":\"c\"}],"
+           "\"usage\":{\"input_tokens\":1,\"input_tokens\":null,\"output_tokens\":2,"
+           "\"output_tokens\":\"x\"},\"usage\":{},\"type\":\"message\",\"type\":\"error\"}",
+           &reply);
+    assert_string_equal(reply.id, "one");
+    assert_string_equal(reply.model, "");
+    assert_string_equal(reply.text, "a");
+    assert_string_equal(reply.tool_name, "f");
+    assert_string_equal(reply.tool_input, "{\"a\":1}");
+    assert_int_equal(reply.text_blocks, 1);
+    assert_int_equal(reply.tool_blocks, 1);
+    assert_true(reply.usage.is_known);
+    assert_int_equal(reply.usage.input, 1);
+    assert_int_equal(reply.usage.output, 2);
+    cf_reply_done(&reply);
+}
+
+static void a_number_beyond_all_doubles_is_refused_wherever_it_stands(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "{\"content\":[],\"new\":[{\"x\":1e400}]}",
+        "{\"content\":[{\"type\":\"tool_use\",\"input\":{\"x\":-1e400}}]}",
+        "{\"content\":[],\"usage\":{\"input_tokens\":1e400}}",
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        struct cf_reply reply;
+        struct cf_error err;
+        assert_false(cf_anthropic_decode(bodies[i], strlen(bodies[i]), &reply, &err));
+        assert_int_equal(err.kind, CF_ERR_PARSE);
+        assert_non_null(strstr(err.message, "the reply is not JSON"));
+    }
+}
+
 struct usage_row {
     const char *name, *json;
     bool is_known;
@@ -365,6 +429,9 @@ int main(void)
         cmocka_unit_test(unknown_things_are_counted_not_refused),
         cmocka_unit_test(every_stop_reason_is_read),
         cmocka_unit_test(nul_and_lone_surrogates_are_repaired_and_counted),
+        cmocka_unit_test(the_order_of_keys_does_not_matter),
+        cmocka_unit_test(of_equal_keys_the_first_counts),
+        cmocka_unit_test(a_number_beyond_all_doubles_is_refused_wherever_it_stands),
         cmocka_unit_test(every_prefix_of_a_message_is_refused),
     };
     enum {
