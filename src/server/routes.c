@@ -2,6 +2,7 @@
 #include "server/access.h"
 #include "server/conversations.h"
 #include "server/health.h"
+#include "server/metrics.h"
 #include "server/patch.h"
 #include "server/router.h"
 #include "server/runs.h"
@@ -12,6 +13,7 @@
 const struct cf_http_route cf_http_routes[] = {
     { "GET", "/healthz", cf_health_alive, .is_open = true },
     { "GET", "/readyz", cf_health_ready, .is_open = true },
+    { "GET", "/metrics", cf_metrics_show, .body_max = 0 },
     { "POST", "/api/session", cf_access_log_in, .body_max = CF_ACCESS_BODY_MAX, .is_open = true },
     { "DELETE", "/api/session", cf_access_log_out, .is_open = true },
     { "POST", "/api/conversations/generate", cf_submit_generate, .body_max = CF_SUBMIT_ONE_MAX },

@@ -21,6 +21,8 @@
 #include "server/request.h"
 #include "server/respond.h"
 #include "server/router.h"
+#include "server/tls.h"
+#include "server/traffic.h"
 
 #define KEEP_ALIVE_MS 10000    /* an idle connection holds a thread */
 #define FAREWELL_S    5        /* for replies that are being written when the server stops */
@@ -30,6 +32,8 @@ struct cf_server {
     struct mg_context *context;
     struct cf_readers *readers;
     struct cf_access *access;
+    struct cf_traffic *traffic;
+    bool has_library;                    /* initialised: it counts */
     atomic_bool is_draining;
     pthread_mutex_t lock;
     pthread_cond_t answered;             /* no request is being answered */
@@ -77,13 +81,49 @@ static void wait_answered(struct cf_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
+/* A connection is told by what it leaves with; it has none before its first request. */
+static bool is_too_many(struct cf_server *server, struct mg_connection *connection)
+{
+    struct cf_traffic_address *entry = mg_get_user_connection_data(connection);
+    if (entry != NULL)
+        return false;
+    bool is_fine =
+        cf_traffic_enter(server->traffic, mg_get_request_info(connection)->remote_addr, &entry);
+    mg_set_user_connection_data(connection, entry);
+    return !is_fine;
+}
+
+static int on_connection(const struct mg_connection *connection, void **out_data)
+{
+    (void)connection;
+    *out_data = NULL;
+    return 0;
+}
+
+static void on_closed(const struct mg_connection *connection)
+{
+    struct cf_server *server = mg_get_user_data(mg_get_context(connection));
+    struct cf_traffic_address *entry = mg_get_user_connection_data(connection);
+    if (entry != NULL)
+        cf_traffic_leave(server->traffic, entry);
+    mg_set_user_connection_data(connection, NULL);
+}
+
 static int on_request(struct mg_connection *connection)
 {
     struct cf_server *server = mg_get_user_data(mg_get_context(connection));
     count_answering(server, 1);
     struct cf_http_exchange exchange;
-    if (cf_request_begin(&exchange, server, connection))
+    bool too_many = is_too_many(server, connection);
+    bool is_sound = cf_request_begin(&exchange, server, connection);
+    if (is_sound && too_many) {
+        exchange.has_unread_body = true;        /* ends the connection */
+        cf_respond_header(&exchange, "Retry-After", "1");
+        cf_respond_fail(&exchange, 429, "too many connections from this address");
+    } else if (is_sound) {
         serve(&exchange, server);
+    }
+    cf_traffic_count(server->traffic, exchange.status);
     cf_log(CF_LOG_DEBUG, "http %s %s %d", exchange.info->request_method,
            exchange.info->local_uri_raw != NULL ? exchange.info->local_uri_raw : "-", exchange.status);
     int status = exchange.status;
@@ -98,6 +138,7 @@ static int on_unreadable(struct mg_connection *connection, int status, const cha
     struct cf_http_exchange exchange = {
         .connection = connection,
         .info = mg_get_request_info(connection),
+        .server = mg_get_user_data(mg_get_context(connection)),
         .has_unread_body = true,
     };
     (void)message;    /* may quote the request */
@@ -107,8 +148,16 @@ static int on_unreadable(struct mg_connection *connection, int status, const cha
                     : status == 505 ? "the server speaks HTTP/1.1 and HTTP/1.0"
                                     : "the request cannot be read: not HTTP, over 16 KB before its "
                                       "body, or too slow");
+    cf_traffic_count(exchange.server->traffic, exchange.status);
     cf_request_done(&exchange);
     return 0;
+}
+
+static int on_certificate(void *ssl_ctx, void *self)
+{
+    const struct cf_server *server = self;
+    struct cf_error err;
+    return cf_tls_use(ssl_ctx, server->options.tls_cert, server->options.tls_key, &err) ? 1 : -1;
 }
 
 static int on_message(const struct mg_connection *connection, const char *message)
@@ -123,6 +172,11 @@ static int on_message(const struct mg_connection *connection, const char *messag
 static char *copy(const char *text)
 {
     return text != NULL ? cf_strdup(text) : NULL;
+}
+
+static bool is_loopback(const struct cf_server_options *options)
+{
+    return strncmp(options->address, "127.", 4) == 0;
 }
 
 static void copy_options(struct cf_server_options *own, const struct cf_server_options *options)
@@ -146,13 +200,16 @@ static void copy_options(struct cf_server_options *own, const struct cf_server_o
         own->clock = cf_clock_system();
 
     const struct { int *value, fallback; } figures[] = {
-        { &own->workers, CF_SERVER_WORKERS },     { &own->per_address, CF_SERVER_PER_ADDRESS },
-        { &own->readers, CF_SERVER_READERS },     { &own->head_ms, CF_SERVER_HEAD_MS },
+        { &own->workers, CF_SERVER_WORKERS },
+        { &own->readers, CF_SERVER_READERS },
+        { &own->head_ms, CF_SERVER_HEAD_MS },
         { &own->body_ms, CF_SERVER_BODY_MS },
     };
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         if (*figures[i].value <= 0)
             *figures[i].value = figures[i].fallback;
+    if (own->per_address <= 0)
+        own->per_address = is_loopback(own) ? own->workers : CF_SERVER_PER_ADDRESS;
 }
 
 static void free_options(struct cf_server_options *options)
@@ -172,7 +229,7 @@ static bool check_options(const struct cf_server_options *options, struct cf_err
     struct in_addr address;
     if (inet_pton(AF_INET, options->address, &address) != 1)
         return cf_fail(err, CF_ERR_CONFIG, "\"%s\" is not an IPv4 address", options->address);
-    if (strncmp(options->address, "127.", 4) != 0 && options->token == NULL)
+    if (!is_loopback(options) && options->token == NULL)
         return cf_fail(err, CF_ERR_CONFIG,
                        "listening on %s, which others can reach, needs a token (or leave it at %s)",
                        options->address, CF_SERVER_ADDRESS);
@@ -180,7 +237,23 @@ static bool check_options(const struct cf_server_options *options, struct cf_err
         return cf_fail(err, CF_ERR_CONFIG, "the token is empty");
     if (options->port < 0 || options->port > 65535)
         return cf_fail(err, CF_ERR_CONFIG, "%d is not a port", options->port);
-    return true;
+    return options->tls_cert == NULL || cf_tls_check(options->tls_cert, options->tls_key, err);
+}
+
+/* The library looks OpenSSL's functions up by name, once; told again, it says yes whatever it found.
+ * Debian 12's wants SSL_get_peer_certificate, which OpenSSL 3 exports under another name. */
+static bool can_speak_tls(void)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static bool is_known, can;
+    pthread_mutex_lock(&lock);
+    if (!is_known) {
+        can = (mg_init_library(MG_FEATURES_TLS) & MG_FEATURES_TLS) != 0;
+        mg_exit_library();
+    }
+    is_known = true;
+    pthread_mutex_unlock(&lock);
+    return can;
 }
 
 static bool start(struct cf_server *server, struct cf_error *err)
@@ -189,6 +262,9 @@ static bool start(struct cf_server *server, struct cf_error *err)
     const struct mg_callbacks callbacks = {
         .begin_request = on_request,
         .http_error = on_unreadable,
+        .init_connection = on_connection,
+        .connection_close = on_closed,
+        .init_ssl = options->tls_cert != NULL ? on_certificate : NULL,
         .log_message = on_message,
     };
     char port[96], workers[16], head_ms[16], keep_ms[16], head_bytes[16];
@@ -212,7 +288,12 @@ static bool start(struct cf_server *server, struct cf_error *err)
         NULL,
     };
 
-    mg_init_library(options->tls_cert != NULL ? MG_FEATURES_TLS : 0);
+    server->has_library = true;
+    mg_init_library(0);
+    if (options->tls_cert != NULL && !can_speak_tls())
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "this machine's libcivetweb cannot use its OpenSSL: put a proxy that speaks TLS "
+                       "before the server");
     server->context = mg_start(&callbacks, server, settings);
     if (server->context == NULL)
         return cf_fail(err, CF_ERR_CONFIG, "cannot listen on %s", port);
@@ -237,6 +318,7 @@ bool cf_server_start(const struct cf_server_options *options, struct cf_server *
         return false;
     }
     server->access = cf_access_new(server->options.token, server->options.tls_cert != NULL);
+    server->traffic = cf_traffic_new((size_t)server->options.per_address);
     server->readers = cf_readers_new(server->options.db_path, (size_t)server->options.readers);
     if (!start(server, err)) {
         cf_server_stop(server);
@@ -254,9 +336,11 @@ void cf_server_stop(struct cf_server *server)
     if (server->context != NULL) {
         wait_answered(server);
         mg_stop(server->context);
-        mg_exit_library();
     }
+    if (server->has_library)
+        mg_exit_library();
     cf_readers_free(server->readers);
+    cf_traffic_free(server->traffic);
     cf_access_free(server->access);
     free_options(&server->options);
     pthread_cond_destroy(&server->answered);
@@ -304,6 +388,11 @@ struct cf_jobs *cf_server_jobs(const struct cf_server *server)
 const struct cf_access *cf_server_access(const struct cf_server *server)
 {
     return server->access;
+}
+
+struct cf_traffic *cf_server_traffic(const struct cf_server *server)
+{
+    return server->traffic;
 }
 
 const struct cf_clock *cf_server_clock(const struct cf_server *server)

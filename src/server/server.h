@@ -20,6 +20,7 @@ struct cf_jobs;
 struct cf_readers;
 struct cf_server;
 struct cf_store;
+struct cf_traffic;
 
 #define CF_SERVER_ADDRESS "127.0.0.1"
 #define CF_SERVER_WORKERS 512            /* connections at a time; each holds a thread */
@@ -38,7 +39,8 @@ struct cf_server_options {
     struct cf_store *store;              /* for reviews; NULL: PATCH answers 503. Borrowed */
     struct cf_jobs *jobs;                /* for what needs Lua; NULL: none is taken. Borrowed */
     const struct cf_clock *clock;        /* NULL: the system's. Borrowed */
-    int workers, per_address, readers, head_ms, body_ms;    /* 0: the figures above */
+    int workers, per_address, readers, head_ms, body_ms;    /* 0: the figures above; connections from
+                                            loopback itself are then as many as there are workers */
 };
 
 /* Starts to listen and answer. config_error: an address in use or not ours, another address than
@@ -64,6 +66,7 @@ struct cf_store   *cf_server_store(const struct cf_server *server);
 struct cf_readers *cf_server_readers(const struct cf_server *server);
 struct cf_jobs    *cf_server_jobs(const struct cf_server *server);
 const struct cf_access *cf_server_access(const struct cf_server *server);
+struct cf_traffic *cf_server_traffic(const struct cf_server *server);
 const struct cf_clock *cf_server_clock(const struct cf_server *server);
 
 /* The options as they are in force, the defaults filled in. Lent. */
