@@ -1,6 +1,7 @@
 --- What a run may cost: budgets, the alerts on the way there, and what would be enough.
 local core = require "confab.core"
 local errors = require "confab.errors"
+local events = require "confab.events"
 local flags = require "confab.flags"
 
 local budget = {}
@@ -98,6 +99,7 @@ function Alerts:check()
     local share = table.remove(self.shares, 1)
     core.progress.warn(("run %q: %g %% of the budget is used: %s of %s"):format(self.core.name,
       share * 100, core.text.money(used), core.text.money(total)))
+    events.budget(self.core, share, used / DOLLAR, total / DOLLAR)
     if self.on_alert then
       local ok, raised = pcall(self.on_alert, share, used / DOLLAR, total / DOLLAR)
       if not ok then core.progress.warn("on_alert: " .. errors.show(raised)) end

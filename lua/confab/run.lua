@@ -13,6 +13,7 @@ local defined = require "confab.defined"
 local drawing = require "confab.drawing"
 local duration = require "confab.duration"
 local errors = require "confab.errors"
+local events = require "confab.events"
 local flags = require "confab.flags"
 local generate = require "confab.generate"
 local in_work = require "confab.in_work"
@@ -276,7 +277,9 @@ local function finish(state, entry, outcome)
     halt(state, result)
     return
   end
-  count(state, outcome.state, is_outcome_accepted(entry.item, outcome), entry.item.state)
+  local accepted = is_outcome_accepted(entry.item, outcome)
+  count(state, outcome.state, accepted, entry.item.state)
+  events.item(state, entry, outcome, accepted)
   if outcome.error then tell_first(state, entry, outcome.error, result) end
   tell_script(state, entry, outcome)
 end

@@ -9,6 +9,7 @@
 #include "confab/clock.h"
 #include "engine/models.h"
 #include "engine/stream.h"
+#include "engine/telling.h"
 #include "store/store.h"
 
 struct cf_call *cf_attempt_call_of(struct cf_sender_message *message)
@@ -184,9 +185,11 @@ static void on_request_sent(struct cf_http_request *request, void *self)
 static enum cf_http_piece on_request_piece(struct cf_http_request *request, const struct cf_http_result *so_far,
                                            const char *bytes, size_t len, void *self)
 {
-    (void)self;
     struct cf_call *call = (struct cf_call *)((char *)request - offsetof(struct cf_call, http));
-    return cf_stream_read(call->stream, so_far, bytes, len);
+    enum cf_http_piece verdict = cf_stream_read(call->stream, so_far, bytes, len);
+    if (verdict != CF_HTTP_COLLECT)
+        cf_telling_text(self, call);
+    return verdict;
 }
 
 static void begin_stream(struct cf_call *call)

@@ -20,6 +20,7 @@ void cf_call_free(struct cf_call *call)
     cf_reply_done(&call->reply);
     free(call->body);
     free(call->raw);
+    cf_buf_done(&call->telling);
     cf_stream_free(call->stream);
     free(call);
 }

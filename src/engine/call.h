@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "base/loop.h"
+#include "confab/buf.h"
 #include "confab/error.h"
 #include "confab/limiter.h"
 #include "confab/retry.h"
@@ -115,6 +116,8 @@ struct cf_call {
     bool     will_retry;
     int64_t  due_ms;                      /* when the retry is due */
     int64_t  begun_ms;                    /* of the current attempt */
+    struct cf_buf telling;                /* text of the stream that watchers were not told yet; */
+    int64_t  told_ms;                     /* and when they were told of it last */
     char     request_id[CF_HEADER_TEXT_MAX];
 };
 

@@ -10,9 +10,12 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/object.h"
+#include "confab/buf.h"
 #include "confab/clock.h"
 #include "confab/error.h"
 #include "engine/calibrations.h"
+#include "engine/events.h"
 #include "engine/models.h"
 #include "simulator/simulator.h"
 #include "store/owner.h"
@@ -22,6 +25,7 @@
 #include "store/write_run.h"
 
 #define HOST_MAX 256
+#define RUN_EVENT_MAX 16384    /* bytes: a name and a reason, escaped */
 
 struct cf_engine {
     const struct cf_clock *clock;        /* borrowed */
@@ -29,6 +33,7 @@ struct cf_engine {
     struct cf_reader *reader;
     struct cf_models *models;
     struct cf_sender *sender;
+    struct cf_events *events;
     struct cf_simulator *simulator;      /* NULL: the real service */
     struct cf_calibrations *calibrations;
     char *provider, *base_url, *db_path; /* owned */
@@ -161,6 +166,8 @@ static bool open_parts(const struct cf_engine_options *options, struct cf_models
     struct cf_lane_learnt learnt[CF_LANES_LEARNT_MAX];
     if (!read_learnt(engine, learnt, &sender, err))
         goto failed;
+    engine->events = cf_events_new(clock, CF_EVENTS_KEPT);
+    sender.events = engine->events;
     sender.store = engine->store;
     sender.models = models;
     sender.clock = clock;
@@ -209,6 +216,7 @@ void cf_engine_free(struct cf_engine *engine)
     cf_reader_free(engine->reader);        /* first: the last one to close tidies the WAL up, and may write */
     cf_store_free(engine->store);
     cf_sender_free(engine->sender);
+    cf_events_free(engine->events);
     if (engine->simulator != NULL)
         cf_simulator_stop(engine->simulator, NULL);
     while (engine->runs != NULL) {
@@ -240,6 +248,11 @@ struct cf_reader *cf_engine_reader(struct cf_engine *engine)
 struct cf_sender *cf_engine_sender(struct cf_engine *engine)
 {
     return engine->sender;
+}
+
+struct cf_events *cf_engine_events(struct cf_engine *engine)
+{
+    return engine->events;
 }
 
 const struct cf_models *cf_engine_models(const struct cf_engine *engine)
@@ -455,6 +468,22 @@ static bool look_at(struct cf_engine *engine, const struct cf_run_options *optio
     return true;
 }
 
+static void tell_state(struct cf_run *run, const char *state, const char *reason, bool finished)
+{
+    struct cf_buf data;
+    if (!cf_events_is_wanted(run->engine->events))
+        return;
+    cf_buf_init(&data, RUN_EVENT_MAX);
+    cf_object_open(&data, NULL);
+    cf_object_str(&data, "name", run->name);
+    cf_object_str(&data, "state", state);
+    cf_object_str(&data, "reason", reason);
+    cf_object_bool(&data, "isOver", finished);
+    cf_object_close(&data);
+    cf_events_publish(run->engine->events, run->id, "run", &data);
+    cf_buf_done(&data);
+}
+
 bool cf_engine_run(struct cf_engine *engine, const struct cf_run_options *options,
                    struct cf_run **out_run, struct cf_error *err)
 {
@@ -473,6 +502,10 @@ bool cf_engine_run(struct cf_engine *engine, const struct cf_run_options *option
     }
     run->next = engine->runs;
     engine->runs = run;
+    if (!engine->is_plan) {
+        cf_events_open_run(engine->events, run->id, run->uuid);
+        tell_state(run, "running", NULL, false);
+    }
     *out_run = run;
     return true;
 }
@@ -485,7 +518,9 @@ bool cf_run_set_state(struct cf_run *run, const char *state, const char *reason,
         .options = NULL, .planned = planned, .budget_pico = CF_RUN_KEEP, .finished = finished,
     };
     bool ok = cf_store_write(run->engine->store, &update.write, err);
+    tell_state(run, state, reason, finished);
     if (finished) {
+        cf_events_close_run(run->engine->events, run->id);
         cf_owner_free(run->owner);
         run->owner = NULL;
     }

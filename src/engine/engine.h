@@ -14,6 +14,7 @@
 struct cf_calibration;
 struct cf_engine;
 struct cf_error;
+struct cf_events;
 struct cf_model;
 struct cf_models;
 struct cf_owner;
@@ -28,7 +29,7 @@ struct cf_engine_options {
     bool is_offline;                  /* nothing is sent: calls come from the journal or fail */
     int64_t max_new;                  /* most calls to be sent; -1: any number */
     int64_t budget_pico;              /* of all runs of the script together; CF_BUDGET_NONE */
-    struct cf_sender_options sender;  /* store, models, clock are filled in; base_url and keys too when simulating */
+    struct cf_sender_options sender;  /* store, models, clock, events are filled in; base_url and keys too when simulating */
 };
 
 /* Opens the database, starts the threads (and the simulator). models moves to the engine if it succeeds. */
@@ -46,6 +47,7 @@ void cf_engine_free(struct cf_engine *engine);
 struct cf_store  *cf_engine_store(struct cf_engine *engine);       /* NULL with is_plan */
 struct cf_reader *cf_engine_reader(struct cf_engine *engine);      /* of the script thread */
 struct cf_sender *cf_engine_sender(struct cf_engine *engine);      /* NULL with is_plan */
+struct cf_events *cf_engine_events(struct cf_engine *engine);      /* NULL with is_plan */
 const char *cf_engine_db_path(const struct cf_engine *engine);
 bool cf_engine_is_plan(const struct cf_engine *engine);
 const struct cf_models *cf_engine_models(const struct cf_engine *engine);

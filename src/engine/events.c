@@ -432,7 +432,7 @@ static struct timespec in_ms(int64_t ms)
 }
 
 /* Under the lock: what there is; QUIET: nothing yet. */
-static enum cf_watch look(struct cf_watcher *watcher)
+static enum cf_watched look(struct cf_watcher *watcher)
 {
     const struct ring *ring = ring_of(watcher);
     if (watcher->next < ring->begin)
@@ -445,7 +445,7 @@ static enum cf_watch look(struct cf_watcher *watcher)
     return watcher->events->has_ended ? CF_WATCH_ENDED : CF_WATCH_QUIET;
 }
 
-enum cf_watch cf_watcher_take(struct cf_watcher *watcher, int64_t wait_ms,
+enum cf_watched cf_watcher_take(struct cf_watcher *watcher, int64_t wait_ms,
                               const struct cf_event *const **out_events, size_t *out_count)
 {
     struct cf_events *events = watcher->events;
@@ -454,7 +454,7 @@ enum cf_watch cf_watcher_take(struct cf_watcher *watcher, int64_t wait_ms,
     give_batch_back(watcher);
 
     pthread_mutex_lock(&events->lock);
-    enum cf_watch found;
+    enum cf_watched found;
     while ((found = look(watcher)) == CF_WATCH_QUIET && !is_late) {
         events->waiting++;
         is_late = pthread_cond_timedwait(&events->news, &events->lock, &until) == ETIMEDOUT;

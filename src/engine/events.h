@@ -65,7 +65,7 @@ void cf_events_publish(struct cf_events *events, int64_t run, const char *type, 
 
 /* --- watching --- */
 
-enum cf_watch {
+enum cf_watched {
     CF_WATCH_EVENTS,          /* there are some */
     CF_WATCH_QUIET,           /* there were none in that time */
     CF_WATCH_OVER,            /* the run is over, and all was told */
@@ -89,7 +89,7 @@ int64_t cf_watcher_begin(const struct cf_watcher *watcher);
 
 /* Waits for events for up to wait_ms (real time; 0: just looks), gives up to CF_EVENTS_BATCH, in
  * order. They are lent until the next take, or the end of the watcher. */
-enum cf_watch cf_watcher_take(struct cf_watcher *watcher, int64_t wait_ms,
+enum cf_watched cf_watcher_take(struct cf_watcher *watcher, int64_t wait_ms,
                               const struct cf_event *const **out_events, size_t *out_count);
 
 /* Waits without looking for events, so that many of them come at once and watchers do not wake for

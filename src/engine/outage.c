@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "confab/retry.h"
+#include "engine/telling.h"
 
 #define REACH_MS 8000 /* without a connection to a service that never answered: time to say so */
 
@@ -227,6 +228,7 @@ static void note_open(struct cf_sender_lane *lane)
     sender->open_lanes++;
     give_counts_back(lane);
     cf_verdict_end_all(lane, true);
+    cf_telling_outage_begins(lane);
     format_span(sender->breaker_policy.max_outage_ms, span);
     if (sender->has_answered)
         cf_log(CF_LOG_WARN,
@@ -305,6 +307,7 @@ void cf_outage_answered(struct cf_sender *sender, struct cf_call *call, bool is_
     format_span(away_ms, span);
     cf_log(CF_LOG_WARN, "the service is back, after %s", span);
     sender->open_lanes--;
+    cf_telling_outage_ends(lane, away_ms);
     cf_outage_watch(lane);
     /* Also what waits in other lanes: this one may serve it. */
     struct cf_sender_lane *other, *next;

@@ -13,6 +13,7 @@
 #include "confab/retry_after.h"
 #include "engine/models.h"
 #include "engine/stream.h"
+#include "engine/telling.h"
 #include "provider/anthropic.h"
 #include "provider/limits.h"
 #include "store/store.h"
@@ -101,6 +102,7 @@ static void tell_retry(struct cf_sender *sender, struct cf_call *call,
     cf_account_count_retry(call->account, was_refused);
     cf_log(CF_LOG_DEBUG, "call %" PRId64 ", attempt %d: %s; again in %" PRId64 " ms", call->call_id,
            call->attempts, call->error.message, call->due_ms - cf_loop_now(sender->loop));
+    cf_telling_retry(sender, call);
     if (call->on_retry != NULL)
         call->on_retry(call, step, &call->error);
 }
@@ -161,6 +163,7 @@ static void book_failure(struct cf_sender *sender, struct cf_call *call,
     int64_t now = cf_loop_now(sender->loop);
     if (is_refused && call->will_retry) {
         cf_limiter_refused(sender->limiter, &call->waiter, step->delay_ms, 0, now);
+        cf_telling_rate_limit(sender, call->lane, step->delay_ms);
         sender->waiting++;
         return;
     }
@@ -392,8 +395,10 @@ void cf_outcome_take(struct cf_http_request *request, struct cf_http_result *res
 
     struct cf_failure failure;
     enum cf_stream_end end = CF_STREAM_ENDED_NOT;
-    if (call->stream != NULL)
+    if (call->stream != NULL) {
+        cf_telling_text_end(sender, call);
         end = cf_stream_conclude(call->stream, result, &failure);
+    }
 
     if (end == CF_STREAM_ENDED_FAILED)
         fail_stream(sender, call, &failure, &limits);

@@ -232,6 +232,7 @@ bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **
 
     sender->clock = options->clock;
     sender->models = options->models;
+    sender->events = options->events;
     sender->store = options->store;
     sender->retry_policy = options->retry;
     sender->timeouts = options->timeouts;

@@ -18,6 +18,7 @@ struct cf_account;
 struct cf_call;
 struct cf_clock;
 struct cf_error;
+struct cf_events;
 struct cf_models;
 struct cf_sender;
 struct cf_store;
@@ -46,6 +47,7 @@ struct cf_sender_options {
     size_t learnt_count;                   /* at most CF_LANES_LEARNT_MAX */
     uint64_t seed;                         /* of the jitter */
     const struct cf_clock *clock;          /* borrowed */
+    struct cf_events *events;              /* borrowed; NULL: nobody watches */
     const struct cf_models *models;        /* borrowed */
     struct cf_store *store;                /* borrowed; must outlive cf_sender_end */
 };

@@ -8,6 +8,7 @@
  *   verdict.c  calls whose last failure may have been the service's
  *   learning.c what replies teach: limits, organisations, lengths
  *   health.c   what is looked at every few seconds: room on the disk, requests that hang
+ *   telling.c  what those who watch are told
  *
  * Everything here is for the net thread. */
 #ifndef CONFAB_ENGINE_SENDER_IMPL_H
@@ -50,6 +51,7 @@ struct cf_sender {
 
     const struct cf_clock *clock;
     const struct cf_models *models;
+    struct cf_events *events;      /* borrowed */
     struct cf_store *store;
     char *base_url, *url; /* owned */
     struct cf_keys keys;
@@ -202,6 +204,7 @@ struct cf_sender_lane {
     struct cf_call *undecided;
     struct cf_timer verdict_timer;
     int64_t refused_ms;     /* since when there are only 429s; 0: there are not */
+    int64_t pause_told_until_ms; /* its watchers know of the pause up to then */
     char limit_class[CF_LIMIT_CLASS_MAX];
     bool is_merged;         /* into that of its organisation */
     struct cf_concurrency concurrency;

@@ -138,6 +138,11 @@ enum cf_http_piece cf_stream_read(struct cf_stream *stream, const struct cf_http
     }
 }
 
+struct cf_text cf_stream_piece(const struct cf_stream *stream)
+{
+    return (struct cf_text){ stream->piece.data, stream->piece.len };
+}
+
 static enum cf_stream_end fail(struct cf_failure *out, enum cf_transport transport, int status,
                                const char *message)
 {

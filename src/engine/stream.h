@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "engine/completion.h"
 #include "http/http.h"
 
@@ -51,6 +52,9 @@ void cf_stream_begin(struct cf_stream *stream, int attempt);
 /* What cf_http_request's on_piece says of a piece. */
 enum cf_http_piece cf_stream_read(struct cf_stream *stream, const struct cf_http_result *so_far,
                                   const char *bytes, size_t len);
+
+/* The text of the piece that was read last; lent until the next one. */
+struct cf_text cf_stream_piece(const struct cf_stream *stream);
 
 enum cf_stream_end {
     CF_STREAM_ENDED_NOT,       /* nothing more is known than the result says */

@@ -8,6 +8,7 @@
 #include "lua/cost.h"
 #include "lua/embedded.h"
 #include "lua/engine.h"
+#include "lua/events.h"
 #include "lua/export.h"
 #include "lua/fs.h"
 #include "lua/hash.h"
@@ -36,6 +37,7 @@ int luaopen_confab_core(lua_State *L)
         { "cost", cf_lua_open_cost },
         { "embedded", cf_lua_open_embedded },
         { "engine", cf_lua_open_engine },
+        { "events", cf_lua_open_events },
         { "export", cf_lua_open_export },
         { "fs", cf_lua_open_fs },
         { "hash", cf_lua_open_hash },

@@ -62,7 +62,7 @@ static struct cf_watcher *watch(struct fixture *f, const char *uuid, int64_t aft
     return watcher;
 }
 
-static enum cf_watch take(struct fixture *f, struct cf_watcher *watcher)
+static enum cf_watched take(struct fixture *f, struct cf_watcher *watcher)
 {
     return cf_watcher_take(watcher, 0, &f->got, &f->count);
 }
@@ -344,7 +344,7 @@ struct reader {
     struct cf_watcher *watcher;
     size_t count;
     bool is_in_order;
-    enum cf_watch end;
+    enum cf_watched end;
 };
 
 static void *read_all(void *self)
