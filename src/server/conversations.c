@@ -108,7 +108,7 @@ static bool add_page(struct cf_buf *out, struct cf_reader *reader, const struct 
         (wanted->total && !cf_page_total(reader, &wanted->question, &total, err)))
         return false;
 
-    cf_object_open(out, NULL);
+    cf_respond_open(out);
     cf_object_open_list(out, "data");
     for (size_t i = 0; i < count; i++)
         if (cf_conversation_object(out, NULL, reader, ids[i],
@@ -165,10 +165,12 @@ void cf_conversations_show(struct cf_http_exchange *exchange, struct cf_server *
     int found = cf_readers_take(cf_server_readers(server), &reader, &err) ? 1 : -1;
     if (found > 0)
         found = cf_find_id(reader, exchange->id, CF_ID_CONVERSATION, &conversation, &err);
+    cf_respond_open(&json);
     if (found > 0)
-        found = cf_conversation_object(&json, NULL, reader, conversation,
+        found = cf_conversation_object(&json, "data", reader, conversation,
                                        (struct cf_conversation_parts){ .turns = true, .history = true },
                                        &err);
+    cf_object_close(&json);
     cf_readers_give(cf_server_readers(server), reader);
 
     if (found < 0)

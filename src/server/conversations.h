@@ -5,7 +5,7 @@
 struct cf_http_exchange;
 struct cf_server;
 
-/* GET /api/conversations: {data, total, nextCursor}, newest first. */
+/* GET /api/conversations: {success, data, total, nextCursor}, newest first. */
 void cf_conversations_list(struct cf_http_exchange *exchange, struct cf_server *server);
 
 /* GET /api/conversations/ID: one with its edits, versions and the calls that it came from. */

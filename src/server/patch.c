@@ -134,12 +134,14 @@ static void respond_conversation(struct cf_http_exchange *exchange, struct cf_se
 {
     struct cf_reader *reader = NULL;
     struct cf_buf json;
-    struct cf_error err;
+    struct cf_error err = { .kind = CF_ERR_STORAGE, .message = "the conversation is gone", .retry_after_ms = -1 };
     cf_buf_init(&json, CF_OBJECT_MAX);
+    cf_respond_open(&json);
     bool ok = cf_readers_take(cf_server_readers(server), &reader, &err) &&
-              cf_conversation_object(&json, NULL, reader, conversation,
+              cf_conversation_object(&json, "data", reader, conversation,
                                      (struct cf_conversation_parts){ .turns = true, .history = true },
                                      &err) > 0;
+    cf_object_close(&json);
     cf_readers_give(cf_server_readers(server), reader);
     if (ok)
         cf_respond_json(exchange, 200, &json);
@@ -210,8 +212,10 @@ static void respond_updated(struct cf_http_exchange *exchange, size_t count)
 {
     struct cf_buf json;
     cf_buf_init(&json, 4096);
-    cf_object_open(&json, NULL);
+    cf_respond_open(&json);
+    cf_object_open(&json, "data");
     cf_object_int(&json, "updated", (int64_t)count);
+    cf_object_close(&json);
     cf_object_close(&json);
     cf_respond_json(exchange, 200, &json);
     cf_buf_done(&json);

@@ -17,6 +17,6 @@ struct cf_server;
  * the turn does not read `before` any more. */
 void cf_patch_one(struct cf_http_exchange *exchange, struct cf_server *server);
 
-/* The same with `ids`, a list, and without turn: 200 with {updated}. */
+/* The same with `ids`, a list, and without turn: 200 with data: {updated}. */
 void cf_patch_many(struct cf_http_exchange *exchange, struct cf_server *server);
 #endif

@@ -125,6 +125,12 @@ void cf_respond_json(struct cf_http_exchange *exchange, int status, struct cf_bu
     cf_respond(exchange, status, CF_HTTP_JSON, json->data, strlen(json->data));
 }
 
+void cf_respond_open(struct cf_buf *json)
+{
+    cf_object_open(json, NULL);
+    cf_object_bool(json, "success", true);
+}
+
 void cf_respond_empty(struct cf_http_exchange *exchange, int status)
 {
     cf_respond(exchange, status, NULL, "", 0);

@@ -29,6 +29,9 @@ void cf_respond(struct cf_http_exchange *exchange, int status, const char *conte
 /* The JSON in the buffer, which is used up; a 500 instead if the buffer went over its bound. */
 void cf_respond_json(struct cf_http_exchange *exchange, int status, struct cf_buf *json);
 
+/* Begins what every reply that succeeds is: {"success": true, …, with its "data" to be added. */
+void cf_respond_open(struct cf_buf *json);
+
 /* No content, such as 204. */
 void cf_respond_empty(struct cf_http_exchange *exchange, int status);
 

@@ -153,7 +153,7 @@ static int make(struct cf_buf *out, struct cf_reader *reader, const char *id, co
         found = cf_reader_run(reader, run, &row, err);
     if (found <= 0)
         return found;
-    cf_object_open(out, NULL);
+    cf_respond_open(out);
     cf_object_str(out, "runId", row->uuid);
     cf_object_str(out, "state", row->state);
     cf_object_count(out, "total", row->account.planned > 0 ? row->account.planned : -1);

@@ -68,7 +68,7 @@ static int make_list(struct work *work)
     if (!cf_runs_open(work->reader, name, &cursor, &work->err))
         return -1;
 
-    cf_object_open(&work->json, NULL);
+    cf_respond_open(&work->json);
     cf_object_open_list(&work->json, "data");
     while ((next = cf_runs_next(cursor, &row, &work->err)) > 0) {
         if (state != NULL && strcmp(state, row->state) != 0)
@@ -102,9 +102,12 @@ static int make_one(struct work *work)
 {
     const struct cf_run_row *row;
     int found = find(work, &row);
-    if (found > 0)
-        cf_run_api_object(&work->json, NULL, row, work->unix_ms);
-    return found;
+    if (found <= 0)
+        return found;
+    cf_respond_open(&work->json);
+    cf_run_api_object(&work->json, "data", row, work->unix_ms);
+    cf_object_close(&work->json);
+    return 1;
 }
 
 void cf_runs_show(struct cf_http_exchange *exchange, struct cf_server *server)
@@ -124,7 +127,7 @@ static int make_failures(struct work *work)
         return found;
     if (!cf_failures_open(work->reader, run->run, &cursor, &work->err))
         return -1;
-    cf_object_open(&work->json, NULL);
+    cf_respond_open(&work->json);
     cf_object_open_list(&work->json, "data");
     while ((next = cf_failures_next(cursor, &row, &work->err)) > 0) {
         cf_object_open(&work->json, NULL);

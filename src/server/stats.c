@@ -79,10 +79,12 @@ static int make(struct cf_buf *out, struct cf_reader *reader, const char *run, i
         found = cf_reader_run(reader, id, &row, err);
     if (found <= 0)
         return found;
-    cf_object_open(out, NULL);
+    cf_respond_open(out);
+    cf_object_open(out, "data");
     if (id != 0)
         cf_run_api_object(out, "run", row, unix_ms);
     bool ok = add_lists(out, reader, id, err);
+    cf_object_close(out);
     cf_object_close(out);
     return ok ? 1 : -1;
 }

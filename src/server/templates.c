@@ -50,7 +50,7 @@ void cf_templates_list(struct cf_http_exchange *exchange, struct cf_server *serv
     cf_problems_init(&problems);
     cf_params_only(&(struct cf_params){ exchange, &problems }, none);
     cf_buf_init(&json, CF_OBJECT_MAX);
-    cf_object_open(&json, NULL);
+    cf_respond_open(&json);
     bool ok = cf_readers_take(cf_server_readers(server), &reader, &err) &&
               cf_rows_list(&json, "data", reader, sql, 0, fields, &err);
     cf_readers_give(cf_server_readers(server), reader);

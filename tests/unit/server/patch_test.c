@@ -77,21 +77,21 @@ static void a_review_is_stored_with_its_history(void **state)
                                  "\"tags\":{\"set\":{\"checked\":true,\"by\":\"me\",\"weight\":2.5},"
                                  "\"remove\":[\"judge\"]}}",
                                  200);
-    assert_str(&answer, "status", "approved");
-    assert_str(&answer, "reviewNote", "good <enough>");
-    assert_str(&answer, "tags.by", "me");
-    assert_number(&answer, "tags.weight", 2.5);
-    assert_true(cJSON_IsNull(at(answer.json, "tags.checked")));
-    assert_null(at(answer.json, "tags.judge"));
-    assert_str(&answer, "edits.0.field", "status");
-    assert_str(&answer, "edits.0.before", "needs_revision");
-    assert_str(&answer, "edits.0.after", "approved");
-    assert_str(&answer, "edits.0.author", "me");
+    assert_str(&answer, "data.status", "approved");
+    assert_str(&answer, "data.reviewNote", "good <enough>");
+    assert_str(&answer, "data.tags.by", "me");
+    assert_number(&answer, "data.tags.weight", 2.5);
+    assert_true(cJSON_IsNull(at(answer.json, "data.tags.checked")));
+    assert_null(at(answer.json, "data.tags.judge"));
+    assert_str(&answer, "data.edits.0.field", "status");
+    assert_str(&answer, "data.edits.0.before", "needs_revision");
+    assert_str(&answer, "data.edits.0.after", "approved");
+    assert_str(&answer, "data.edits.0.author", "me");
     answer_done(&answer);
 
     answer = get(shared, "/api/runs/demo", 200);    /* it counts as accepted now */
-    assert_number(&answer, "progress.accepted", 3);
-    assert_number(&answer, "progress.needsRevision", 1);
+    assert_number(&answer, "data.progress.accepted", 3);
+    assert_number(&answer, "data.progress.needsRevision", 1);
     answer_done(&answer);
 }
 
@@ -101,8 +101,8 @@ static void a_note_alone_leaves_the_status(void **state)
     (void)state;
     path_of(path, 1);
     struct answer answer = patch(shared, path, "{\"note\":\"look again\"}", 200);
-    assert_str(&answer, "status", "generated");
-    assert_str(&answer, "reviewNote", "look again");
+    assert_str(&answer, "data.status", "generated");
+    assert_str(&answer, "data.reviewNote", "look again");
     answer_done(&answer);
 }
 
@@ -114,10 +114,10 @@ static void a_turn_is_edited_once(void **state)
     (void)state;
     path_of(path, 0);
     struct answer answer = patch(shared, path, body, 200);
-    assert_str(&answer, "turns.1.content", "Better.");
-    assert_str(&answer, "edits.0.field", "turn");
-    assert_number(&answer, "edits.0.turnIndex", 1);
-    assert_str(&answer, "edits.0.before", "The alpha answer.");
+    assert_str(&answer, "data.turns.1.content", "Better.");
+    assert_str(&answer, "data.edits.0.field", "turn");
+    assert_number(&answer, "data.edits.0.turnIndex", 1);
+    assert_str(&answer, "data.edits.0.before", "The alpha answer.");
     answer_done(&answer);
 
     answer = patch(shared, path, body, 409);        /* somebody was quicker */
@@ -136,8 +136,8 @@ static void a_conflict_stores_nothing_of_the_request(void **state)
                                  409);
     answer_done(&answer);
     answer = get(shared, path, 200);
-    assert_str(&answer, "status", "needs_revision");
-    assert_int_equal(cJSON_GetArraySize(at(answer.json, "edits")), 0);
+    assert_str(&answer, "data.status", "needs_revision");
+    assert_int_equal(cJSON_GetArraySize(at(answer.json, "data.edits")), 0);
     answer_done(&answer);
 }
 
@@ -157,7 +157,7 @@ static void many_are_reviewed_at_once_or_none(void **state)
     snprintf(body, sizeof body, "{\"ids\":[\"%s\",\"%s\"],\"status\":\"rejected\",\"tags\":{\"set\":{\"bulk\":1}}}",
              shared->ids[0], shared->ids[3]);
     answer = patch(shared, "/api/conversations", body, 200);
-    assert_number(&answer, "updated", 2);
+    assert_number(&answer, "data.updated", 2);
     answer_done(&answer);
     answer = get(shared, "/api/conversations?status=rejected&tag=bulk", 200);
     assert_number(&answer, "total", 2);
@@ -178,9 +178,9 @@ static void an_older_version_is_not_reviewed(void **state)
     struct answer answer = patch(shared, path, "{\"status\":\"approved\"}", 409);
     answer_done(&answer);
     answer = get(shared, path, 200);
-    assert_true(cJSON_IsTrue(at(answer.json, "superseded")));
-    assert_int_equal(cJSON_GetArraySize(at(answer.json, "versions")), 2);
-    assert_str(&answer, "versions.1.id", shared->ids[3]);
+    assert_true(cJSON_IsTrue(at(answer.json, "data.superseded")));
+    assert_int_equal(cJSON_GetArraySize(at(answer.json, "data.versions")), 2);
+    assert_str(&answer, "data.versions.1.id", shared->ids[3]);
     answer_done(&answer);
     path_of(path, 3);
     answer = patch(shared, path, "{\"status\":\"approved\"}", 200);

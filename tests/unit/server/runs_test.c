@@ -13,18 +13,18 @@ static void a_run_is_found_by_id_start_or_name(void **state)
         else
             snprintf(path, sizeof path, "/api/runs/demo");
         struct answer answer = get(shared, path, 200);
-        assert_str(&answer, "id", shared->run.uuid);
-        assert_str(&answer, "name", "demo");
-        assert_number(&answer, "summary.total", 6);
-        assert_number(&answer, "summary.successful", 4);
-        assert_number(&answer, "summary.failed", 1);
-        assert_number(&answer, "summary.totalCost", 0.008);
-        assert_number(&answer, "summary.avgCostPerConversation", 0.002);
-        assert_true(cJSON_IsNumber(at(answer.json, "summary.totalDuration")));
-        assert_true(cJSON_IsNumber(at(answer.json, "summary.avgDurationPerConversation")));
-        assert_number(&answer, "progress.accepted", 2);
-        assert_number(&answer, "progress.pending", 1);
-        assert_number(&answer, "progress.inputTokens", 40);
+        assert_str(&answer, "data.id", shared->run.uuid);
+        assert_str(&answer, "data.name", "demo");
+        assert_number(&answer, "data.summary.total", 6);
+        assert_number(&answer, "data.summary.successful", 4);
+        assert_number(&answer, "data.summary.failed", 1);
+        assert_number(&answer, "data.summary.totalCost", 0.008);
+        assert_number(&answer, "data.summary.avgCostPerConversation", 0.002);
+        assert_true(cJSON_IsNumber(at(answer.json, "data.summary.totalDuration")));
+        assert_true(cJSON_IsNumber(at(answer.json, "data.summary.avgDurationPerConversation")));
+        assert_number(&answer, "data.progress.accepted", 2);
+        assert_number(&answer, "data.progress.pending", 1);
+        assert_number(&answer, "data.progress.inputTokens", 40);
         answer_done(&answer);
     }
 }
@@ -111,17 +111,17 @@ static void stats_are_told_by_run_and_over_all(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         struct answer answer = get(shared, paths[i], 200);
-        assert_str(&answer, "statuses.0.status", "generated");
-        assert_number(&answer, "statuses.0.conversations", 2);
-        assert_number(&answer, "scores.0.score", 3);
-        assert_str(&answer, "models.0.name", "claude-x-1");
-        assert_number(&answer, "models.0.replies", 4);
-        assert_number(&answer, "models.0.cost", 0.008);
-        assert_number(&answer, "models.0.latencyMs.p50", 20);
-        assert_number(&answer, "models.0.latencyMs.p95", 40);
-        assert_number(&answer, "models.0.latencyMs.p99", 40);
-        assert_str(&answer, "templates.0.name", "support v1");
-        assert_true((at(answer.json, "run") != NULL) == (i == 1));
+        assert_str(&answer, "data.statuses.0.status", "generated");
+        assert_number(&answer, "data.statuses.0.conversations", 2);
+        assert_number(&answer, "data.scores.0.score", 3);
+        assert_str(&answer, "data.models.0.name", "claude-x-1");
+        assert_number(&answer, "data.models.0.replies", 4);
+        assert_number(&answer, "data.models.0.cost", 0.008);
+        assert_number(&answer, "data.models.0.latencyMs.p50", 20);
+        assert_number(&answer, "data.models.0.latencyMs.p95", 40);
+        assert_number(&answer, "data.models.0.latencyMs.p99", 40);
+        assert_str(&answer, "data.templates.0.name", "support v1");
+        assert_true((at(answer.json, "data.run") != NULL) == (i == 1));
         answer_done(&answer);
     }
 }
