@@ -50,7 +50,7 @@ struct cf_events {
     size_t kept;
     atomic_bool is_wanted;       /* set under the lock */
     pthread_mutex_t lock;
-    pthread_cond_t news, ended;
+    pthread_cond_t news, ended;  /* ended: a watch, or all */
     bool has_ended;
     size_t watchers;
     size_t waiting;              /* for news */
@@ -67,6 +67,7 @@ struct cf_watcher {
     uint64_t next;               /* place */
     int64_t begin_id;
     bool has_missed;
+    bool is_stopped;             /* under the lock */
     size_t count;
     const struct cf_event *batch[CF_EVENTS_BATCH];
 };
@@ -399,6 +400,16 @@ void cf_watcher_free(struct cf_watcher *watcher)
     free(watcher);
 }
 
+void cf_watcher_stop(struct cf_watcher *watcher)
+{
+    struct cf_events *events = watcher->events;
+    pthread_mutex_lock(&events->lock);
+    watcher->is_stopped = true;
+    pthread_cond_broadcast(&events->news);
+    pthread_cond_broadcast(&events->ended);
+    pthread_mutex_unlock(&events->lock);
+}
+
 bool cf_watcher_has_missed(const struct cf_watcher *watcher)
 {
     return watcher->has_missed;
@@ -435,6 +446,8 @@ static struct timespec in_ms(int64_t ms)
 static enum cf_watched look(struct cf_watcher *watcher)
 {
     const struct ring *ring = ring_of(watcher);
+    if (watcher->is_stopped)
+        return CF_WATCH_STOPPED;
     if (watcher->next < ring->begin)
         return CF_WATCH_DROPPED;
     take_batch(watcher, ring);
@@ -471,7 +484,7 @@ void cf_watcher_rest(struct cf_watcher *watcher, int64_t rest_ms)
     struct cf_events *events = watcher->events;
     struct timespec until = in_ms(rest_ms);
     pthread_mutex_lock(&events->lock);
-    while (!events->has_ended &&
+    while (!events->has_ended && !watcher->is_stopped &&
            pthread_cond_timedwait(&events->ended, &events->lock, &until) != ETIMEDOUT) {
     }
     pthread_mutex_unlock(&events->lock);

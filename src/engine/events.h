@@ -70,6 +70,7 @@ enum cf_watched {
     CF_WATCH_QUIET,           /* there were none in that time */
     CF_WATCH_OVER,            /* the run is over, and all was told */
     CF_WATCH_DROPPED,         /* the watcher was too slow: events were lost to it */
+    CF_WATCH_STOPPED,         /* cf_watcher_stop */
     CF_WATCH_ENDED,           /* cf_events_end */
 };
 
@@ -80,6 +81,9 @@ bool cf_events_watch(struct cf_events *events, const char *uuid, int64_t after,
 
 /* NULL is fine. */
 void cf_watcher_free(struct cf_watcher *watcher);
+
+/* Ends this watch: its take and rest come back at once. From any thread. */
+void cf_watcher_stop(struct cf_watcher *watcher);
 
 /* Whether events behind `after` are not kept any more; the watch is from now on then. */
 bool cf_watcher_has_missed(const struct cf_watcher *watcher);

@@ -173,6 +173,7 @@ static int server_start(lua_State *L)
     options.db_path = cf_engine_db_path(engine);
     options.store = cf_engine_store(engine);
     options.jobs = self->jobs;
+    options.events = cf_engine_events(engine);
     struct cf_error err;
     if (!cf_server_start(&options, &self->server, &err))
         return cf_lua_raise(L, &err);

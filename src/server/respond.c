@@ -35,6 +35,7 @@ static const struct status {
     { 415, "Unsupported Media Type", "unsupported_media_type" },
     { 417, "Expectation Failed", "expectation_failed" },
     { 422, "Unprocessable Content", "validation_error" },
+    { 426, "Upgrade Required", "upgrade_required" },
     { 429, "Too Many Requests", "rate_limit_error" },
     { 431, "Request Header Fields Too Large", "headers_too_large" },
     { 500, "Internal Server Error", "internal_error" },

@@ -6,9 +6,11 @@
 #include "server/patch.h"
 #include "server/router.h"
 #include "server/runs.h"
+#include "server/socket.h"
 #include "server/stats.h"
 #include "server/submit.h"
 #include "server/templates.h"
+#include "server/watch.h"
 
 const struct cf_http_route cf_http_routes[] = {
     { "GET", "/healthz", cf_health_alive, .is_open = true },
@@ -33,5 +35,7 @@ const struct cf_http_route cf_http_routes[] = {
     { "GET", "/api/runs/:id/results", cf_runs_results, .body_max = 0 },
     { "GET", "/api/runs/:id/failures", cf_runs_failures, .body_max = 0 },
     { "GET", "/api/stats", cf_stats_show, .body_max = 0 },
+    { "GET", "/api/runs/:id/events", cf_watch_run, .body_max = 0 },
+    { "GET", "/api/events", cf_socket_upgrade, .body_max = 0 },
     { .method = 0 },
 };

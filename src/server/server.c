@@ -16,13 +16,17 @@
 #include "confab/buf.h"
 #include "confab/clock.h"
 #include "confab/error.h"
+#include "engine/events.h"
 #include "server/access.h"
 #include "server/readers.h"
 #include "server/request.h"
 #include "server/respond.h"
 #include "server/router.h"
+#include "server/socket.h"
 #include "server/tls.h"
+#include "server/tls_front.h"
 #include "server/traffic.h"
+#include "server/watch.h"
 
 #define KEEP_ALIVE_MS 10000    /* an idle connection holds a thread */
 #define FAREWELL_S    5        /* for replies that are being written when the server stops */
@@ -33,6 +37,8 @@ struct cf_server {
     struct cf_readers *readers;
     struct cf_access *access;
     struct cf_traffic *traffic;
+    struct cf_tls_front *front;          /* NULL: the library itself listens where we are asked to */
+    struct cf_sockets *sockets;
     bool has_library;                    /* initialised: it counts */
     atomic_bool is_draining;
     pthread_mutex_t lock;
@@ -126,7 +132,7 @@ static int on_request(struct mg_connection *connection)
     cf_traffic_count(server->traffic, exchange.status);
     cf_log(CF_LOG_DEBUG, "http %s %s %d", exchange.info->request_method,
            exchange.info->local_uri_raw != NULL ? exchange.info->local_uri_raw : "-", exchange.status);
-    int status = exchange.status;
+    int status = exchange.status != CF_SOCKET_STATUS ? exchange.status : 0;    /* 0: the library goes on */
     cf_request_done(&exchange);
     count_answering(server, -1);
     return status;
@@ -151,13 +157,6 @@ static int on_unreadable(struct mg_connection *connection, int status, const cha
     cf_traffic_count(exchange.server->traffic, exchange.status);
     cf_request_done(&exchange);
     return 0;
-}
-
-static int on_certificate(void *ssl_ctx, void *self)
-{
-    const struct cf_server *server = self;
-    struct cf_error err;
-    return cf_tls_use(ssl_ctx, server->options.tls_cert, server->options.tls_key, &err) ? 1 : -1;
 }
 
 static int on_message(const struct mg_connection *connection, const char *message)
@@ -204,6 +203,8 @@ static void copy_options(struct cf_server_options *own, const struct cf_server_o
         { &own->readers, CF_SERVER_READERS },
         { &own->head_ms, CF_SERVER_HEAD_MS },
         { &own->body_ms, CF_SERVER_BODY_MS },
+        { &own->heartbeat_ms, CF_WATCH_HEARTBEAT_MS },
+        { &own->rest_ms, CF_WATCH_REST_MS },
     };
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         if (*figures[i].value <= 0)
@@ -240,20 +241,24 @@ static bool check_options(const struct cf_server_options *options, struct cf_err
     return options->tls_cert == NULL || cf_tls_check(options->tls_cert, options->tls_key, err);
 }
 
-/* The library looks OpenSSL's functions up by name, once; told again, it says yes whatever it found.
- * Debian 12's wants SSL_get_peer_certificate, which OpenSSL 3 exports under another name. */
-static bool can_speak_tls(void)
+/* Stands where we are asked to listen; the library then listens on loopback, behind it. */
+static bool start_front(struct cf_server *server, struct cf_error *err)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static bool is_known, can;
-    pthread_mutex_lock(&lock);
-    if (!is_known) {
-        can = (mg_init_library(MG_FEATURES_TLS) & MG_FEATURES_TLS) != 0;
-        mg_exit_library();
-    }
-    is_known = true;
-    pthread_mutex_unlock(&lock);
-    return can;
+    const struct cf_server_options *options = &server->options;
+    struct cf_tls_front_options front = {
+        .address = options->address,
+        .port = options->port,
+        .cert = options->tls_cert,
+        .key = options->tls_key,
+        .to_port = server->port,
+        .most = (size_t)options->workers,
+        .most_per_address = (size_t)options->per_address,
+        .handshake_ms = options->head_ms,
+    };
+    if (!cf_tls_front_start(&front, &server->front, err))
+        return false;
+    server->port = cf_tls_front_port(server->front);
+    return true;
 }
 
 static bool start(struct cf_server *server, struct cf_error *err)
@@ -264,45 +269,46 @@ static bool start(struct cf_server *server, struct cf_error *err)
         .http_error = on_unreadable,
         .init_connection = on_connection,
         .connection_close = on_closed,
-        .init_ssl = options->tls_cert != NULL ? on_certificate : NULL,
         .log_message = on_message,
     };
-    char port[96], workers[16], head_ms[16], keep_ms[16], head_bytes[16];
-    snprintf(port, sizeof port, "%s:%d%s", options->address, options->port,
-             options->tls_cert != NULL ? "s" : "");
+    char port[96], workers[16], head_ms[16], keep_ms[16], head_bytes[16], heartbeat_ms[16];
+    bool is_tls = options->tls_cert != NULL;
+    snprintf(port, sizeof port, "%s:%d", is_tls ? CF_SERVER_ADDRESS : options->address,
+             is_tls ? 0 : options->port);
     snprintf(workers, sizeof workers, "%d", options->workers);
     snprintf(head_ms, sizeof head_ms, "%d", options->head_ms);
+    snprintf(heartbeat_ms, sizeof heartbeat_ms, "%d", options->heartbeat_ms);
     snprintf(keep_ms, sizeof keep_ms, "%d", KEEP_ALIVE_MS);
     snprintf(head_bytes, sizeof head_bytes, "%d", CF_HTTP_HEAD_MAX);
     const char *settings[] = {
         "listening_ports", port,
         "num_threads", workers,
         "request_timeout_ms", head_ms,
+        "websocket_timeout_ms", heartbeat_ms,
+        "enable_websocket_ping_pong", "yes",
         "enable_keep_alive", "yes",
         "keep_alive_timeout_ms", keep_ms,
         "max_request_size", head_bytes,
         "tcp_nodelay", "1",
         "decode_url", "no",                  /* we cut the path first, then decode its pieces */
         "enable_auth_domain_check", "no",    /* we check Host ourselves */
-        options->tls_cert != NULL ? "ssl_certificate" : NULL, options->tls_cert,
         NULL,
     };
 
     server->has_library = true;
     mg_init_library(0);
-    if (options->tls_cert != NULL && !can_speak_tls())
-        return cf_fail(err, CF_ERR_CONFIG,
-                       "this machine's libcivetweb cannot use its OpenSSL: put a proxy that speaks TLS "
-                       "before the server");
     server->context = mg_start(&callbacks, server, settings);
     if (server->context == NULL)
         return cf_fail(err, CF_ERR_CONFIG, "cannot listen on %s", port);
 
+    server->sockets = cf_sockets_new(server->context, options->events, options->rest_ms, options->heartbeat_ms);
     struct mg_server_port ports[1];
     if (mg_get_server_ports(server->context, 1, ports) == 1)
         server->port = ports[0].port;
-    snprintf(server->url, sizeof server->url, "%s://%s:%d/", options->tls_cert != NULL ? "https" : "http",
-             options->address, server->port);
+    if (is_tls && !start_front(server, err))
+        return false;
+    snprintf(server->url, sizeof server->url, "%s://%s:%d/", is_tls ? "https" : "http", options->address,
+             server->port);
     return true;
 }
 
@@ -318,7 +324,8 @@ bool cf_server_start(const struct cf_server_options *options, struct cf_server *
         return false;
     }
     server->access = cf_access_new(server->options.token, server->options.tls_cert != NULL);
-    server->traffic = cf_traffic_new((size_t)server->options.per_address);
+    server->traffic =    /* behind the front all come from loopback */
+        cf_traffic_new(server->options.tls_cert != NULL ? 0 : (size_t)server->options.per_address);
     server->readers = cf_readers_new(server->options.db_path, (size_t)server->options.readers);
     if (!start(server, err)) {
         cf_server_stop(server);
@@ -334,12 +341,16 @@ void cf_server_stop(struct cf_server *server)
         return;
     cf_server_drain(server);
     if (server->context != NULL) {
+        cf_events_end(server->options.events);
+        cf_tls_front_close(server->front);
         wait_answered(server);
         mg_stop(server->context);
     }
     if (server->has_library)
         mg_exit_library();
+    cf_tls_front_free(server->front);
     cf_readers_free(server->readers);
+    cf_sockets_free(server->sockets);
     cf_traffic_free(server->traffic);
     cf_access_free(server->access);
     free_options(&server->options);

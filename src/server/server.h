@@ -15,6 +15,7 @@
 struct cf_access;
 struct cf_clock;
 struct cf_error;
+struct cf_events;
 struct cf_http_exchange;
 struct cf_jobs;
 struct cf_readers;
@@ -38,7 +39,9 @@ struct cf_server_options {
     const char *db_path;                 /* what the workers read; must exist at the start */
     struct cf_store *store;              /* for reviews; NULL: PATCH answers 503. Borrowed */
     struct cf_jobs *jobs;                /* for what needs Lua; NULL: none is taken. Borrowed */
+    struct cf_events *events;            /* what runs tell; NULL: nothing is live. Borrowed; ended by the stop */
     const struct cf_clock *clock;        /* NULL: the system's. Borrowed */
+    int heartbeat_ms, rest_ms;           /* of those who watch; 0: see watch.h */
     int workers, per_address, readers, head_ms, body_ms;    /* 0: the figures above; connections from
                                             loopback itself are then as many as there are workers */
 };

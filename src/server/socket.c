@@ -1,0 +1,206 @@
+#include "server/socket.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <civetweb.h>
+#include <utlist.h>
+
+#include "base/mem.h"
+#include "confab/buf.h"
+#include "engine/events.h"
+#include "server/respond.h"
+#include "server/server.h"
+#include "server/watch.h"
+
+#define FRAME_MAX  (2u << 20)
+#define CLOSE_MAX  125            /* bytes of a control frame */
+#define GOING_AWAY 1001           /* RFC 6455, 7.4.1 */
+#define VIOLATION  1008
+
+struct socket {
+    struct cf_sockets *sockets;            /* borrowed */
+    struct mg_connection *connection;      /* borrowed, until on_close has joined the pump */
+    struct cf_watcher *watcher;            /* owned */
+    pthread_t pump;
+    struct socket *prev, *next;
+};
+
+struct cf_sockets {
+    struct cf_events *events;              /* borrowed */
+    int rest_ms, heartbeat_ms;
+    pthread_mutex_t lock;
+    struct socket *list;
+};
+
+/* --- the thread that sends --- */
+
+static bool send_batch(struct socket *socket, const struct cf_event *const *batch, size_t count)
+{
+    struct cf_buf text;
+    bool ok = true;
+    cf_buf_init(&text, FRAME_MAX);
+    for (size_t i = 0; i < count && ok; i++) {
+        cf_buf_clear(&text);
+        cf_event_format(batch[i], &text);
+        ok = !cf_buf_ok(&text) || mg_websocket_write(socket->connection, MG_WEBSOCKET_OPCODE_TEXT,
+                                                     text.data, text.len) > 0;
+    }
+    cf_buf_done(&text);
+    return ok;
+}
+
+static void send_end(struct socket *socket, const char *reason, int status)
+{
+    char text[128];
+    const char code[2] = { (char)(status >> 8), (char)(status & 0xff) };
+    int len = snprintf(text, sizeof text, "{\"id\":null,\"run\":null,\"type\":\"end\",\"data\":{\"reason\":\"%s\"}}",
+                       reason);
+    mg_websocket_write(socket->connection, MG_WEBSOCKET_OPCODE_TEXT, text, (size_t)len);
+    mg_websocket_write(socket->connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, code, sizeof code);
+}
+
+static void *pump(void *self)
+{
+    struct socket *socket = self;
+    const struct cf_event *const *batch;
+    size_t count;
+    for (;;) {
+        switch (cf_watcher_take(socket->watcher, socket->sockets->heartbeat_ms, &batch, &count)) {
+        case CF_WATCH_QUIET: break;    /* the library pings */
+        case CF_WATCH_EVENTS:
+            if (!send_batch(socket, batch, count))
+                return NULL;
+            if (count < CF_EVENTS_BATCH)
+                cf_watcher_rest(socket->watcher, socket->sockets->rest_ms);
+            break;
+        case CF_WATCH_DROPPED: send_end(socket, "too_slow", VIOLATION); return NULL;
+        case CF_WATCH_STOPPED: return NULL;
+        default: send_end(socket, "server_stops", GOING_AWAY); return NULL;
+        }
+    }
+}
+
+/* --- what the library calls, on the thread of the connection --- */
+
+static struct socket *find(struct cf_sockets *sockets, const struct mg_connection *connection)
+{
+    struct socket *socket;
+    pthread_mutex_lock(&sockets->lock);
+    DL_SEARCH_SCALAR(sockets->list, socket, connection, connection);
+    pthread_mutex_unlock(&sockets->lock);
+    return socket;
+}
+
+static int on_connect(const struct mg_connection *connection, void *self)
+{
+    (void)connection, (void)self;
+    return 0;    /* cf_socket_upgrade has looked at it */
+}
+
+static void on_ready(struct mg_connection *connection, void *self)
+{
+    struct cf_sockets *sockets = self;
+    const char *query = mg_get_request_info(connection)->query_string;
+    char text[32];
+    int64_t after = -1;
+    struct cf_watcher *watcher;
+    if (query != NULL && mg_get_var(query, strlen(query), "lastEventId", text, sizeof text) > 0)
+        cf_watch_parse_id(text, &after);
+    if (!cf_events_watch(sockets->events, NULL, after, &watcher)) {    /* it is being stopped */
+        mg_websocket_write(connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, NULL, 0);
+        return;
+    }
+
+    struct socket *socket = cf_calloc(1, sizeof *socket);
+    socket->sockets = sockets;
+    socket->connection = connection;
+    socket->watcher = watcher;
+    if (pthread_create(&socket->pump, NULL, pump, socket) != 0) {
+        mg_websocket_write(connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, NULL, 0);
+        cf_watcher_free(watcher);
+        free(socket);
+        return;
+    }
+    pthread_mutex_lock(&sockets->lock);
+    DL_APPEND(sockets->list, socket);
+    pthread_mutex_unlock(&sockets->lock);
+}
+
+static int on_data(struct mg_connection *connection, int bits, char *data, size_t len, void *self)
+{
+    (void)self;
+    if ((bits & 0xf) != MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE)
+        return 1;
+    mg_websocket_write(connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, data, len <= CLOSE_MAX ? len : 0);
+    return 0;
+}
+
+static void on_close(const struct mg_connection *connection, void *self)
+{
+    struct cf_sockets *sockets = self;
+    struct socket *socket = find(sockets, connection);
+    if (socket == NULL)
+        return;
+    cf_watcher_stop(socket->watcher);
+    pthread_join(socket->pump, NULL);
+    pthread_mutex_lock(&sockets->lock);
+    DL_DELETE(sockets->list, socket);
+    pthread_mutex_unlock(&sockets->lock);
+    cf_watcher_free(socket->watcher);
+    free(socket);
+}
+
+struct cf_sockets *cf_sockets_new(struct mg_context *context, struct cf_events *events, int rest_ms,
+                                  int heartbeat_ms)
+{
+    struct cf_sockets *sockets = cf_calloc(1, sizeof *sockets);
+    sockets->events = events;
+    sockets->rest_ms = rest_ms;
+    sockets->heartbeat_ms = heartbeat_ms;
+    pthread_mutex_init(&sockets->lock, NULL);
+    mg_set_websocket_handler(context, "/api/events", on_connect, on_ready, on_data, on_close, sockets);
+    return sockets;
+}
+
+void cf_sockets_free(struct cf_sockets *sockets)
+{
+    if (sockets == NULL)
+        return;
+    pthread_mutex_destroy(&sockets->lock);
+    free(sockets);
+}
+
+/* --- the request --- */
+
+void cf_socket_upgrade(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    const char *upgrade = cf_request_header(exchange, "Upgrade");
+    const char *connection = cf_request_header(exchange, "Connection");
+    const char *key = cf_request_header(exchange, "Sec-WebSocket-Key");
+    const char *version = cf_request_header(exchange, "Sec-WebSocket-Version");
+    const char *after = cf_request_query(exchange, "lastEventId");
+    int64_t id;
+    if (exchange->is_head || upgrade == NULL || strcasecmp(upgrade, "websocket") != 0 || connection == NULL ||
+        strcasestr(connection, "upgrade") == NULL || key == NULL) {
+        cf_respond_header(exchange, "Upgrade", "websocket");
+        cf_respond_fail(exchange, 426, "this path is a WebSocket; GET /api/runs/ID/events gives events of a run");
+        return;
+    }
+    if (version == NULL || strcmp(version, "13") != 0) {
+        cf_respond_header(exchange, "Sec-WebSocket-Version", "13");
+        cf_respond_fail(exchange, 426, "the version of the WebSocket must be 13");
+        return;
+    }
+    if (after != NULL && !cf_watch_parse_id(after, &id)) {
+        cf_respond_fail(exchange, 400, "lastEventId must be the number of an event");
+        return;
+    }
+    if (cf_server_options(server)->events == NULL)
+        cf_respond_fail(exchange, 503, "nothing is worked on here");
+    else
+        exchange->status = CF_SOCKET_STATUS;
+}

@@ -1,0 +1,255 @@
+#include "server/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <civetweb.h>
+
+#include "base/log.h"
+#include "base/object.h"
+#include "confab/buf.h"
+#include "confab/clock.h"
+#include "confab/error.h"
+#include "engine/events.h"
+#include "server/readers.h"
+#include "server/respond.h"
+#include "server/run_object.h"
+#include "server/server.h"
+#include "store/reader.h"
+
+#define BATCH_MAX (CF_EVENTS_KEPT_BYTES + (4u << 20))    /* bytes of a batch and its frames */
+#define RETRY_MS  2000                                   /* until a browser connects again */
+
+struct watch {
+    struct cf_http_exchange *exchange;
+    struct cf_server *server;
+    struct cf_watcher *watcher;      /* NULL: this process does not work on the run */
+    int64_t after;                   /* -1: it has not watched before */
+    char uuid[CF_UUID_TEXT_SIZE];
+    bool is_over;                    /* the run, as the database has it */
+    struct cf_buf state;             /* its object */
+    struct cf_buf out;
+};
+
+bool cf_watch_parse_id(const char *text, int64_t *out_id)
+{
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    long long id = strtoll(text, &end, 10);
+    if (*end != '\0' || errno != 0)
+        return false;
+    *out_id = id;
+    return true;
+}
+
+/* --- what is sent --- */
+
+static bool flush(struct watch *watch)
+{
+    int len = (int)watch->out.len;
+    bool ok = cf_buf_ok(&watch->out) && mg_write(watch->exchange->connection, watch->out.data, watch->out.len) == len;
+    cf_buf_clear(&watch->out);
+    return ok;
+}
+
+static void add_head(struct watch *watch)
+{
+    struct cf_http_exchange *exchange = watch->exchange;
+    mg_disable_connection_keep_alive(exchange->connection);
+    exchange->status = 200;
+    cf_buf_adds(&watch->out, "HTTP/1.1 200 OK\r\n"
+                             "Content-Type: text/event-stream; charset=utf-8\r\n"
+                             "Cache-Control: no-store\r\n"
+                             "X-Content-Type-Options: nosniff\r\n"
+                             "X-Frame-Options: DENY\r\n"
+                             "Referrer-Policy: no-referrer\r\n"
+                             "Cross-Origin-Resource-Policy: same-origin\r\n"
+                             "X-Accel-Buffering: no\r\n"
+                             "Connection: close\r\n");
+    cf_buf_add(&watch->out, exchange->headers.data, exchange->headers.len);
+    cf_buf_adds(&watch->out, "\r\n");
+    if (!exchange->is_head)
+        cf_buf_addf(&watch->out, "retry: %d\n\n", RETRY_MS);
+}
+
+static void add_event(struct watch *watch, const struct cf_event *event)
+{
+    cf_buf_addf(&watch->out, "id: %" PRId64 "\nevent: %s\ndata: ", event->id, event->type);
+    cf_event_format(event, &watch->out);
+    cf_buf_adds(&watch->out, "\n\n");
+}
+
+/* Adds an event of ours; its envelope is that of the others. data: complete JSON. */
+static void add_own(struct watch *watch, const char *type, int64_t id, const struct cf_buf *data)
+{
+    struct cf_buf json;
+    char time[CF_TIME_TEXT_MAX];
+    cf_time_format(cf_unix_ms(cf_server_clock(watch->server)), time);
+    cf_buf_init(&json, data->max);
+    cf_object_open(&json, NULL);
+    cf_object_count(&json, "id", id);
+    cf_object_str(&json, "run", watch->uuid);
+    cf_object_str(&json, "type", type);
+    cf_object_str(&json, "time", time);
+    cf_object_json(&json, "data", (struct cf_text){ cf_buf_str(data), data->len });
+    cf_object_close(&json);
+    if (id >= 0)
+        cf_buf_addf(&watch->out, "id: %" PRId64 "\n", id);
+    cf_buf_addf(&watch->out, "event: %s\ndata: %s\n\n", type, cf_buf_str(&json));
+    cf_buf_done(&json);
+}
+
+static void add_state(struct watch *watch)
+{
+    struct cf_buf data;
+    bool is_live = watch->watcher != NULL;
+    cf_buf_init(&data, BATCH_MAX);
+    cf_object_open(&data, NULL);
+    cf_object_json(&data, "run", (struct cf_text){ cf_buf_str(&watch->state), watch->state.len });
+    cf_object_bool(&data, "isLive", is_live);
+    cf_object_bool(&data, "missed", is_live && cf_watcher_has_missed(watch->watcher));
+    cf_object_close(&data);
+    add_own(watch, "state", is_live ? cf_watcher_begin(watch->watcher) : -1, &data);
+    cf_buf_done(&data);
+}
+
+static void end(struct watch *watch, const char *reason)
+{
+    struct cf_buf data;
+    cf_buf_init(&data, BATCH_MAX);
+    cf_object_open(&data, NULL);
+    cf_object_str(&data, "reason", reason);
+    cf_object_close(&data);
+    add_own(watch, "end", -1, &data);
+    cf_buf_done(&data);
+    flush(watch);
+}
+
+/* --- the stream --- */
+
+/* Another process works on it, or none does any more. */
+static void tell_not_live(struct watch *watch)
+{
+    if (watch->is_over && watch->after >= 0) {    /* 204 keeps a browser from coming back */
+        cf_respond_empty(watch->exchange, 204);
+        return;
+    }
+    add_head(watch);
+    if (watch->exchange->is_head) {
+        flush(watch);
+        return;
+    }
+    add_state(watch);
+    end(watch, watch->is_over ? "over" : "not_here");
+}
+
+static void tell_live(struct watch *watch)
+{
+    const struct cf_server_options *options = cf_server_options(watch->server);
+    const struct cf_event *const *batch;
+    size_t count;
+    bool goes_on = watch->after >= 0 && !cf_watcher_has_missed(watch->watcher);
+    enum cf_watched found = cf_watcher_take(watch->watcher, 0, &batch, &count);
+    if (found == CF_WATCH_OVER && goes_on) {
+        cf_respond_empty(watch->exchange, 204);
+        return;
+    }
+    add_head(watch);
+    if (watch->exchange->is_head) {
+        flush(watch);
+        return;
+    }
+    if (!goes_on)
+        add_state(watch);
+    for (;;) {
+        switch (found) {
+        case CF_WATCH_OVER: end(watch, "over"); return;
+        case CF_WATCH_DROPPED: end(watch, "too_slow"); return;
+        case CF_WATCH_STOPPED:
+        case CF_WATCH_ENDED: end(watch, "server_stops"); return;
+        case CF_WATCH_QUIET: cf_buf_adds(&watch->out, ":\n\n"); break;
+        case CF_WATCH_EVENTS:
+            for (size_t i = 0; i < count; i++)
+                add_event(watch, batch[i]);
+            break;
+        }
+        if (!flush(watch))
+            return;
+        if (found == CF_WATCH_EVENTS && count < CF_EVENTS_BATCH)
+            cf_watcher_rest(watch->watcher, options->rest_ms);
+        found = cf_watcher_take(watch->watcher, options->heartbeat_ms, &batch, &count);
+    }
+}
+
+/* --- the run --- */
+
+static bool is_over(const char *state)
+{
+    return strcmp(state, "running") != 0 && strcmp(state, "paused") != 0 && strcmp(state, "interrupted") != 0;
+}
+
+/* Finds the run, begins to watch it, and only then looks how it stands, so that nothing is missed
+ * in between. 1, 0 (there is no such run), -1. */
+static int begin(struct watch *watch, struct cf_reader *reader, struct cf_error *err)
+{
+    const struct cf_run_row *row;
+    int64_t run;
+    int found = cf_reader_find_run(reader, watch->exchange->id, &run, err);
+    if (found > 0)
+        found = cf_reader_run(reader, run, &row, err);
+    if (found <= 0)
+        return found;
+    snprintf(watch->uuid, sizeof watch->uuid, "%s", row->uuid);
+    cf_events_watch(cf_server_options(watch->server)->events, watch->uuid, watch->after, &watch->watcher);
+    found = cf_reader_run(reader, run, &row, err);
+    if (found <= 0)
+        return found;
+    watch->is_over = is_over(row->state);
+    cf_run_api_object(&watch->state, NULL, row, cf_unix_ms(cf_server_clock(watch->server)));
+    cf_redact(watch->state.data);
+    watch->state.len = strlen(watch->state.data);
+    return 1;
+}
+
+static bool read_after(struct watch *watch)
+{
+    const char *text = cf_request_header(watch->exchange, "Last-Event-ID");
+    if (text == NULL)
+        text = cf_request_query(watch->exchange, "lastEventId");
+    if (text == NULL || *text == '\0' || cf_watch_parse_id(text, &watch->after))
+        return true;
+    cf_respond_fail(watch->exchange, 400, "Last-Event-ID must be the number of an event");
+    return false;
+}
+
+void cf_watch_run(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    struct watch watch = { .exchange = exchange, .server = server, .after = -1 };
+    struct cf_reader *reader = NULL;
+    struct cf_error err;
+    cf_buf_init(&watch.state, CF_OBJECT_MAX);
+    cf_buf_init(&watch.out, BATCH_MAX);
+    if (!read_after(&watch))
+        goto done;
+
+    int found = cf_readers_take(cf_server_readers(server), &reader, &err) ? begin(&watch, reader, &err) : -1;
+    cf_readers_give(cf_server_readers(server), reader);    /* the stream may last for hours */
+
+    if (found < 0)
+        cf_respond_error(exchange, &err);
+    else if (found == 0)
+        cf_respond_fail(exchange, 404, "there is no such run");
+    else if (watch.watcher == NULL)
+        tell_not_live(&watch);
+    else
+        tell_live(&watch);
+done:
+    cf_watcher_free(watch.watcher);
+    cf_buf_done(&watch.out);
+    cf_buf_done(&watch.state);
+}
