@@ -207,23 +207,9 @@ static void speaks_tls(const char *cert, const char *key)
     fixture_close(&f);
 }
 
-/* Where the server library cannot, the server says so instead of starting. */
 static void speaks_tls_with_two_files_or_one(void **state)
 {
-    struct cf_server_options options = { .tls_cert = TLS_DATA "both.pem", .db_path = "/nothing", .workers = 2 };
-    struct cf_server *server;
-    struct cf_error err;
     (void)state;
-    for (int i = 0; i < 2; i++) {
-        if (cf_server_start(&options, &server, &err)) {
-            cf_server_stop(server);
-            continue;
-        }
-        assert_int_equal(err.kind, CF_ERR_CONFIG);
-        assert_non_null(strstr(err.message, "put a proxy that speaks TLS before"));
-        if (i == 1)
-            skip();
-    }
     speaks_tls(TLS_DATA "cert.pem", TLS_DATA "key.pem");
     speaks_tls(TLS_DATA "both.pem", NULL);
 }
