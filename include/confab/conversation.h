@@ -89,6 +89,10 @@ struct cf_conversation {
 void cf_conversation_init(struct cf_conversation *conversation);
 void cf_conversation_done(struct cf_conversation *conversation);
 
+/* Makes room for `extra` more bytes of text, one for each turn's NUL included. Spares copies where
+ * the size is known beforehand. */
+void cf_conversation_reserve(struct cf_conversation *conversation, size_t extra);
+
 /* Adds a turn; content is copied. Anything goes: foreign conversations are not validated. */
 void cf_conversation_add(struct cf_conversation *conversation, enum cf_role role,
                          const char *content, size_t len);

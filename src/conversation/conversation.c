@@ -18,8 +18,8 @@ void cf_conversation_done(struct cf_conversation *conversation)
     cf_conversation_init(conversation);
 }
 
-/* Makes room for `extra` bytes of text; the turns' pointers move with it. */
-static void reserve_text(struct cf_conversation *conversation, size_t extra)
+/* The turns' pointers move with the text. */
+void cf_conversation_reserve(struct cf_conversation *conversation, size_t extra)
 {
     size_t need = conversation->text_len + extra;
     if (need <= conversation->text_cap)
@@ -43,7 +43,7 @@ static void reserve_text(struct cf_conversation *conversation, size_t extra)
 void cf_conversation_add(struct cf_conversation *conversation, enum cf_role role,
                          const char *content, size_t len)
 {
-    reserve_text(conversation, len + 1);
+    cf_conversation_reserve(conversation, len + 1);
     char *copy = conversation->text + conversation->text_len;
     if (len > 0)
         memcpy(copy, content, len);

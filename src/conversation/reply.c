@@ -4,6 +4,7 @@
 #include "confab/buf.h"
 #include "confab/conversation.h"
 #include "confab/error.h"
+#include "conversation/plain.h"
 #include "conversation/repair.h"
 #include "conversation/reply_text.h"
 #include "conversation/shape.h"
@@ -190,7 +191,7 @@ static enum cf_outcome conclude_nothing(const struct parse *parse, const char *t
     return fail(out, CF_OUTCOME_PARSE_ERROR);
 }
 
-/* Everything but the fast path. */
+/* What is more than one strict JSON value. */
 static enum cf_outcome parse_tolerantly(struct parse *parse, const char *text, size_t len,
                                         bool stopped_early, struct cf_conversation *out,
                                         struct cf_error *err)
@@ -259,8 +260,11 @@ enum cf_outcome cf_conversation_parse(const char *text, size_t len, bool stopped
 
     parse.begin = text;
     parse.is_json = parse.has_cut = false;
-    cf_shape_init(&parse.shape, max_words);
     cf_reply_skip_blank(&text, &len);
+    if (cf_plain_read(text, len, out))
+        return conclude(out, stopped_early, err);
+
+    cf_shape_init(&parse.shape, max_words);
     if (read_strictly(&parse, text, len)) {
         conclude_list(&parse, stopped_early, out, err);
     } else {

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "confab/conversation.h"
 #include "confab/error.h"
+#include "conversation/plain.h"
 #include "conversation/repair.h"
 #include "conversation/value.h"
 
@@ -56,6 +57,32 @@ static void check_parse(const char *text, size_t len, bool stopped_early)
     cf_conversation_done(&conversation);
 }
 
+/* A form feed at the end says nothing, but is not plain: the long way must find the same turns. */
+static void check_plain(const char *text, size_t len)
+{
+    struct cf_conversation plain, found;
+    struct cf_error err;
+    cf_conversation_init(&plain);
+    if (cf_plain_read(text, len, &plain)) {
+        char *longer = malloc(len + 1);
+        require(longer != NULL);
+        memcpy(longer, text, len);
+        longer[len] = '\f';
+        cf_conversation_parse(longer, len + 1, false, &found, &err);
+        free(longer);
+        require(found.repairs == 0 && found.warnings == 0 && found.turn_count == plain.turn_count);
+        for (size_t i = 0; i < plain.turn_count; i++) {
+            const struct cf_turn *a = &plain.turns[i], *b = &found.turns[i];
+            require(a->role == b->role && a->len == b->len);
+            require(memcmp(a->content, b->content, a->len) == 0);
+        }
+        cf_conversation_done(&found);
+    } else {
+        require(plain.turns == NULL && plain.text == NULL);
+    }
+    cf_conversation_done(&plain);
+}
+
 static void check_repair(const char *text, size_t len)
 {
     struct cf_repairer repairer;
@@ -91,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     check_parse(text, size, false);
     check_parse(text, size, true);
+    check_plain(text, size);
     check_repair(text, size);
     check_value(text, size);
     return 0;
