@@ -344,6 +344,7 @@ void cf_server_stop(struct cf_server *server)
         cf_events_end(server->options.events);
         cf_tls_front_close(server->front);
         wait_answered(server);
+        cf_sockets_wait(server->sockets, FAREWELL_S);
         mg_stop(server->context);
     }
     if (server->has_library)

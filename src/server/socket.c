@@ -1,10 +1,12 @@
 #include "server/socket.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include <civetweb.h>
 #include <utlist.h>
@@ -33,6 +35,8 @@ struct cf_sockets {
     struct cf_events *events;              /* borrowed */
     int rest_ms, heartbeat_ms;
     pthread_mutex_t lock;
+    pthread_cond_t told;                   /* nothing is being sent any more */
+    size_t pumps;                          /* threads that send */
     struct socket *list;
 };
 
@@ -63,9 +67,8 @@ static void send_end(struct socket *socket, const char *reason, int status)
     mg_websocket_write(socket->connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, code, sizeof code);
 }
 
-static void *pump(void *self)
+static void send_all(struct socket *socket)
 {
-    struct socket *socket = self;
     const struct cf_event *const *batch;
     size_t count;
     for (;;) {
@@ -73,15 +76,32 @@ static void *pump(void *self)
         case CF_WATCH_QUIET: break;    /* the library pings */
         case CF_WATCH_EVENTS:
             if (!send_batch(socket, batch, count))
-                return NULL;
+                return;
             if (count < CF_EVENTS_BATCH)
                 cf_watcher_rest(socket->watcher, socket->sockets->rest_ms);
             break;
-        case CF_WATCH_DROPPED: send_end(socket, "too_slow", VIOLATION); return NULL;
-        case CF_WATCH_STOPPED: return NULL;
-        default: send_end(socket, "server_stops", GOING_AWAY); return NULL;
+        case CF_WATCH_DROPPED: send_end(socket, "too_slow", VIOLATION); return;
+        case CF_WATCH_STOPPED: return;
+        default: send_end(socket, "server_stops", GOING_AWAY); return;
         }
     }
+}
+
+static void count_pump(struct cf_sockets *sockets, bool is_more)
+{
+    pthread_mutex_lock(&sockets->lock);
+    sockets->pumps += is_more ? 1 : -(size_t)1;
+    if (sockets->pumps == 0)
+        pthread_cond_broadcast(&sockets->told);
+    pthread_mutex_unlock(&sockets->lock);
+}
+
+static void *pump(void *self)
+{
+    struct socket *socket = self;
+    send_all(socket);
+    count_pump(socket->sockets, false);
+    return NULL;
 }
 
 /* --- what the library calls, on the thread of the connection --- */
@@ -119,8 +139,10 @@ static void on_ready(struct mg_connection *connection, void *self)
     socket->sockets = sockets;
     socket->connection = connection;
     socket->watcher = watcher;
+    count_pump(sockets, true);
     if (pthread_create(&socket->pump, NULL, pump, socket) != 0) {
         mg_websocket_write(connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, NULL, 0);
+        count_pump(sockets, false);
         cf_watcher_free(watcher);
         free(socket);
         return;
@@ -162,14 +184,28 @@ struct cf_sockets *cf_sockets_new(struct mg_context *context, struct cf_events *
     sockets->rest_ms = rest_ms;
     sockets->heartbeat_ms = heartbeat_ms;
     pthread_mutex_init(&sockets->lock, NULL);
+    pthread_cond_init(&sockets->told, NULL);
     mg_set_websocket_handler(context, "/api/events", on_connect, on_ready, on_data, on_close, sockets);
     return sockets;
+}
+
+void cf_sockets_wait(struct cf_sockets *sockets, int wait_s)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += wait_s;
+    pthread_mutex_lock(&sockets->lock);
+    while (sockets->pumps > 0)
+        if (pthread_cond_timedwait(&sockets->told, &sockets->lock, &until) == ETIMEDOUT)
+            break;
+    pthread_mutex_unlock(&sockets->lock);
 }
 
 void cf_sockets_free(struct cf_sockets *sockets)
 {
     if (sockets == NULL)
         return;
+    pthread_cond_destroy(&sockets->told);
     pthread_mutex_destroy(&sockets->lock);
     free(sockets);
 }

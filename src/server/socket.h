@@ -19,6 +19,9 @@ struct mg_context;
 struct cf_sockets *cf_sockets_new(struct mg_context *context, struct cf_events *events, int rest_ms,
                                   int heartbeat_ms);
 
+/* After cf_events_end, while the context goes on: waits until all were told so, for up to wait_s. */
+void cf_sockets_wait(struct cf_sockets *sockets, int wait_s);
+
 /* After cf_events_end and the end of the context. NULL is fine. */
 void cf_sockets_free(struct cf_sockets *sockets);
 

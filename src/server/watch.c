@@ -188,9 +188,14 @@ static void tell_live(struct watch *watch)
 
 /* --- the run --- */
 
+/* Whether nobody will go on with it by himself. */
 static bool is_over(const char *state)
 {
-    return strcmp(state, "running") != 0 && strcmp(state, "paused") != 0 && strcmp(state, "interrupted") != 0;
+    static const char *const open[] = { "running", "paused", "interrupted", "died" };
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        if (strcmp(state, open[i]) == 0)
+            return false;
+    return true;
 }
 
 /* Finds the run, begins to watch it, and only then looks how it stands, so that nothing is missed
