@@ -15,18 +15,22 @@
 #include "server/lua_server.h"
 #include "server/server.h"
 
-#define PORT      8080
-#define MAX_BATCH 10000
-#define BATCH_MOST 100000    /* a batch is read and checked in one piece */
-#define TOKEN_MIN 8
+#define PORT       8080
+#define MAX_BATCH  10000
+#define BATCH_MOST 100000 /* a batch is read and checked in one piece */
+#define TOKEN_MIN  8
 
 static const struct cf_option options[] = {
     { "port", 'p', "N", false, "where to listen (default: 8080; 0: any port that is free)" },
-    { "address", 0, "A", false, "the IPv4 address to listen on (default: 127.0.0.1); any other needs a token" },
-    { "token", 0, "T", false, "ask for this token (default: CONFAB_SERVE_TOKEN, which other users of the machine do not see)" },
+    { "address", 0, "A", false,
+      "the IPv4 address to listen on (default: 127.0.0.1); any other needs a token" },
+    { "token", 0, "T", false,
+      "ask for this token (default: CONFAB_SERVE_TOKEN, which other users of the machine do not "
+      "see)" },
     { "cert", 0, "FILE", false, "speak TLS with this certificate (PEM)" },
     { "key", 0, "FILE", false, "its key (default: in the certificate's file)" },
-    { "host", 0, "NAMES", false, "names by which clients call the server, separated by commas, beside loopback's" },
+    { "host", 0, "NAMES", false,
+      "names by which clients call the server, separated by commas, beside loopback's" },
     { "max-batch", 0, "N", false, "most conversations of one batch (default: 10000)" },
     { NULL, 0, NULL, false, NULL },
 };
@@ -58,7 +62,8 @@ static bool read_token(const struct cf_args *args, const struct cf_env *env, con
     if (token == NULL)
         token = cf_env_get(env, "CONFAB_SERVE_TOKEN");
     if (token != NULL && strlen(token) < TOKEN_MIN)
-        return cf_fail(err, CF_ERR_CONFIG, "serve: the token must be at least %d characters long", TOKEN_MIN);
+        return cf_fail(err, CF_ERR_CONFIG, "serve: the token must be at least %d characters long",
+                       TOKEN_MIN);
     *out_token = token;
     if (token != NULL)
         cf_secret_add(token);
@@ -73,8 +78,8 @@ static bool check_file(const char *option, const char *path, struct cf_error *er
     return cf_fail(err, CF_ERR_CONFIG, "serve: --%s %s: %s", option, path, strerror(errno));
 }
 
-static bool read_options(const struct cf_args *args, const struct cf_env *env, int64_t *out_max_batch,
-                         struct cf_error *err)
+static bool read_options(const struct cf_args *args, const struct cf_env *env,
+                         int64_t *out_max_batch, struct cf_error *err)
 {
     int64_t port = PORT;
     *out_max_batch = MAX_BATCH;
@@ -88,7 +93,8 @@ static bool read_options(const struct cf_args *args, const struct cf_env *env, i
     server_options.tls_key = cf_args_get(args, "key");
     if (server_options.tls_key != NULL && server_options.tls_cert == NULL)
         return cf_fail(err, CF_ERR_CONFIG, "serve: --key needs --cert");
-    return check_file("cert", server_options.tls_cert, err) && check_file("key", server_options.tls_key, err);
+    return check_file("cert", server_options.tls_cert, err) &&
+           check_file("key", server_options.tls_key, err);
 }
 
 /* The loop is Lua's: lua/confab/serve.lua. */
@@ -134,15 +140,20 @@ const struct cf_command cf_command_serve = {
     .synopsis = "[SCRIPT.lua [ARGS...]]",
     .summary = "Offer a script's templates, scoring and runs over HTTP",
     .example = "confab serve support_chats.lua --simulate --port 0\n"
-               "confab serve support_chats.lua --simulate --port 0 --token 'a long secret' --max-batch 500",
-    .details =
-        "The address is printed on one line. SCRIPT.lua is run first: its templates and its scoring are what\n"
-        "requests are answered with, its confab.run only defines a run, which POST /api/runs starts. Without a\n"
-        "script the templates of the database are offered. Each POST makes a run, in the same database and within\n"
-        "the same limits and budget as those of scripts; one that a stop or a crash cut short goes on when the\n"
-        "server is started again.\n\n"
-        "SIGTERM or Ctrl-C: nothing new is taken, what is in flight is finished (--drain limits how long), all\n"
-        "is saved, and the status is 0.",
+               "confab serve support_chats.lua --simulate --port 0 --token 'a long secret' "
+               "--max-batch 500",
+    .details = "The address is printed on one line. SCRIPT.lua is run first: its templates and its "
+               "scoring are what\n"
+               "requests are answered with, its confab.run only defines a run, which POST "
+               "/api/runs starts. Without a\n"
+               "script the templates of the database are offered. Each POST makes a run, in the "
+               "same database and within\n"
+               "the same limits and budget as those of scripts; one that a stop or a crash cut "
+               "short goes on when the\n"
+               "server is started again.\n\n"
+               "SIGTERM or Ctrl-C: nothing new is taken, what is in flight is finished (--drain "
+               "limits how long), all\n"
+               "is saved, and the status is 0.",
     .options = options,
     .common = cf_script_options,
     .max_positionals = -1,

@@ -10,7 +10,7 @@
 /* The lock and the jobs that wait. Counted: one for the server, one for each job. */
 struct cf_jobs {
     pthread_mutex_t lock;
-    pthread_cond_t answered;         /* some job was, or the jobs are closed */
+    pthread_cond_t answered; /* some job was, or the jobs are closed */
     struct cf_queue *queue;
     void (*deliver)(struct cf_completion *completion, void *context);
     bool is_closed;
@@ -24,9 +24,9 @@ struct cf_job {
     bool is_answered;                /* under the lock, as what follows */
     int status;
     int64_t retry_after_s;
-    char *json;                      /* owned */
+    char *json; /* owned */
     size_t json_len;
-    atomic_int holders;              /* the worker and the script thread */
+    atomic_int holders; /* the worker and the script thread */
 };
 
 struct cf_jobs *cf_jobs_new(struct cf_queue *queue,
@@ -87,8 +87,8 @@ void cf_job_release(struct cf_job *job)
     free(job);
 }
 
-bool cf_jobs_ask(struct cf_jobs *jobs, const struct cf_job_question *question, struct cf_job **out_job,
-                 struct cf_job_answer *out_answer)
+bool cf_jobs_ask(struct cf_jobs *jobs, const struct cf_job_question *question,
+                 struct cf_job **out_job, struct cf_job_answer *out_answer)
 {
     struct cf_job *job = NULL;
 
@@ -101,7 +101,8 @@ bool cf_jobs_ask(struct cf_jobs *jobs, const struct cf_job_question *question, s
     }
     bool is_answered = job != NULL && job->is_answered;
     if (is_answered)
-        *out_answer = (struct cf_job_answer){ job->status, job->retry_after_s, { job->json, job->json_len } };
+        *out_answer =
+            (struct cf_job_answer){ job->status, job->retry_after_s, { job->json, job->json_len } };
     pthread_mutex_unlock(&jobs->lock);
 
     if (!is_answered) {

@@ -1,6 +1,6 @@
 /* job.h - a request that needs Lua, handed to the script thread; its worker waits for the answer.
  *
- *   worker: cf_jobs_ask -> completion queue -> script thread: deliver -> Lua, which may wait for long
+ *   worker: cf_jobs_ask -> completion queue -> script thread: deliver -> Lua, which may wait long
  *   worker: wakes with the answer        <- cf_job_answer <-
  *
  * A job belongs to both sides until each has let go of it, so the worker may leave first: what was
@@ -20,20 +20,20 @@ struct cf_queue;
 
 /* What is asked; copied. */
 struct cf_job_question {
-    const char *task;                /* which of the Lua side's handlers: "generate" */
-    const char *id;                  /* from the path; NULL: none */
-    const char *key;                 /* Idempotency-Key; NULL: none */
-    struct cf_text body;             /* JSON; data NULL: none */
+    const char *task;    /* which of the Lua side's handlers: "generate" */
+    const char *id;      /* from the path; NULL: none */
+    const char *key;     /* Idempotency-Key; NULL: none */
+    struct cf_text body; /* JSON; data NULL: none */
 };
 
 struct cf_job_answer {
-    int status;                      /* HTTP */
-    int64_t retry_after_s;           /* -1: none is to be sent */
-    struct cf_text json;             /* lent until cf_job_release */
+    int status;            /* HTTP */
+    int64_t retry_after_s; /* -1: none is to be sent */
+    struct cf_text json;   /* lent until cf_job_release */
 };
 
-/* deliver is called on the script thread with each job, whose `completion` comes first; it passes the
- * job on, or answers it itself. queue: the scheduler's, borrowed. */
+/* deliver is called on the script thread with each job, whose `completion` comes first; it passes
+ * the job on, or answers it itself. queue: the scheduler's, borrowed. */
 struct cf_jobs *cf_jobs_new(struct cf_queue *queue,
                             void (*deliver)(struct cf_completion *completion, void *context));
 
@@ -45,10 +45,10 @@ void cf_jobs_close(struct cf_jobs *jobs);
 
 /* --- worker threads --- */
 
-/* Asks and waits. False: the server stops, there is no answer. *out_job holds the answer and is to be
- * released. */
-bool cf_jobs_ask(struct cf_jobs *jobs, const struct cf_job_question *question, struct cf_job **out_job,
-                 struct cf_job_answer *out_answer);
+/* Asks and waits. False: the server stops, there is no answer. *out_job holds the answer and is to
+ * be released. */
+bool cf_jobs_ask(struct cf_jobs *jobs, const struct cf_job_question *question,
+                 struct cf_job **out_job, struct cf_job_answer *out_answer);
 
 /* This side is done with it. Either thread; NULL is fine. */
 void cf_job_release(struct cf_job *job);
@@ -56,7 +56,7 @@ void cf_job_release(struct cf_job *job);
 /* --- script thread --- */
 
 struct cf_job *cf_job_of(struct cf_completion *completion);
-const struct cf_job_question *cf_job_question(const struct cf_job *job);    /* lent */
+const struct cf_job_question *cf_job_question(const struct cf_job *job); /* lent */
 
 /* Gives the answer; the JSON is copied. Once: a second one has no effect and gives false. */
 bool cf_job_answer(struct cf_job *job, int status, int64_t retry_after_s, struct cf_text json);

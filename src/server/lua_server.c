@@ -16,11 +16,13 @@
 #define SERVER_MT "confab.server"
 #define JOB_MT    "confab.server.job"
 
-static const char on_job_key = 0;    /* registry: the function that gets the jobs */
+static const char on_job_key = 0; /* registry: the function that gets the jobs */
 
 /* --- a job --- */
 
-struct lua_job { struct cf_job *job; };    /* our side of it; NULL once it is let go of */
+struct lua_job {
+    struct cf_job *job;
+}; /* our side of it; NULL once it is let go of */
 
 static const struct cf_text gone = {
     "{\"error\":\"unavailable\",\"message\":\"the server is about to stop\"}",
@@ -28,7 +30,9 @@ static const struct cf_text gone = {
 };
 static const struct cf_text unanswered = {
     "{\"error\":\"internal_error\",\"message\":\"the request was given up, see the server's log\"}",
-    sizeof "{\"error\":\"internal_error\",\"message\":\"the request was given up, see the server's log\"}" - 1,
+    sizeof "{\"error\":\"internal_error\",\"message\":\"the request was given up, see the server's "
+           "log\"}" -
+        1,
 };
 
 /* Also __gc: a job that nobody can answer any more must not keep its worker. */
@@ -106,8 +110,10 @@ static void deliver(struct cf_completion *completion, void *context)
     }
     lua_pushcfunction(L, pass_on);
     lua_pushlightuserdata(L, job);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {     /* the value, if it came to be, is collected and answers */
-        cf_log(CF_LOG_WARN, "server: a request could not be handed over: %s", luaL_tolstring(L, -1, NULL));
+    if (lua_pcall(L, 1, 0, 0) !=
+        LUA_OK) { /* the value, if it came to be, is collected and answers */
+        cf_log(CF_LOG_WARN, "server: a request could not be handed over: %s",
+               luaL_tolstring(L, -1, NULL));
         lua_pop(L, 2);
     }
 }
@@ -115,8 +121,8 @@ static void deliver(struct cf_completion *completion, void *context)
 /* --- the server --- */
 
 struct lua_server {
-    struct cf_server *server;    /* owned; NULL before start and after stop */
-    struct cf_jobs *jobs;        /* owned */
+    struct cf_server *server; /* owned; NULL before start and after stop */
+    struct cf_jobs *jobs;     /* owned */
 };
 
 /* stop(), __close, __gc */
@@ -163,7 +169,8 @@ static int server_start(lua_State *L)
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_settop(L, 1);
     struct cf_engine *engine = cf_lua_check_engine(L);
-    struct cf_server_options options = *(const struct cf_server_options *)lua_touserdata(L, lua_upvalueindex(1));
+    struct cf_server_options options =
+        *(const struct cf_server_options *)lua_touserdata(L, lua_upvalueindex(1));
     lua_rawsetp(L, LUA_REGISTRYINDEX, &on_job_key);
 
     struct lua_server *self = lua_newuserdatauv(L, sizeof *self, 0);

@@ -7,12 +7,14 @@
 #include "server/router.h"
 #include "server/server.h"
 
-#define RETRY_SECONDS "5"    /* a server that was stopped is often started again at once */
+#define RETRY_SECONDS "5" /* a server that was stopped is often started again at once */
 
 static void refuse(struct cf_http_exchange *exchange)
 {
     cf_respond_header(exchange, "Retry-After", RETRY_SECONDS);
-    cf_respond_fail(exchange, 503, "the server is about to stop; what was begun is stored and goes on with the next");
+    cf_respond_fail(
+        exchange, 503,
+        "the server is about to stop; what was begun is stored and goes on with the next");
 }
 
 /* Hands the request over as `task` and passes the answer on. */
@@ -22,12 +24,15 @@ static void submit(struct cf_http_exchange *exchange, struct cf_server *server, 
     struct cf_job *job;
     struct cf_job_answer answer;
     struct cf_job_question question = {
-        .task = task, .id = exchange->id, .key = cf_request_header(exchange, "Idempotency-Key"),
+        .task = task,
+        .id = exchange->id,
+        .key = cf_request_header(exchange, "Idempotency-Key"),
     };
     if (exchange->route->body_max > 0)
         question.body = (struct cf_text){ cf_buf_str(&exchange->body), exchange->body.len };
 
-    if (jobs == NULL || cf_server_is_draining(server) || !cf_jobs_ask(jobs, &question, &job, &answer)) {
+    if (jobs == NULL || cf_server_is_draining(server) ||
+        !cf_jobs_ask(jobs, &question, &job, &answer)) {
         refuse(exchange);
         return;
     }

@@ -5,9 +5,9 @@
 struct cf_http_exchange;
 struct cf_server;
 
-#define CF_SUBMIT_ONE_MAX   (1u << 20)     /* bytes of a body: one conversation's parameters */
-#define CF_SUBMIT_BATCH_MAX (64u << 20)    /* ten thousand of them, at some KB each */
-#define CF_SUBMIT_SMALL_MAX (64u << 10)    /* a name, or nothing */
+#define CF_SUBMIT_ONE_MAX   (1u << 20)  /* bytes of a body: one conversation's parameters */
+#define CF_SUBMIT_BATCH_MAX (64u << 20) /* ten thousand of them, at some KB each */
+#define CF_SUBMIT_SMALL_MAX (64u << 10) /* a name, or nothing */
 
 void cf_submit_generate(struct cf_http_exchange *exchange, struct cf_server *server);
 void cf_submit_rate_limit(struct cf_http_exchange *exchange, struct cf_server *server);

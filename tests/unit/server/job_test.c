@@ -51,7 +51,9 @@ static void *ask(void *self)
 {
     struct asking *asking = self;
     struct cf_job_question question = {
-        .task = "generate", .key = "k", .body = { asking->body, strlen(asking->body) },
+        .task = "generate",
+        .key = "k",
+        .body = { asking->body, strlen(asking->body) },
     };
     struct cf_job *job;
     struct cf_job_answer answer;
@@ -108,7 +110,8 @@ static void each_of_many_gets_its_own_answer(void **state)
     for (int left = WORKERS; left > 0;) {
         while (!cf_queue_wait(&queue, -1))
             ;
-        for (struct cf_queue_link *link = cf_queue_take_all(&queue), *next; link != NULL; link = next, left--) {
+        for (struct cf_queue_link *link = cf_queue_take_all(&queue), *next; link != NULL;
+             link = next, left--) {
             next = link->next;
             struct cf_job *job = cf_job_of((struct cf_completion *)link);
             cf_job_answer(job, 201, -1, cf_job_question(job)->body);
@@ -163,9 +166,11 @@ static void a_job_outlives_the_jobs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_worker_gets_the_answer_to_its_question, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_worker_gets_the_answer_to_its_question, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(each_of_many_gets_its_own_answer, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(closing_sends_those_who_wait_away_and_their_job_goes_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(closing_sends_those_who_wait_away_and_their_job_goes_on,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_taken_once_closed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_outlives_the_jobs, set_up, tear_down),
     };
