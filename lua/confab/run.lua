@@ -106,8 +106,11 @@ local run_specs = {
 
 --- --- the workers ---
 
---- The conversations that a step returned, checked.
-local function conversations_of(result)
+--- The conversations that a step returned, checked. More than one value is one too many: it would be lost.
+local function conversations_of(result, further)
+  if further ~= nil then
+    error(errors.new("script_error", "the step returned several values; return several conversations as a list: { a, b }"), 0)
+  end
   if result == nil then return {} end
   if type(result) == "userdata" then return { result } end
   if type(result) == "table" and (#result > 0 or next(result) == nil) then
@@ -397,8 +400,9 @@ end
 local function tell_continued(state)
   local core_run = state.core
   if core_run.unknown_calls > 0 then
-    core.progress.say(("run %q was interrupted: %d calls have an unknown outcome, worth up to %s"):format(core_run.name,
-      core_run.unknown_calls, core.text.money(core_run.unknown_cost)))
+    core.progress.say(("run %q was interrupted: %d %s an unknown outcome, worth up to %s"):format(core_run.name,
+      core_run.unknown_calls, core_run.unknown_calls == 1 and "call has" or "calls have",
+      core.text.money(core_run.unknown_cost)))
   end
 end
 
@@ -426,6 +430,7 @@ end
 
 local function work_off(opts, name)
   scheduler.check_wait "confab.run"
+  in_work.settle()
   local items = as_items(opts.items)
   local limit = budget.in_force(opts.budget)
   if opts.template then

@@ -186,6 +186,10 @@ static int conversation_index(lua_State *L)
         push_turns(L, conv);
         lua_pushvalue(L, -1);
         lua_setfield(L, 3, "turns");
+    } else if (strcmp(name, "tags") == 0) {
+        lua_newtable(L);                             /* none yet: conv.tags.judge is nil, no mistake */
+        lua_pushvalue(L, -1);
+        lua_setfield(L, 3, "tags");
     } else if (strcmp(name, "breakdown") == 0 && lua_getfield(L, 3, "breakdown_json") == LUA_TSTRING) {
         struct cf_error err;
         size_t len;

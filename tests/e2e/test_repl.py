@@ -261,3 +261,21 @@ def test_ctrl_c_leaves_a_run_that_can_be_gone_on_with(terminal, write, query, ru
     end(session)
     rows = query("SELECT state, count(*) AS n FROM calls GROUP BY state")
     assert rows == [{"state": "done", "n": 40}]           # what was in flight was not paid for twice
+
+
+def test_a_run_begun_again_waits_for_what_an_interrupt_left_in_flight(terminal, write, query):
+    session = terminal("--simulate=latency=fixed:1000")
+    session.type('chat = confab.template { name = "chat", prompt = "Write a chat of 8 turns, number {{n}}." }')
+    session.type('function go() return confab.run { name = "r", items = { { n = 1 } }, template = chat }.account.accepted end')
+    session.type('go()')
+    session.wait("go()\n")
+    deadline = time.monotonic() + 20 * confab_process.SLOWED
+    while not query("SELECT 1 AS n FROM sqlite_master WHERE name = 'calls'") or not query("SELECT id FROM calls"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    session.keys("C-c")
+    session.wait("interrupted", "confab $")
+    session.type('"got " .. go()')
+    session.wait('"got 1"')
+    end(session)
+    assert query("SELECT state, attempts, at_risk_pico FROM calls") == [{"state": "done", "attempts": 1, "at_risk_pico": 0}]

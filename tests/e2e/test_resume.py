@@ -532,7 +532,7 @@ def test_what_a_kill_left_in_flight_is_taken_over_and_said(mock, run_confab, kil
     assert query("select state, owner_pid is not null as owned from runs") == [{"state": "running", "owned": 1}]
     result = run_confab("resume", server=server)
     assert result.code == 0, result
-    assert "1 calls have an unknown outcome" in result.err
+    assert "1 call has an unknown outcome" in result.err
     run, = query("select at_risk_usd, accepted, owner_pid from run_view")
     assert run["at_risk_usd"] > 0 and run["accepted"] == 6 and run["owner_pid"] is None
 

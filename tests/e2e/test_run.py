@@ -582,5 +582,5 @@ def test_a_killed_run_goes_on_and_asks_for_no_stored_reply_again(mock, start_con
     assert result.code == 0, result
     assert states() == {"done": 6}
     assert sent(quick) == 6 - stored
-    assert "calls have an unknown outcome, worth up to $" in result.err
+    assert " an unknown outcome, worth up to $" in result.err
     assert query("select at_risk_usd > 0 as lost from run_view") == [{"lost": 1}]

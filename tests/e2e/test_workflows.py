@@ -213,3 +213,15 @@ end }
     process.signal()
     assert process.wait() == 130
     assert "everything is saved" in process.output
+
+
+def test_a_second_value_of_a_step_is_a_mistake(run_confab, script):
+    result = run_confab("run", script("""
+        local chat = confab.template { name = "chat", prompt = "Write a chat of 8 turns about {{topic}}." }
+        confab.run { name = "r", items = { { topic = "tea" } }, step = function(item)
+          local conv = confab.generate { template = chat, params = item }
+          assert(conv.tags.judge == nil)
+          return conv, conv
+        end }
+    """), "--simulate")
+    assert result.code == 1 and "return several conversations as a list: { a, b }" in result.err, result
