@@ -87,7 +87,8 @@ function serve_reply.conversation(conv)
     id = fields.id, templateId = fields.template_id, persona = fields.persona, emotion = fields.emotion,
     topic = fields.topic, tier = fields.tier, parameters = fields.parameters, status = fields.status,
     qualityScore = fields.score, qualityBreakdown = fields.breakdown, turnCount = #turns, turns = turns,
-    cost = fields.cost, model = fields.model, documentId = fields.document_id, chunkId = fields.chunk_id,
+    cost = fields.cost, model = fields.model,
+    documentId = fields.document_id or core.json.null, chunkId = fields.chunk_id or core.json.null,
     runId = fields.run_id, truncated = fields.truncated, simulated = fields.simulated, createdAt = fields.created_at,
     tags = fields.tags, reviewNote = fields.review_note,
   }
