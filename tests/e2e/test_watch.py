@@ -57,6 +57,15 @@ def sse(client, path, **headers):
     connection.close()
 
 
+def until_over(web):
+    """The events up to the end of the run."""
+    for event in web.events():
+        yield event
+        if event["type"] == "run" and event["data"]["isOver"]:
+            break
+    web.close()
+
+
 def test_a_run_is_told_from_its_state_to_its_end(serve):
     _, client = serve(60, "latency=fixed:20")
     web = WebSocket(client.host, "/api/events")
@@ -78,12 +87,7 @@ def test_a_run_is_told_from_its_state_to_its_end(serve):
     assert all(item["state"] == "done" and item["cost"] > 0 and 1 <= item["qualityScore"] <= 10 for item in items)
     assert client.get(f"/api/runs/{run}/events", Last_Event_ID=str(numbers[-1])).status == 204
 
-    of_all = []
-    for event in web.events():
-        of_all.append(event)
-        if event["type"] == "run" and event["data"]["isOver"]:
-            break
-    web.close()
+    of_all = list(until_over(web))
     assert [event["id"] for event in of_all] == sorted({event["id"] for event in of_all})
     assert sum(event["type"] == "item" for event in of_all) == 60
     assert all(event["run"] in (run, None) for event in of_all)
@@ -98,16 +102,34 @@ def test_retries_pauses_and_budget_alerts_are_told(serve):
     web = WebSocket(client.host, "/api/events")
     begin(client)
     kinds = {}
-    for event in web.events():
+    for event in until_over(web):
         kinds.setdefault(event["type"], event)
-        if event["type"] == "run" and event["data"]["isOver"]:
-            break
-    web.close()
     assert {"run", "item", "retry", "rate_limit", "budget"} <= set(kinds)
     retry = kinds["retry"]["data"]
     assert retry["attempt"] >= 1 and retry["errorKind"] and retry["item"] and retry["delayMs"] >= 0
     assert kinds["rate_limit"]["run"] is None and kinds["rate_limit"]["data"]["waitMs"] > 0
     assert kinds["budget"]["data"]["share"] == 0.000001 and kinds["budget"]["data"]["budget"] == 1000
+
+
+STREAMED = """
+    confab.run { name = "chats", items = { { topic = "tea" } }, step = function(item)
+      local reply = confab.ask { prompt = "Write about " .. item.topic, max_tokens = 2000, on_text = function() end }
+      local file = io.open("said.txt", "wb")
+      file:write(reply.text)
+      file:close()
+    end }
+"""
+
+
+def test_the_text_of_a_streamed_reply_is_told_piece_by_piece(start_confab, script, folder):
+    process = start_confab("serve", script(STREAMED), "--simulate=latency=fixed:400", "--port", "0")
+    client = client_of(process)
+    web = WebSocket(client.host, "/api/events")
+    run = begin(client)
+    told = [event for event in until_over(web) if event["type"] == "text"]
+    assert len(told) > 1
+    assert all(event["run"] == run and event["data"]["attempt"] == 1 and event["data"]["item"] for event in told)
+    assert "".join(event["data"]["text"] for event in told) == (folder / "said.txt").read_text(encoding="utf-8")
 
 
 def test_pings_are_answered_and_a_close_is_closed(serve):
