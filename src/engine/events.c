@@ -259,7 +259,8 @@ static bool has_lapsed(struct cf_events *events)
     return true;
 }
 
-static struct held *make(const struct cf_events *events, const char *type, const struct cf_buf *data)
+static struct held *make(const struct cf_events *events, const char *type,
+                         const struct cf_buf *data)
 {
     char time[CF_TIME_TEXT_MAX], head[128];
     cf_time_format(cf_unix_ms(events->clock), time);

@@ -58,10 +58,11 @@ void cf_events_close_run(struct cf_events *events, int64_t run);
 /* Whether somebody would get an event: to be asked before one is put together. */
 bool cf_events_is_wanted(const struct cf_events *events);
 
-/* Publishes the object in the buffer, complete JSON, as the data of an event; one that went over its
- * bound, or of a run that is not open, is left out. run 0: it concerns all runs. Secrets are
+/* Publishes the object in the buffer, complete JSON, as the data of an event; one that went over
+ * its bound, or of a run that is not open, is left out. run 0: it concerns all runs. Secrets are
  * redacted in the buffer. */
-void cf_events_publish(struct cf_events *events, int64_t run, const char *type, struct cf_buf *data);
+void cf_events_publish(struct cf_events *events, int64_t run, const char *type,
+                       struct cf_buf *data);
 
 /* --- watching --- */
 

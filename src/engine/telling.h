@@ -15,7 +15,7 @@ struct cf_retry_step;
 struct cf_sender;
 struct cf_sender_lane;
 
-#define CF_TELLING_TEXT_MS    100     /* between two pieces of text of a call, where it keeps coming */
+#define CF_TELLING_TEXT_MS    100     /* between two pieces of a text that keeps coming */
 #define CF_TELLING_TEXT_BYTES 4096    /* a piece that is longer is told at once */
 
 /* call->error and call->due_ms say why and when. */

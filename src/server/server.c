@@ -301,7 +301,7 @@ static bool start(struct cf_server *server, struct cf_error *err)
     if (server->context == NULL)
         return cf_fail(err, CF_ERR_CONFIG, "cannot listen on %s", port);
 
-    server->sockets = cf_sockets_new(server->context, options->events, options->rest_ms, options->heartbeat_ms);
+    server->sockets = cf_sockets_new(server->context, options);
     struct mg_server_port ports[1];
     if (mg_get_server_ports(server->context, 1, ports) == 1)
         server->port = ports[0].port;

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "confab/buf.h"
+#include "confab/clock.h"
 #include "engine/events.h"
 #include "server/respond.h"
 #include "server/server.h"
@@ -32,8 +33,7 @@ struct socket {
 };
 
 struct cf_sockets {
-    struct cf_events *events;              /* borrowed */
-    int rest_ms, heartbeat_ms;
+    const struct cf_server_options *options;    /* borrowed */
     pthread_mutex_t lock;
     pthread_cond_t told;                   /* nothing is being sent any more */
     size_t pumps;                          /* threads that send */
@@ -59,26 +59,30 @@ static bool send_batch(struct socket *socket, const struct cf_event *const *batc
 
 static void send_end(struct socket *socket, const char *reason, int status)
 {
-    char text[128];
+    char text[160], time[CF_TIME_TEXT_MAX];
     const char code[2] = { (char)(status >> 8), (char)(status & 0xff) };
-    int len = snprintf(text, sizeof text, "{\"id\":null,\"run\":null,\"type\":\"end\",\"data\":{\"reason\":\"%s\"}}",
-                       reason);
+    cf_time_format(cf_unix_ms(socket->sockets->options->clock), time);
+    int len = snprintf(text, sizeof text,
+                       "{\"id\":null,\"run\":null,\"type\":\"end\",\"time\":\"%s\","
+                       "\"data\":{\"reason\":\"%s\"}}",
+                       time, reason);
     mg_websocket_write(socket->connection, MG_WEBSOCKET_OPCODE_TEXT, text, (size_t)len);
     mg_websocket_write(socket->connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, code, sizeof code);
 }
 
 static void send_all(struct socket *socket)
 {
+    const struct cf_server_options *options = socket->sockets->options;
     const struct cf_event *const *batch;
     size_t count;
     for (;;) {
-        switch (cf_watcher_take(socket->watcher, socket->sockets->heartbeat_ms, &batch, &count)) {
+        switch (cf_watcher_take(socket->watcher, options->heartbeat_ms, &batch, &count)) {
         case CF_WATCH_QUIET: break;    /* the library pings */
         case CF_WATCH_EVENTS:
             if (!send_batch(socket, batch, count))
                 return;
             if (count < CF_EVENTS_BATCH)
-                cf_watcher_rest(socket->watcher, socket->sockets->rest_ms);
+                cf_watcher_rest(socket->watcher, options->rest_ms);
             break;
         case CF_WATCH_DROPPED: send_end(socket, "too_slow", VIOLATION); return;
         case CF_WATCH_STOPPED: return;
@@ -130,7 +134,7 @@ static void on_ready(struct mg_connection *connection, void *self)
     struct cf_watcher *watcher;
     if (query != NULL && mg_get_var(query, strlen(query), "lastEventId", text, sizeof text) > 0)
         cf_watch_parse_id(text, &after);
-    if (!cf_events_watch(sockets->events, NULL, after, &watcher)) {    /* it is being stopped */
+    if (!cf_events_watch(sockets->options->events, NULL, after, &watcher)) {    /* it is being stopped */
         mg_websocket_write(connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, NULL, 0);
         return;
     }
@@ -157,7 +161,8 @@ static int on_data(struct mg_connection *connection, int bits, char *data, size_
     (void)self;
     if ((bits & 0xf) != MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE)
         return 1;
-    mg_websocket_write(connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, data, len <= CLOSE_MAX ? len : 0);
+    mg_websocket_write(connection, MG_WEBSOCKET_OPCODE_CONNECTION_CLOSE, data,
+                       len <= CLOSE_MAX ? len : 0);
     return 0;
 }
 
@@ -176,16 +181,14 @@ static void on_close(const struct mg_connection *connection, void *self)
     free(socket);
 }
 
-struct cf_sockets *cf_sockets_new(struct mg_context *context, struct cf_events *events, int rest_ms,
-                                  int heartbeat_ms)
+struct cf_sockets *cf_sockets_new(struct mg_context *context, const struct cf_server_options *options)
 {
     struct cf_sockets *sockets = cf_calloc(1, sizeof *sockets);
-    sockets->events = events;
-    sockets->rest_ms = rest_ms;
-    sockets->heartbeat_ms = heartbeat_ms;
+    sockets->options = options;
     pthread_mutex_init(&sockets->lock, NULL);
     pthread_cond_init(&sockets->told, NULL);
-    mg_set_websocket_handler(context, "/api/events", on_connect, on_ready, on_data, on_close, sockets);
+    mg_set_websocket_handler(context, "/api/events", on_connect, on_ready, on_data, on_close,
+                             sockets);
     return sockets;
 }
 
@@ -220,10 +223,11 @@ void cf_socket_upgrade(struct cf_http_exchange *exchange, struct cf_server *serv
     const char *version = cf_request_header(exchange, "Sec-WebSocket-Version");
     const char *after = cf_request_query(exchange, "lastEventId");
     int64_t id;
-    if (exchange->is_head || upgrade == NULL || strcasecmp(upgrade, "websocket") != 0 || connection == NULL ||
-        strcasestr(connection, "upgrade") == NULL || key == NULL) {
+    if (exchange->is_head || upgrade == NULL || strcasecmp(upgrade, "websocket") != 0 ||
+        connection == NULL || strcasestr(connection, "upgrade") == NULL || key == NULL) {
         cf_respond_header(exchange, "Upgrade", "websocket");
-        cf_respond_fail(exchange, 426, "this path is a WebSocket; GET /api/runs/ID/events gives events of a run");
+        cf_respond_fail(exchange, 426, "this path is a WebSocket; GET /api/runs/ID/events gives those of "
+                                       "one run");
         return;
     }
     if (version == NULL || strcmp(version, "13") != 0) {

@@ -7,19 +7,18 @@
 #ifndef CONFAB_SERVER_SOCKET_H
 #define CONFAB_SERVER_SOCKET_H
 
-struct cf_events;
 struct cf_http_exchange;
 struct cf_server;
+struct cf_server_options;
 struct cf_sockets;
 struct mg_context;
 
 #define CF_SOCKET_STATUS 101    /* the exchange's status once the library is to go on with it */
 
-/* Takes WebSockets at the path in that context. events: NULL, none is taken; borrowed. */
-struct cf_sockets *cf_sockets_new(struct mg_context *context, struct cf_events *events, int rest_ms,
-                                  int heartbeat_ms);
+/* Takes WebSockets at the path in that context. options: borrowed. */
+struct cf_sockets *cf_sockets_new(struct mg_context *context, const struct cf_server_options *options);
 
-/* After cf_events_end, while the context goes on: waits until all were told so, for up to wait_s. */
+/* After cf_events_end, while the context goes on: waits, for up to wait_s, until all were told. */
 void cf_sockets_wait(struct cf_sockets *sockets, int wait_s);
 
 /* After cf_events_end and the end of the context. NULL is fine. */

@@ -51,8 +51,9 @@ bool cf_watch_parse_id(const char *text, int64_t *out_id)
 
 static bool flush(struct watch *watch)
 {
-    int len = (int)watch->out.len;
-    bool ok = cf_buf_ok(&watch->out) && mg_write(watch->exchange->connection, watch->out.data, watch->out.len) == len;
+    struct cf_buf *out = &watch->out;
+    bool ok = cf_buf_ok(out) &&
+              mg_write(watch->exchange->connection, out->data, out->len) == (int)out->len;
     cf_buf_clear(&watch->out);
     return ok;
 }
@@ -210,7 +211,8 @@ static int begin(struct watch *watch, struct cf_reader *reader, struct cf_error 
     if (found <= 0)
         return found;
     snprintf(watch->uuid, sizeof watch->uuid, "%s", row->uuid);
-    cf_events_watch(cf_server_options(watch->server)->events, watch->uuid, watch->after, &watch->watcher);
+    cf_events_watch(cf_server_options(watch->server)->events, watch->uuid, watch->after,
+                    &watch->watcher);
     found = cf_reader_run(reader, run, &row, err);
     if (found <= 0)
         return found;
@@ -242,7 +244,8 @@ void cf_watch_run(struct cf_http_exchange *exchange, struct cf_server *server)
     if (!read_after(&watch))
         goto done;
 
-    int found = cf_readers_take(cf_server_readers(server), &reader, &err) ? begin(&watch, reader, &err) : -1;
+    bool has_reader = cf_readers_take(cf_server_readers(server), &reader, &err);
+    int found = has_reader ? begin(&watch, reader, &err) : -1;
     cf_readers_give(cf_server_readers(server), reader);    /* the stream may last for hours */
 
     if (found < 0)

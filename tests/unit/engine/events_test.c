@@ -354,7 +354,8 @@ static void *read_all(void *self)
     size_t count;
     int64_t last = 0;
     reader->is_in_order = true;
-    while ((reader->end = cf_watcher_take(reader->watcher, 60000, &got, &count)) == CF_WATCH_EVENTS) {
+    while ((reader->end = cf_watcher_take(reader->watcher, 60000, &got, &count)) ==
+           CF_WATCH_EVENTS) {
         for (size_t i = 0; i < count; i++) {
             reader->is_in_order &= got[i]->id > last;
             last = got[i]->id;

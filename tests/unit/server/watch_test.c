@@ -229,8 +229,8 @@ static void a_run_of_another_process_is_told_as_it_stands(void **state)
 {
     struct live *live = *state;
     struct cf_write_run_begin other = {
-        .write.apply = cf_write_run_begin, .name = "other", .provider = "anthropic", .source = "script",
-        .model = "claude-x", .script_hash = "aa",
+        .write.apply = cf_write_run_begin, .name = "other", .provider = "anthropic",
+        .source = "script", .model = "claude-x", .script_hash = "aa",
     };
     must(&live->d.f, &other.write);
     struct cf_write_run_own own = {
@@ -257,11 +257,14 @@ static void what_cannot_be_watched_is_refused(void **state)
         { "/api/runs/demo/events", "Sec-Fetch-Site: cross-site\r\n", 403 },
         { "/api/events", "", 426 },
         { "/api/events", "Upgrade: websocket\r\nConnection: Upgrade\r\n", 426 },
-        { "/api/events", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 12\r\n"
+        { "/api/events", "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                         "Sec-WebSocket-Version: 12\r\n"
                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 426 },
-        { "/api/events?lastEventId=x", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        { "/api/events?lastEventId=x", "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                                       "Sec-WebSocket-Version: 13\r\n"
                                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 400 },
-        { "/api/events", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        { "/api/events", "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                         "Sec-WebSocket-Version: 13\r\n"
                          "Origin: http://evil.example\r\n"
                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 403 },
     };
@@ -280,7 +283,8 @@ static void what_cannot_be_watched_is_refused(void **state)
 
 static void without_the_token_nothing_is_told(void **state)
 {
-    static const char upgrade[] = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    static const char upgrade[] = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                                  "Sec-WebSocket-Version: 13\r\n"
                                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     struct live *live = *state;
     struct answer answer = fixture_ask(&live->d.f, "GET", "/api/runs/demo/events", NULL, NULL);
@@ -335,5 +339,6 @@ int main(void)
         cmocka_unit_test(without_the_token_nothing_is_told),
     };
     int failed = cmocka_run_group_tests_name("watch", tests, setup_all, teardown);
-    return failed + cmocka_run_group_tests_name("watch with a token", guarded, setup_with_token, teardown);
+    failed += cmocka_run_group_tests_name("watch with a token", guarded, setup_with_token, teardown);
+    return failed;
 }
