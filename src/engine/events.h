@@ -29,7 +29,7 @@ struct cf_watcher;
 #define CF_EVENTS_RUNS_KEPT  16           /* runs that are over and can still be gone on with */
 #define CF_EVENTS_LINGER_MS  60000        /* events are kept for one who may come back */
 #define CF_EVENT_TYPE_MAX    24
-#define CF_EVENTS_BATCH      128
+#define CF_EVENTS_BATCH      512
 
 struct cf_event {
     int64_t id;

@@ -20,6 +20,7 @@
 #include "server/watch.h"
 
 #define FRAME_MAX  (2u << 20)
+#define BATCH_MAX  (CF_EVENTS_KEPT_BYTES + (4u << 20))
 #define CLOSE_MAX  125            /* bytes of a control frame */
 #define GOING_AWAY 1001           /* RFC 6455, 7.4.1 */
 #define VIOLATION  1008
@@ -42,17 +43,35 @@ struct cf_sockets {
 
 /* --- the thread that sends --- */
 
+/* The head of a whole, unmasked text frame: RFC 6455, 5.2. */
+static void add_head(struct cf_buf *out, size_t len)
+{
+    cf_buf_addc(out, (char)(0x80 | MG_WEBSOCKET_OPCODE_TEXT));
+    int bytes = len < 126 ? 0 : len <= 0xffff ? 2 : 8;
+    cf_buf_addc(out, (char)(bytes == 0 ? len : bytes == 2 ? 126 : 127));
+    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
+        cf_buf_addc(out, (char)(((uint64_t)len >> shift) & 0xff));
+}
+
+/* All frames in one piece: the library's own call writes each by itself, in two. */
 static bool send_batch(struct socket *socket, const struct cf_event *const *batch, size_t count)
 {
-    struct cf_buf text;
-    bool ok = true;
+    struct cf_buf text, frames;
     cf_buf_init(&text, FRAME_MAX);
-    for (size_t i = 0; i < count && ok; i++) {
+    cf_buf_init(&frames, BATCH_MAX);
+    for (size_t i = 0; i < count; i++) {
         cf_buf_clear(&text);
         cf_event_format(batch[i], &text);
-        ok = !cf_buf_ok(&text) || mg_websocket_write(socket->connection, MG_WEBSOCKET_OPCODE_TEXT,
-                                                     text.data, text.len) > 0;
+        add_head(&frames, text.len);
+        cf_buf_add(&frames, text.data, text.len);
     }
+    bool ok = cf_buf_ok(&text) && cf_buf_ok(&frames);
+    if (ok) {
+        mg_lock_connection(socket->connection);    /* pings come from the other thread */
+        ok = mg_write(socket->connection, frames.data, frames.len) == (int)frames.len;
+        mg_unlock_connection(socket->connection);
+    }
+    cf_buf_done(&frames);
     cf_buf_done(&text);
     return ok;
 }
