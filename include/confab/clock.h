@@ -19,7 +19,10 @@ struct cf_clock {
 const struct cf_clock *cf_clock_system(void);
 
 static inline int64_t cf_now_ms(const struct cf_clock *clock) { return clock->now_ms(clock->self); }
-static inline int64_t cf_unix_ms(const struct cf_clock *clock) { return clock->unix_ms(clock->self); }
+static inline int64_t cf_unix_ms(const struct cf_clock *clock)
+{
+    return clock->unix_ms(clock->self);
+}
 
 #define CF_TIME_TEXT_MAX 32
 

@@ -130,7 +130,7 @@ struct cf_conversation_measure {
 void cf_conversation_measure(const struct cf_conversation *conversation,
                              struct cf_conversation_measure *out);
 
-#define CF_DEFAULT_COUNT_MAX     3    /* the most that each of the default rules gives; 10 together */
+#define CF_DEFAULT_COUNT_MAX      3 /* the most that each of the default rules gives; 10 together */
 #define CF_DEFAULT_LENGTH_MAX    3
 #define CF_DEFAULT_STRUCTURE_MAX 4
 #define CF_DEFAULT_SCORE_TEXT_MAX 640

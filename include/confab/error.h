@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CF_ERROR_MESSAGE_MAX 1024  /* bytes with the NUL; a longer message is cut at a UTF-8 boundary */
+#define CF_ERROR_MESSAGE_MAX \
+    1024 /* bytes with the NUL; a longer message is cut at a UTF-8 boundary */
 
 enum cf_error_kind {
     CF_OK = 0,

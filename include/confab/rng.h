@@ -15,6 +15,7 @@ void cf_rng_seed(struct cf_rng *rng, uint64_t seed);
 
 uint64_t cf_rng_next(struct cf_rng *rng);                    /* any 64 bits */
 double   cf_rng_unit(struct cf_rng *rng);                    /* 0 <= x < 1 */
-int64_t  cf_rng_range(struct cf_rng *rng, int64_t low, int64_t high);   /* low..high, both included */
+/* low..high, both included */
+int64_t  cf_rng_range(struct cf_rng *rng, int64_t low, int64_t high);
 double   cf_rng_normal(struct cf_rng *rng);                  /* mean 0, deviation 1 */
 #endif

@@ -3,7 +3,8 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 
-static EVP_MD *fetched;    /* for the life of the library: confab.so may be unloaded before the process ends */
+/* for the life of the library: confab.so may be unloaded before the process ends */
+static EVP_MD *fetched;
 
 static void fetch(void)
 {

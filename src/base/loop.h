@@ -28,14 +28,16 @@ struct cf_watch {
     int    fd;
 };
 
-struct cf_loop *cf_loop_new(const struct cf_clock *clock);   /* clock borrowed; NULL if no descriptor is left */
+/* clock borrowed; NULL if no descriptor is left */
+struct cf_loop *cf_loop_new(const struct cf_clock *clock);
 void cf_loop_free(struct cf_loop *loop);
 
 int64_t cf_loop_now(const struct cf_loop *loop);             /* ms, as of the start of this turn */
 
 /* Adds or changes the interest in watch->fd (EPOLLIN, EPOLLOUT, EPOLLET, ...). */
 bool cf_loop_watch(struct cf_loop *loop, struct cf_watch *watch, uint32_t events);
-void cf_loop_unwatch(struct cf_loop *loop, struct cf_watch *watch);   /* before the descriptor is closed */
+/* before the descriptor is closed */
+void cf_loop_unwatch(struct cf_loop *loop, struct cf_watch *watch);
 
 /* (Re)sets the timer to fire once at due_ms or as soon as possible after it. */
 void cf_loop_set_timer(struct cf_loop *loop, struct cf_timer *timer, int64_t due_ms);
@@ -45,6 +47,7 @@ void cf_loop_clear_timer(struct cf_loop *loop, struct cf_timer *timer);   /* no 
 void cf_loop_set_idle(struct cf_loop *loop, void (*on_turn)(void *self), void *self);
 
 void cf_loop_run(struct cf_loop *loop);      /* until cf_loop_stop */
-void cf_loop_turn(struct cf_loop *loop, int64_t wait_ms);   /* one turn, waiting at most wait_ms (-1: no bound) */
+/* one turn, waiting at most wait_ms (-1: no bound) */
+void cf_loop_turn(struct cf_loop *loop, int64_t wait_ms);
 void cf_loop_stop(struct cf_loop *loop);     /* any thread, async-signal-safe */
 #endif

@@ -11,7 +11,8 @@
 static void *or_die(void *memory)
 {
     if (memory == NULL) {
-        static const char message[] = "confab: out of memory; run the same command again to go on\n";
+        static const char message[] =
+            "confab: out of memory; run the same command again to go on\n";
         ssize_t ignored = write(STDERR_FILENO, message, sizeof message - 1);
         (void)ignored;
         _exit(EXIT_RESUMABLE);

@@ -17,8 +17,9 @@ static uint64_t word_at(const char *bytes)
 static size_t ascii_prefix(const char *text, size_t len)
 {
     size_t at = 0;
-    while (len - at >= 32 && ((word_at(text + at) | word_at(text + at + 8) | word_at(text + at + 16) |
-                               word_at(text + at + 24)) & HIGH_BITS) == 0)
+    while (len - at >= 32 && ((word_at(text + at) | word_at(text + at + 8) |
+                               word_at(text + at + 16) | word_at(text + at + 24)) &
+                              HIGH_BITS) == 0)
         at += 32;
     while (len - at >= 8 && (word_at(text + at) & HIGH_BITS) == 0)
         at += 8;

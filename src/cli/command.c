@@ -78,7 +78,8 @@ const struct cf_option *cf_command_option(const struct cf_command *command, size
     return at == index ? &help_option : NULL;
 }
 
-static const struct cf_option *find_long(const struct cf_command *command, const char *name, size_t len)
+static const struct cf_option *find_long(const struct cf_command *command, const char *name,
+                                         size_t len)
 {
     const struct cf_option *row;
     for (size_t i = 0; (row = cf_command_option(command, i)) != NULL; i++)
@@ -102,7 +103,8 @@ static bool fail_unknown(const struct cf_command *command, const char *word, siz
     const char *names[64];
     size_t count = 0;
     const struct cf_option *row;
-    while (count < sizeof names / sizeof *names && (row = cf_command_option(command, count)) != NULL)
+    while (count < sizeof names / sizeof *names &&
+           (row = cf_command_option(command, count)) != NULL)
         names[count++] = row->name;
 
     char name[WORD_MAX + 1] = "";
@@ -135,7 +137,8 @@ static bool parse_option(const struct cf_command *command, int argc, char **argv
         if (equals != NULL)
             value = equals + 1;
         if (value != NULL && option->value == NULL)
-            return cf_fail(err, CF_ERR_CONFIG, "%s: --%s takes no value", command->name, option->name);
+            return cf_fail(err, CF_ERR_CONFIG, "%s: --%s takes no value", command->name,
+                           option->name);
     } else {
         option = find_letter(command, word[1]);
         if (option == NULL)
@@ -143,7 +146,8 @@ static bool parse_option(const struct cf_command *command, int argc, char **argv
                            command->name, word, command->name);
         if (word[2] != '\0') {
             if (option->value == NULL)
-                return cf_fail(err, CF_ERR_CONFIG, "%s: -%c takes no value", command->name, option->letter);
+                return cf_fail(err, CF_ERR_CONFIG, "%s: -%c takes no value", command->name,
+                               option->letter);
             value = word + 2;
         }
     }

@@ -30,7 +30,8 @@ int cf_exit_status(enum cf_error_kind kind);
 struct cf_option {
     const char *name;        /* without "--"; NULL ends a table */
     char        letter;      /* "-o"; 0: none */
-    const char *value;       /* what stands for the value in the help, such as "FILE"; NULL: a flag */
+    /* what stands for the value in the help, such as "FILE"; NULL: a flag */
+    const char *value;
     bool        is_optional; /* the value may be left out, and then only --name=VALUE gives one */
     const char *help;
 };

@@ -12,9 +12,11 @@
 /* The help's names for values and arguments tell what they are. */
 static struct cf_word read_word(const char *name, size_t len)
 {
-    static const struct { const char *name; enum cf_word_kind kind; } known[] = {
-        { "SCRIPT.lua", CF_WORD_SCRIPT }, { "FILE.lua", CF_WORD_SCRIPT }, { "FILE", CF_WORD_FILE },
-        { "ARGS", CF_WORD_FILE },         { "DIR", CF_WORD_FOLDER },      { "COMMAND", CF_WORD_COMMAND },
+    static const struct { const char *name; enum cf_word_kind kind;
+    } known[] = {
+        { "SCRIPT.lua", CF_WORD_SCRIPT }, { "FILE.lua", CF_WORD_SCRIPT },
+        { "FILE", CF_WORD_FILE },         { "ARGS", CF_WORD_FILE },
+        { "DIR", CF_WORD_FOLDER },        { "COMMAND", CF_WORD_COMMAND },
     };
     struct cf_word word = { CF_WORD_ANY, name, len };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -31,7 +33,8 @@ struct cf_word cf_word_of_option(const struct cf_option *option)
 }
 
 /* "SCRIPT.lua [ARGS...]": the words up to the first option. */
-struct cf_word cf_word_of_argument(const struct cf_command *command, size_t index, bool *out_repeats)
+struct cf_word cf_word_of_argument(const struct cf_command *command, size_t index,
+                                   bool *out_repeats)
 {
     const char *at = command->synopsis;
     *out_repeats = false;

@@ -24,7 +24,8 @@ enum cf_word_kind {
 /* What a word on the command line is. */
 struct cf_word {
     enum cf_word_kind kind;
-    const char *name;    /* as the help has it, "SCRIPT.lua" or "bash|zsh|fish"; lent, not ended by a NUL */
+    /* as the help has it, "SCRIPT.lua" or "bash|zsh|fish"; lent, not ended by a NUL */
+    const char *name;
     size_t name_len;
 };
 
@@ -33,7 +34,8 @@ struct cf_word cf_word_of_option(const struct cf_option *option);
 
 /* The argument with that number, from 0; kind CF_WORD_ANY and no name where none is taken. The last
  * one of a command that takes any number stands for all that follow, and *out_repeats tells so. */
-struct cf_word cf_word_of_argument(const struct cf_command *command, size_t index, bool *out_repeats);
+struct cf_word cf_word_of_argument(const struct cf_command *command, size_t index,
+                                   bool *out_repeats);
 
 /* Appends the choices of a word, with spaces between them. */
 void cf_word_add_choices(const struct cf_word *word, struct cf_buf *out);

@@ -8,7 +8,8 @@ static const char head[] =
 
 static const char tail[] =
     "_confab() {\n"
-    "    local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} option= kind= before=0 i word\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} option= kind= before=0 i "
+    "word\n"
     "    COMPREPLY=()\n"
     "    if ((COMP_CWORD == 1)); then\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$(_confab_commands)\" -- \"$cur\")\n"
@@ -47,7 +48,8 @@ static const char tail[] =
     "    commands) mapfile -t COMPREPLY < <(compgen -W \"$(_confab_commands)\" -- \"$cur\") ;;\n"
     "    files) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;\n"
     "    folders) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\") ;;\n"
-    "    scripts) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"; compgen -f -X '!*.lua' -- \"$cur\") ;;\n"
+    "    scripts) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"; compgen -f -X '!*.lua' -- "
+    "\"$cur\") ;;\n"
     "    esac\n"
     "}\n"
     "complete -F _confab confab\n";

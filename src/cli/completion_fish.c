@@ -58,13 +58,15 @@ static void add_command(const struct cf_command *command, struct cf_buf *out)
     cf_buf_addc(out, '\n');
 
     struct cf_word argument = cf_word_of_argument(command, 0, &repeats);
-    if (argument.kind != CF_WORD_ANY) {      /* the files offered for a script do for what follows it */
+    /* the files offered for a script do for what follows it */
+    if (argument.kind != CF_WORD_ANY) {
         cf_buf_addf(out, "complete -c confab -n '__confab_is %s'", command->name);
         add_offer(&argument, out);
         cf_buf_addc(out, '\n');
     }
     for (size_t i = 0; (option = cf_command_option(command, i)) != NULL; i++) {
-        cf_buf_addf(out, "complete -c confab -n '__confab_is %s' -l %s", command->name, option->name);
+        cf_buf_addf(out, "complete -c confab -n '__confab_is %s' -l %s", command->name,
+                    option->name);
         if (option->letter != 0)
             cf_buf_addf(out, " -s %c", option->letter);
         if (option->value != NULL && !option->is_optional) {

@@ -21,7 +21,8 @@ static void add_text(const char *text, struct cf_buf *out)
 static void add_word(const struct cf_word *word, struct cf_buf *out)
 {
     bool is_choice = word->kind == CF_WORD_CHOICE;
-    cf_buf_addf(out, ":%.*s:", is_choice ? 5 : (int)word->name_len, is_choice ? "which" : word->name);
+    cf_buf_addf(out, ":%.*s:", is_choice ? 5 : (int)word->name_len,
+                is_choice ? "which" : word->name);
     switch (word->kind) {
     case CF_WORD_CHOICE:
         cf_buf_addc(out, '(');
@@ -41,8 +42,8 @@ static void add_option(const struct cf_option *option, struct cf_buf *out)
     const char *after = option->value == NULL ? "" : option->is_optional ? "=-" : "=";
     cf_buf_adds(out, " \\\n      ");
     if (option->letter != 0)
-        cf_buf_addf(out, "'(-%c --%s)'{-%c%s,--%s%s}'", option->letter, option->name, option->letter,
-                    option->value != NULL ? "+" : "", option->name, after);
+        cf_buf_addf(out, "'(-%c --%s)'{-%c%s,--%s%s}'", option->letter, option->name,
+                    option->letter, option->value != NULL ? "+" : "", option->name, after);
     else
         cf_buf_addf(out, "'--%s%s", option->name, after);
     cf_buf_addc(out, '[');
@@ -80,8 +81,9 @@ static void add_command(const struct cf_command *command, struct cf_buf *out)
 
 void cf_completion_zsh(struct cf_buf *out)
 {
-    cf_buf_adds(out, "#compdef confab\n# zsh completion of confab, made by 'confab completion zsh'\n\n"
-                     "_confab_commands() {\n  local -a commands\n  commands=(\n");
+    cf_buf_adds(out,
+                "#compdef confab\n# zsh completion of confab, made by 'confab completion zsh'\n\n"
+                "_confab_commands() {\n  local -a commands\n  commands=(\n");
     for (const struct cf_command *const *command = cf_commands; *command != NULL; command++) {
         cf_buf_addf(out, "    '%s:", (*command)->name);
         add_text((*command)->summary, out);

@@ -25,12 +25,17 @@ const struct cf_command cf_command_estimate = {
     .summary = "Tell what a script is going to take: calls, tokens, cost, time, disk",
     .example = "confab estimate support_chats.lua\n"
                "confab estimate support_chats.lua --json --model claude-haiku-5-5",
-    .details = "The script runs as it stands, but nothing is sent and nothing is stored; no key is needed. Each\n"
-               "number is a low, an expected and a high one, from the prompts as they would be sent (of more than\n"
-               "1,000 items a sample) and from what earlier replies used. Beside the cost stands the most that these\n"
-               "calls may cost. The output says what the numbers come from and what they leave out.\n\n"
-               "What the script itself prints goes to standard error. A call outside a run that is not stored ends\n"
-               "the estimate.",
+    .details =
+        "The script runs as it stands, but nothing is sent and nothing is stored; no key is "
+        "needed. Each\n"
+        "number is a low, an expected and a high one, from the prompts as they would be sent (of "
+        "more than\n"
+        "1,000 items a sample) and from what earlier replies used. Beside the cost stands the most "
+        "that these\n"
+        "calls may cost. The output says what the numbers come from and what they leave out.\n\n"
+        "What the script itself prints goes to standard error. A call outside a run that is not "
+        "stored ends\n"
+        "the estimate.",
     .options = options,
     .common = cf_script_options,
     .min_positionals = 1,

@@ -71,7 +71,8 @@ static bool check_folder(const char *dir, struct cf_error *err)
         const char *name = entry->d_name;
         if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, ".git") != 0)
             ok = cf_fail(err, CF_ERR_CONFIG,
-                         "%s is not empty (%s is there); nothing was made: name a new folder", dir, name);
+                         "%s is not empty (%s is there); nothing was made: name a new folder", dir,
+                         name);
     }
     closedir(folder);
     return ok;
@@ -109,7 +110,8 @@ static bool write_all(int fd, const char *text, size_t size)
 }
 
 /* Writes a file that must not be there yet, with the folders above it. */
-static bool make_file(char *path, const char *text, size_t size, struct made *made, struct cf_error *err)
+static bool make_file(char *path, const char *text, size_t size, struct made *made,
+                      struct cf_error *err)
 {
     if (!make_folders(path, made, err))
         return false;
@@ -173,7 +175,8 @@ static bool make_project(const char *dir, struct made *made, struct cf_error *er
 
     cf_buf_init(&path, PATH_LIMIT);
     cf_buf_init(&text, FILE_LIMIT);
-    for (const struct cf_embedded_file *file = cf_embedded_files; ok && file->path != NULL; file++) {
+    for (const struct cf_embedded_file *file = cf_embedded_files; ok && file->path != NULL;
+         file++) {
         bool is_stub = strcmp(file->path, CF_EMBEDDED_STUB) == 0;
         if (is_stub && has_stub)
             continue;
@@ -248,13 +251,16 @@ done:
 const struct cf_command cf_command_init = {
     .name = "init",
     .synopsis = "DIR",
-    .summary = "Make a project that runs as it stands: pipeline, prompt, input, settings of editors",
+    .summary =
+        "Make a project that runs as it stands: pipeline, prompt, input, settings of editors",
     .example = "confab init chats\n"
                "confab init more-chats && cd more-chats && confab run pipeline.lua --simulate",
     .details =
-        "DIR is made, with the folders above it. If it is there it must be empty, but for a .git: nothing\n"
+        "DIR is made, with the folders above it. If it is there it must be empty, but for a .git: "
+        "nothing\n"
         "is written over. What was made is listed.\n\n"
-        ".luarc.json tells lua-language-server where confab's names and types are: in share/confab/meta\n"
+        ".luarc.json tells lua-language-server where confab's names and types are: in "
+        "share/confab/meta\n"
         "beside the program, or else in .confab/meta of the project. .luacheckrc is for luacheck.",
     .min_positionals = 1,
     .max_positionals = 1,

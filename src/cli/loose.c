@@ -12,11 +12,12 @@ bool cf_loose_count(struct cf_reader *reader, const struct cf_run_row *row, stru
     *out = (struct cf_loose){ .is_all = false };
     if (row->account.planned > 0)
         return true;
-    if (!cf_database_query(reader,
-                           "SELECT count(*), sum(state = 'done' AND accepted AND key <> ''),"
-                           " sum(state = 'done' AND NOT accepted AND key <> ''), sum(state = 'failed')"
-                           " FROM items WHERE run = ?1 AND ordinal IS NULL AND NOT orphan",
-                           row->run, &stmt, err))
+    if (!cf_database_query(
+            reader,
+            "SELECT count(*), sum(state = 'done' AND accepted AND key <> ''),"
+            " sum(state = 'done' AND NOT accepted AND key <> ''), sum(state = 'failed')"
+            " FROM items WHERE run = ?1 AND ordinal IS NULL AND NOT orphan",
+            row->run, &stmt, err))
         return false;
     int found = cf_database_step(stmt, err);
     if (found > 0)

@@ -14,7 +14,7 @@
 
 #define SPEC_MAX     8192
 #define COUNTERS_MAX 65536
-#define FIRST_FIELD  4      /* rows before it are the command's own, later ones fields of the spec */
+#define FIRST_FIELD  4 /* rows before it are the command's own, later ones fields of the spec */
 
 static const struct cf_option options[] = {
     { "port", 'p', "N", false, "port on 127.0.0.1; 0, the default, takes a free one" },
@@ -24,12 +24,14 @@ static const struct cf_option options[] = {
     { "rpm", 0, "N", false, "requests a minute (default: no limit)" },
     { "itpm", 0, "N", false, "input tokens a minute, cache writes included" },
     { "otpm", 0, "N", false, "output tokens a minute" },
-    { "enforce", 0, "minute|second", false, "minute: a bucket of a minute's worth; second: of 1/60 of it" },
+    { "enforce", 0, "minute|second", false,
+      "minute: a bucket of a minute's worth; second: of 1/60 of it" },
     { "window", 0, "TIME", false, "how long that minute is (default 60s)" },
     { "latency", 0, "L", false, "fixed:MS, uniform:LOW:HIGH or lognormal:MEDIAN:SIGMA" },
     { "seed", 0, "N", false, "other replies, faults and latencies (default 1)" },
     { "faults", 0, "F;F;...", false, "KIND:SHARE%, KIND@N, KIND@N-M, KIND@10s-40s or KIND" },
-    { "usage", 0, "plain|varied", false, "plain, or varied: cache, thinking, null and absent fields" },
+    { "usage", 0, "plain|varied", false,
+      "plain, or varied: cache, thinking, null and absent fields" },
     { "reply-bytes", 0, "N", false, "length of a conversation to aim at" },
     { "quality", 0, "default|low|mixed", false, "whether the default rules are passed" },
     { "headers", 0, "on|off", false, "whether limit headers are sent" },
@@ -38,7 +40,8 @@ static const struct cf_option options[] = {
     { NULL, 0, NULL, false, NULL },
 };
 
-static struct cf_simulator *serving;    /* what the signal handler ends; set before it is installed */
+/* what the signal handler ends; set before it is installed */
+static struct cf_simulator *serving;
 
 static void on_signal(int number)
 {
@@ -143,18 +146,24 @@ const struct cf_command cf_command_mock = {
     .name = "mock",
     .synopsis = "[SPEC...]",
     .summary = "Serve the Messages API on loopback, with made-up replies, limits and faults",
-    .example = "confab mock --port 8080 --rpm 1000 --latency uniform:100:300 'faults=500:5%;reset:2%'",
-    .details =
-        "SPEC is KEY=VALUE pairs separated by commas; each option below --json is such a key, with '_' for\n"
-        "'-'. The same SPEC goes with --simulate. TIME is a number with ms, s, m or h. rpm@TIME=N changes\n"
-        "a limit that long after the start, itpm and otpm likewise.\n\n"
-        "Kinds of faults, by chance (500:5%), number of arrival (reset@3-9) or time (529@10s-40s):\n"
-        "  400 401 402 403 404 408 413 429 500 502 503 504 529 spend_cap    error replies\n"
-        "  reset reset_body cut trickle stall silent                        the connection\n"
-        "  bad_envelope stream_error empty refusal max_tokens               odd replies with a 200\n"
-        "  malformed malformed:WAY                                          text a model gets wrong\n\n"
-        "The address is printed on one line. SIGINT or SIGTERM ends it and prints the counters; GET\n"
-        "/__stats shows them meanwhile.",
+    .example =
+        "confab mock --port 8080 --rpm 1000 --latency uniform:100:300 'faults=500:5%;reset:2%'",
+    .details = "SPEC is KEY=VALUE pairs separated by commas; each option below --json is such a "
+               "key, with '_' for\n"
+               "'-'. The same SPEC goes with --simulate. TIME is a number with ms, s, m or h. "
+               "rpm@TIME=N changes\n"
+               "a limit that long after the start, itpm and otpm likewise.\n\n"
+               "Kinds of faults, by chance (500:5%), number of arrival (reset@3-9) or time "
+               "(529@10s-40s):\n"
+               "  400 401 402 403 404 408 413 429 500 502 503 504 529 spend_cap    error replies\n"
+               "  reset reset_body cut trickle stall silent                        the connection\n"
+               "  bad_envelope stream_error empty refusal max_tokens               odd replies "
+               "with a 200\n"
+               "  malformed malformed:WAY                                          text a model "
+               "gets wrong\n\n"
+               "The address is printed on one line. SIGINT or SIGTERM ends it and prints the "
+               "counters; GET\n"
+               "/__stats shows them meanwhile.",
     .options = options,
     .max_positionals = -1,
     .run = run,

@@ -33,13 +33,17 @@ const struct cf_command cf_command_repl = {
     .summary = "Try things at a prompt: Lua with confab, line by line",
     .example = "confab repl --simulate\n"
                "confab repl support_chats.lua --simulate",
-    .details =
-        "A value is shown as it is for people: a conversation as its turns, with score and cost. The prompt\n"
-        "tells what the session has cost. _ is the last value, help() lists what there is, help(confab.run)\n"
-        "tells of one of it; Tab completes names, options and files. Ctrl-C ends what runs, not the session; Ctrl-D\n"
-        "ends the session.\n\n"
-        "SCRIPT.lua is run first, and its local names are kept. Its confab.run only defines a run, which run:start()\n"
-        "begins. reload() reads the script again. :save FILE.lua writes what was typed into a script.",
+    .details = "A value is shown as it is for people: a conversation as its turns, with score and "
+               "cost. The prompt\n"
+               "tells what the session has cost. _ is the last value, help() lists what there is, "
+               "help(confab.run)\n"
+               "tells of one of it; Tab completes names, options and files. Ctrl-C ends what runs, "
+               "not the session; Ctrl-D\n"
+               "ends the session.\n\n"
+               "SCRIPT.lua is run first, and its local names are kept. Its confab.run only defines "
+               "a run, which run:start()\n"
+               "begins. reload() reads the script again. :save FILE.lua writes what was typed into "
+               "a script.",
     .common = cf_script_options,
     .max_positionals = -1,
     .run = repl,

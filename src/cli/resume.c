@@ -158,7 +158,9 @@ static int64_t stored_count(const struct stored *stored, const char *name)
 static double stored_share(const struct stored *stored, const char *name)
 {
     const struct cJSON *item = cJSON_GetObjectItemCaseSensitive(stored->options, name);
-    return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= 1 ? item->valuedouble : -1;
+    return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= 1
+               ? item->valuedouble
+               : -1;
 }
 
 /* What the command line leaves open is as it was. */
@@ -204,8 +206,9 @@ static bool check_whole(struct cf_script *script, const struct stored *stored, s
 {
     for (size_t i = 0; i < stored->word_count; i++)
         if (strstr(stored->words[i], CF_REDACTED) != NULL)
-            return cf_fail(err, CF_ERR_CONFIG,
-                           "resume: an argument held a key, which is not stored; use `confab run` again");
+            return cf_fail(
+                err, CF_ERR_CONFIG,
+                "resume: an argument held a key, which is not stored; use `confab run` again");
     if (has_hash(&script->text, stored->hash))
         return true;
     cf_buf_clear(&script->text);
@@ -228,8 +231,9 @@ static void enter_folder(const struct stored *stored, const char *db, char **out
             *out_db = whole;
             whole = NULL;
         } else {
-            cf_log(CF_LOG_WARN, "%s, where it was run: %s; what the script names is looked for here",
-                   folder, strerror(errno));
+            cf_log(CF_LOG_WARN,
+                   "%s, where it was run: %s; what the script names is looked for here", folder,
+                   strerror(errno));
         }
     }
     free(whole);

@@ -24,9 +24,11 @@ const struct cf_command cf_command_run = {
     .summary = "Run a pipeline script; run again, it goes on where it was",
     .example = "confab run support_chats.lua --simulate\n"
                "confab run support_chats.lua --simulate=rpm=600,latency=fixed:50 --limit 20",
-    .details = "ARGS are the script's: arg[1], arg[2], ... Behind '--' they may begin with a dash.\n\n"
-               "Exit status: 0 done, 1 done with failed items, 2 wrong use or configuration, 3 stopped by the\n"
-               "budget, 4 stopped by something every item would meet, 5 script error, 130 interrupted.",
+    .details =
+        "ARGS are the script's: arg[1], arg[2], ... Behind '--' they may begin with a dash.\n\n"
+        "Exit status: 0 done, 1 done with failed items, 2 wrong use or configuration, 3 stopped by "
+        "the\n"
+        "budget, 4 stopped by something every item would meet, 5 script error, 130 interrupted.",
     .options = options,
     .common = cf_script_options,
     .min_positionals = 1,

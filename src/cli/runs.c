@@ -41,7 +41,8 @@ static void add_row(struct cf_table *table, const struct cf_run_row *row,
     cf_buf_done(&name);
 }
 
-static bool print_table(struct cf_reader *reader, struct cf_run_cursor *cursor, struct cf_error *err)
+static bool print_table(struct cf_reader *reader, struct cf_run_cursor *cursor,
+                        struct cf_error *err)
 {
     static const char *const heads[] = { "RUN",    "NAME",   "STATE",   "PLANNED", "ACCEPTED",
                                          "REVISE", "FAILED", "PENDING", "SPENT",   "BEGUN (UTC)" };

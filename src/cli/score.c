@@ -5,7 +5,8 @@
 #include "cli/script.h"
 
 static const struct cf_option options[] = {
-    { "rules", 0, "FILE.lua", false, "a Lua file that returns a scoring (default: the default rules)" },
+    { "rules", 0, "FILE.lua", false,
+      "a Lua file that returns a scoring (default: the default rules)" },
     { "apply", 0, NULL, false, "store the new scores" },
     { "json", 0, NULL, false, "print one JSON object" },
     { NULL, 0, NULL, false, NULL },
@@ -27,7 +28,8 @@ static int score(const struct cf_args *args, struct cf_error *err)
     };
     cf_env_load(&env, ".env");
     flags.db = cf_database_path(args, &env);
-    cf_script_init(&script, "confab/score.lua");           /* one of ours: no frame in a traceback */
+    /* one of ours: no frame in a traceback */
+    cf_script_init(&script, "confab/score.lua");
     script.args = words;
     script.arg_count = sizeof words / sizeof *words;
     cf_buf_adds(&script.text, "require('confab.rescore').command(...)");
@@ -43,12 +45,14 @@ const struct cf_command cf_command_score = {
     .summary = "Score stored conversations anew and show how the scores move; nothing is sent",
     .example = "confab score support-v1 --rules strict.lua\n"
                "confab score support-v1 --rules strict.lua --apply",
-    .details = "RUN is a name or the start of an id; without it the newest run is meant. FILE.lua returns what\n"
+    .details = "RUN is a name or the start of an id; without it the newest run is meant. FILE.lua "
+               "returns what\n"
                "confab.rule or confab.scoring gives:\n\n"
                "  local confab = require \"confab\"\n"
                "  return confab.scoring.default + confab.rule { name = \"asks\", points = 2,\n"
                "    check = function(conv) return conv:text():find \"?\" ~= nil end }\n\n"
-               "Without --apply nothing is stored. What a person has approved or rejected keeps its status. The\n"
+               "Without --apply nothing is stored. What a person has approved or rejected keeps "
+               "its status. The\n"
                "former scores stay in the table edits.",
     .options = options,
     .common = cf_database_options,

@@ -43,7 +43,8 @@ bool cf_script_read(const char *path, struct cf_buf *out, struct cf_error *err)
     if (!ok)
         return cf_fail(err, CF_ERR_CONFIG, "%s: %s", path, strerror(why));
     if (!cf_buf_ok(out))
-        return cf_fail(err, CF_ERR_CONFIG, "%s: a script of more than %u bytes", path, CF_SCRIPT_BYTES_MAX);
+        return cf_fail(err, CF_ERR_CONFIG, "%s: a script of more than %u bytes", path,
+                       CF_SCRIPT_BYTES_MAX);
     return true;
 }
 
@@ -107,7 +108,8 @@ static void set_folder(lua_State *L)
 }
 
 /* package.loaded["confab.flags"] = { ... } */
-static void set_flags(lua_State *L, const struct cf_script_flags *flags, const struct cf_script *script)
+static void set_flags(lua_State *L, const struct cf_script_flags *flags,
+                      const struct cf_script *script)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);            /* loaded */
     lua_newtable(L);                                                     /* loaded flags */
@@ -237,7 +239,8 @@ static int run_text(lua_State *L, const struct cf_args *args, const struct cf_sc
         text += 3;
         len -= 3;
     }
-    if (len > 0 && text[0] == '#') {           /* a shebang line; its newline stays, for the line numbers */
+    /* a shebang line; its newline stays, for the line numbers */
+    if (len > 0 && text[0] == '#') {
         size_t first = strcspn(text, "\n");
         text += first;
         len -= first;
@@ -297,12 +300,14 @@ int cf_script_run(const struct cf_script *script, const struct cf_script_flags *
     int status = is_ready ? run_text(L, args, script, err) : -1;
     /* Also after an error: what was reached is worth knowing. */
     struct cf_error unprinted;
-    if (is_ready && flags->plan && !call_estimate(L, "print", flags->plan_json, &unprinted) && status >= 0) {
+    if (is_ready && flags->plan && !call_estimate(L, "print", flags->plan_json, &unprinted) &&
+        status >= 0) {
         *err = unprinted;
         status = -1;
     }
     int ended = status >= 0 ? status : cf_exit_status(err->kind);
-    bool is_interrupted = ended == CF_EXIT_INTERRUPTED || (ended == CF_EXIT_OK && script->is_server);
+    bool is_interrupted =
+        ended == CF_EXIT_INTERRUPTED || (ended == CF_EXIT_OK && script->is_server);
     cf_lua_end_runs(L, is_interrupted ? "interrupted" :
                        ended == CF_EXIT_BUDGET ? "budget" :
                        status == CF_EXIT_OK || status == CF_EXIT_FAILED_ITEMS ? "done" : "failed");
@@ -310,13 +315,16 @@ int cf_script_run(const struct cf_script *script, const struct cf_script_flags *
     return status;
 }
 
-int cf_script_run_file(const struct cf_args *args, const struct cf_script_flags *flags, struct cf_error *err)
+int cf_script_run_file(const struct cf_args *args, const struct cf_script_flags *flags,
+                       struct cf_error *err)
 {
     struct cf_script script;
     cf_script_init(&script, args->positionals[0]);
     script.args = args->positionals + 1;
     script.arg_count = args->positional_count - 1;
-    int status = cf_script_read(script.path, &script.text, err) ? cf_script_run(&script, flags, args, err) : -1;
+    int status = cf_script_read(script.path, &script.text, err)
+                     ? cf_script_run(&script, flags, args, err)
+                     : -1;
     cf_script_done(&script);
     return status;
 }

@@ -44,7 +44,8 @@ struct cf_script {
     const char *const *args;      /* arg[1], arg[2], ...; lent */
     size_t arg_count;
     bool is_server;               /* runs until a signal, which is its good end: status 0 */
-    void (*prepare)(struct lua_State *L);    /* called once all is set up, before the script runs; NULL: nothing */
+    /* called once all is set up, before the script runs; NULL: nothing */
+    void (*prepare)(struct lua_State *L);
 };
 
 void cf_script_init(struct cf_script *script, const char *path);
@@ -59,5 +60,6 @@ int cf_script_run(const struct cf_script *script, const struct cf_script_flags *
                   const struct cf_args *args, struct cf_error *err);
 
 /* The same with the file that comes first in args, and what follows it as its arguments. */
-int cf_script_run_file(const struct cf_args *args, const struct cf_script_flags *flags, struct cf_error *err);
+int cf_script_run_file(const struct cf_args *args, const struct cf_script_flags *flags,
+                       struct cf_error *err);
 #endif

@@ -40,7 +40,8 @@ void cf_script_trace(const char *traceback, const char *message, struct cf_buf *
 /* Adds a word as a shell takes it. */
 static void add_word(struct cf_buf *out, const char *word)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%";
     if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
         cf_buf_adds(out, word);
         return;

@@ -58,7 +58,8 @@ static void add_group(const struct cf_stats_group *row, void *self)
 }
 
 /* The lists of the object, each under its name. */
-static bool add_lists(struct cf_reader *reader, int64_t run, struct cf_buf *out, struct cf_error *err)
+static bool add_lists(struct cf_reader *reader, int64_t run, struct cf_buf *out,
+                      struct cf_error *err)
 {
     cf_object_open_list(out, "statuses");
     bool ok = cf_stats_statuses(reader, run, add_status, out, err);
@@ -147,8 +148,8 @@ static void print_group(const struct cf_stats_group *row, void *self)
         cf_table_add(table, cf_format_duration(latencies[i], text));
 }
 
-static bool print_groups(struct cf_reader *reader, const char *title, enum cf_stats_by by, int64_t run,
-                         struct cf_error *err)
+static bool print_groups(struct cf_reader *reader, const char *title, enum cf_stats_by by,
+                         int64_t run, struct cf_error *err)
 {
     static const char *const heads[] = {
         "REPLIES", "INPUT", "OUTPUT", "COST", "P50", "P95", "P99"

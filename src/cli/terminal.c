@@ -52,7 +52,8 @@ static size_t common_length(lua_State *L, int list, lua_Integer count)
         if (same == 0)
             return 0;
         lua_rawgeti(L, list, 1);
-        lua_pushlstring(L, lua_tostring(L, -1), same);    /* shortens the first, which is compared with */
+        /* shortens the first, which is compared with */
+        lua_pushlstring(L, lua_tostring(L, -1), same);
         lua_rawseti(L, list, 1);
         lua_pop(L, 1);
         common = same;
@@ -112,7 +113,8 @@ static unsigned char complete(EditLine *edit, int key)
     if (lua_pcall(L, 1, 2, 0) == LUA_OK && lua_istable(L, -1)) {
         lua_Integer from = lua_tointeger(L, -2), count = (lua_Integer)lua_rawlen(L, -1);
         int list = lua_gettop(L);
-        size_t typed = from >= 1 && (size_t)from <= before + 1 ? before - (size_t)(from - 1) : before;
+        size_t typed =
+            from >= 1 && (size_t)from <= before + 1 ? before - (size_t)(from - 1) : before;
         if (count > 0) {
             lua_newtable(L);                              /* the list stays whole for showing it */
             for (lua_Integer i = 1; i <= count; i++) {
@@ -151,7 +153,8 @@ static void start_editor(void)
     el_set(terminal.edit, EL_PROMPT, show_prompt);
     el_set(terminal.edit, EL_HIST, history, terminal.history);
     el_set(terminal.edit, EL_SIGNAL, 0);
-    el_set(terminal.edit, EL_ADDFN, "confab-complete", "Completes the word before the cursor", complete);
+    el_set(terminal.edit, EL_ADDFN, "confab-complete", "Completes the word before the cursor",
+           complete);
     el_set(terminal.edit, EL_BIND, "^I", "confab-complete", NULL);
     el_set(terminal.edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(terminal.edit, NULL);                       /* ~/.editrc */

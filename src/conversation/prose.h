@@ -11,8 +11,10 @@
 
 /* Runs of n words that came before. */
 struct cf_repetition {
-    double share;             /* of all runs of n words, 0 to 1; 0 if the text has fewer than n words */
-    size_t count;             /* how often the most frequent one stands there; 0: none comes twice */
+    /* of all runs of n words, 0 to 1; 0 if the text has fewer than n words */
+    double share;
+    /* how often the most frequent one stands there; 0: none comes twice */
+    size_t count;
     size_t at, len;           /* that one, in bytes of the text, where it stands first */
 };
 

@@ -78,7 +78,8 @@ static bool letters_of(const unsigned char *bytes, uint64_t *out_letters)
 {
     uint64_t letters = 0, spaces = 0;
     for (unsigned i = 0; i < BLOCK_BYTES; i += 16) {
-        __m128i part = _mm_loadu_si128((const __m128i *)(const void *)(bytes + i)), space = _mm_set1_epi8(' ');
+        __m128i part = _mm_loadu_si128((const __m128i *)(const void *)(bytes + i)),
+                space = _mm_set1_epi8(' ');
         letters |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(part, space)) << i;
         spaces |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(part, space)) << i;
     }

@@ -182,8 +182,9 @@ static void on_request_sent(struct cf_http_request *request, void *self)
     cf_limiter_sent(sender->limiter, &call->waiter, cf_now_ms(sender->clock));
 }
 
-static enum cf_http_piece on_request_piece(struct cf_http_request *request, const struct cf_http_result *so_far,
-                                           const char *bytes, size_t len, void *self)
+static enum cf_http_piece on_request_piece(struct cf_http_request *request,
+                                           const struct cf_http_result *so_far, const char *bytes,
+                                           size_t len, void *self)
 {
     struct cf_call *call = (struct cf_call *)((char *)request - offsetof(struct cf_call, http));
     enum cf_http_piece verdict = cf_stream_read(call->stream, so_far, bytes, len);

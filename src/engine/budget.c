@@ -6,7 +6,8 @@
 
 #include "confab/money.h"
 
-#define SHARED_ASK_MS 100 /* how often the database is asked for room that other processes may make */
+#define SHARED_ASK_MS \
+    100 /* how often the database is asked for room that other processes may make */
 
 /* Ends the runs of an account: what is in flight comes back, nothing more is sent. */
 static void stop_account(struct cf_sender *sender, struct cf_account *account,
@@ -112,7 +113,8 @@ static void serve(struct cf_sender *sender, struct cf_account *account)
             struct cf_error why;
             struct cf_account now;
             cf_account_read(whose, &now);
-            say_spent(now.budget_pico, now.ledger.spent, now.ledger.at_risk, call->bound_pico, &why);
+            say_spent(now.budget_pico, now.ledger.spent, now.ledger.at_risk, call->bound_pico,
+                      &why);
             stop_account(sender, whose, &why);
             return;
         }
@@ -148,7 +150,8 @@ void cf_budget_refused(struct cf_sender *sender, struct cf_call *call)
     note_short(sender, call->account);
     sender->shared_timer.on_fire = on_shared_due;
     sender->shared_timer.self = sender;
-    cf_loop_set_timer(sender->loop, &sender->shared_timer, cf_loop_now(sender->loop) + SHARED_ASK_MS);
+    cf_loop_set_timer(sender->loop, &sender->shared_timer,
+                      cf_loop_now(sender->loop) + SHARED_ASK_MS);
 }
 
 void cf_budget_turn(struct cf_sender *sender)

@@ -48,8 +48,9 @@ static void learn(struct cf_calibration *calibration, struct cf_reader *reader, 
     cf_usages_free(cursor);
 }
 
-struct cf_calibration *cf_calibrations_get(struct cf_calibrations *calibrations, struct cf_reader *reader,
-                                           const char *model, bool is_simulated)
+struct cf_calibration *cf_calibrations_get(struct cf_calibrations *calibrations,
+                                           struct cf_reader *reader, const char *model,
+                                           bool is_simulated)
 {
     for (struct entry *entry = calibrations->entries; entry != NULL; entry = entry->next)
         if (strcmp(entry->model, model) == 0)

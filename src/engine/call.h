@@ -73,7 +73,8 @@ struct cf_call {
     struct cf_amounts amounts;            /* estimate for the limiter */
     void   (*on_retry)(struct cf_call *call, const struct cf_retry_step *step,
                        const struct cf_error *err);   /* net thread; may be NULL */
-    struct cf_stream *stream;             /* reads the reply while it arrives; NULL: the body asks for no stream */
+    /* reads the reply while it arrives; NULL: the body asks for no stream */
+    struct cf_stream *stream;
 
     /* What came of it. Set when the completion is delivered. */
     bool     has_reply;                   /* else error says why not */

@@ -52,7 +52,8 @@ struct cf_engine {
 static const struct cf_key_options simulator_key = { .name = "simulator", .value = "sk-simulated" };
 
 /* A file that is not there yet has nothing to read, which is fine. */
-static bool open_reader_for_plan(const char *path, struct cf_reader **out_reader, struct cf_error *err)
+static bool open_reader_for_plan(const char *path, struct cf_reader **out_reader,
+                                 struct cf_error *err)
 {
     struct stat st;
     if (stat(path, &st) != 0 && errno == ENOENT)
@@ -122,7 +123,8 @@ static void write_learnt(struct cf_engine *engine)
 }
 
 static bool open_parts(const struct cf_engine_options *options, struct cf_models *models,
-                       const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err)
+                       const struct cf_clock *clock, struct cf_engine **out_engine,
+                       struct cf_error *err)
 {
     struct cf_engine *engine = cf_calloc(1, sizeof *engine);
     struct cf_sender_options sender = options->sender;
@@ -183,7 +185,8 @@ failed:
 }
 
 bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *models,
-                    const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err)
+                    const struct cf_clock *clock, struct cf_engine **out_engine,
+                    struct cf_error *err)
 {
     /* Threads inherit the mask: a stop signal is to reach the script thread, whose handler looks at the
      * Lua state. */
@@ -213,7 +216,8 @@ void cf_engine_free(struct cf_engine *engine)
         return;
     cf_sender_end(engine->sender);
     write_learnt(engine);
-    cf_reader_free(engine->reader);        /* first: the last one to close tidies the WAL up, and may write */
+    /* first: the last one to close tidies the WAL up, and may write */
+    cf_reader_free(engine->reader);
     cf_store_free(engine->store);
     cf_sender_free(engine->sender);
     cf_events_free(engine->events);
@@ -290,7 +294,8 @@ bool cf_engine_count_new(struct cf_engine *engine, struct cf_error *err)
     if (engine->is_offline)
         return cf_fail(err, CF_ERR_CONFIG, "--offline: a call is not in the journal");
     if (engine->max_new >= 0 && engine->new_calls >= engine->max_new)
-        return cf_fail(err, CF_ERR_CONFIG, "--max-new: %lld calls were sent, and there are more to send",
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "--max-new: %lld calls were sent, and there are more to send",
                        (long long)engine->new_calls);
     engine->new_calls++;
     return true;
@@ -303,7 +308,8 @@ int64_t cf_engine_new_calls(const struct cf_engine *engine)
 
 struct cf_calibration *cf_engine_calibration(struct cf_engine *engine, const struct cf_model *model)
 {
-    return cf_calibrations_get(engine->calibrations, engine->reader, model->name, engine->is_simulated);
+    return cf_calibrations_get(engine->calibrations, engine->reader, model->name,
+                               engine->is_simulated);
 }
 
 bool cf_engine_has_news(struct cf_engine *engine)
@@ -327,19 +333,21 @@ struct cf_run *cf_engine_runs(struct cf_engine *engine)
 /* --- runs --- */
 
 /* Says in the error who holds the run. */
-static bool fail_in_use(struct cf_engine *engine, const char *name, int64_t id, struct cf_error *err)
+static bool fail_in_use(struct cf_engine *engine, const char *name, int64_t id,
+                        struct cf_error *err)
 {
     const struct cf_run_row *row;
     if (cf_reader_run(engine->reader, id, &row, NULL) == 1 && row->owner_host != NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "run \"%s\" is being worked on by process %lld on %s since %s; "
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "run \"%s\" is being worked on by process %lld on %s since %s; "
                        "wait for it, stop it, or give this run another name",
                        name, (long long)row->owner_pid, row->owner_host, row->owner_started_at);
     return cf_fail_prefix(err, "run \"%s\": ", name);
 }
 
 /* What the run has kept, before this process puts its own there. */
-static bool read_previous(struct cf_engine *engine, const struct cf_run_options *options, struct cf_run *run,
-                          struct cf_error *err)
+static bool read_previous(struct cf_engine *engine, const struct cf_run_options *options,
+                          struct cf_run *run, struct cf_error *err)
 {
     const struct cf_run_row *row;
     int found = cf_reader_run(engine->reader, run->id, &row, err);
@@ -365,7 +373,8 @@ static bool open_script_budget(struct cf_engine *engine, const struct cf_run_opt
     if (engine->budget.budget_pico != CF_BUDGET_NONE)
         cf_account_share(&engine->account, &engine->budget);
     if (options->fresh)
-        return cf_reader_first_run_anew(engine->reader, &engine->budget, &engine->budget.first_run, err);
+        return cf_reader_first_run_anew(engine->reader, &engine->budget, &engine->budget.first_run,
+                                        err);
 
     if (!cf_reader_script_use(engine->reader, &engine->budget, &use, err))
         return false;
@@ -375,8 +384,8 @@ static bool open_script_budget(struct cf_engine *engine, const struct cf_run_opt
 }
 
 /* Opens the run's account: what it has spent, its budget, that of the script. */
-static bool open_account(struct cf_engine *engine, const struct cf_run_options *options, struct cf_run *run,
-                         struct cf_error *err)
+static bool open_account(struct cf_engine *engine, const struct cf_run_options *options,
+                         struct cf_run *run, struct cf_error *err)
 {
     const struct cf_run_row *row;
     if (cf_reader_run(engine->reader, run->id, &row, err) <= 0)
@@ -386,7 +395,10 @@ static bool open_account(struct cf_engine *engine, const struct cf_run_options *
     if (options->budget_pico != CF_BUDGET_NONE && options->budget_pico != budget_pico) {
         budget_pico = options->budget_pico;
         struct cf_write_run_update update = {
-            .write.apply = cf_write_run_update, .run = run->id, .planned = CF_RUN_KEEP, .budget_pico = budget_pico,
+            .write.apply = cf_write_run_update,
+            .run = run->id,
+            .planned = CF_RUN_KEEP,
+            .budget_pico = budget_pico,
         };
         if (!cf_store_write(engine->store, &update.write, err))
             return false;
@@ -400,8 +412,8 @@ static bool open_account(struct cf_engine *engine, const struct cf_run_options *
 }
 
 /* Finds or makes the run, takes its lock, and books this process as its owner. */
-static bool begin(struct cf_engine *engine, const struct cf_run_options *options, struct cf_run *run,
-                  struct cf_error *err)
+static bool begin(struct cf_engine *engine, const struct cf_run_options *options,
+                  struct cf_run *run, struct cf_error *err)
 {
     struct cf_write_run_begin begun = {
         .write.apply = cf_write_run_begin,
@@ -442,8 +454,8 @@ static bool begin(struct cf_engine *engine, const struct cf_run_options *options
 }
 
 /* For a plan: the newest generation of the run as it stands, if there is one. */
-static bool look_at(struct cf_engine *engine, const struct cf_run_options *options, struct cf_run *run,
-                    struct cf_error *err)
+static bool look_at(struct cf_engine *engine, const struct cf_run_options *options,
+                    struct cf_run *run, struct cf_error *err)
 {
     struct cf_run_cursor *cursor;
     const struct cf_run_row *row;
@@ -452,8 +464,9 @@ static bool look_at(struct cf_engine *engine, const struct cf_run_options *optio
     if (!cf_runs_open(engine->reader, options->name, &cursor, err))
         return false;
     while ((next = cf_runs_next(cursor, &row, err)) > 0) {
-        if (strcmp(row->provider, engine->provider) != 0 || row->simulated != engine->is_simulated ||
-            row->generation < run->generation || options->fresh)
+        if (strcmp(row->provider, engine->provider) != 0 ||
+            row->simulated != engine->is_simulated || row->generation < run->generation ||
+            options->fresh)
             continue;
         run->generation = row->generation;
         run->id = row->run;

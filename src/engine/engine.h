@@ -25,16 +25,19 @@ struct cf_engine_options {
     const char *db_path;
     const char *provider;             /* "anthropic" */
     const char *simulate;             /* spec of the simulator; NULL: the real service */
-    bool is_plan;                     /* only read, for an estimate: no store, no sender, no simulator */
+    /* only read, for an estimate: no store, no sender, no simulator */
+    bool is_plan;
     bool is_offline;                  /* nothing is sent: calls come from the journal or fail */
     int64_t max_new;                  /* most calls to be sent; -1: any number */
     int64_t budget_pico;              /* of all runs of the script together; CF_BUDGET_NONE */
-    struct cf_sender_options sender;  /* store, models, clock, events are filled in; base_url and keys too when simulating */
+    /* store, models, clock, events are filled in; base_url and keys too when simulating */
+    struct cf_sender_options sender;
 };
 
 /* Opens the database, starts the threads (and the simulator). models moves to the engine if it succeeds. */
 bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *models,
-                    const struct cf_clock *clock, struct cf_engine **out_engine, struct cf_error *err);
+                    const struct cf_clock *clock, struct cf_engine **out_engine,
+                    struct cf_error *err);
 
 /* Books runs that nobody has ended yet as `state` ("done", "interrupted", ...) and gives their locks
  * back. What cannot be written stays 'running'; the next owner takes it over. */
@@ -61,7 +64,8 @@ bool cf_engine_count_new(struct cf_engine *engine, struct cf_error *err);
 int64_t cf_engine_new_calls(const struct cf_engine *engine);    /* counted so far */
 
 /* How far the token estimates of a model are off. Script thread; lent until cf_engine_free. */
-struct cf_calibration *cf_engine_calibration(struct cf_engine *engine, const struct cf_model *model);
+struct cf_calibration *cf_engine_calibration(struct cf_engine *engine,
+                                             const struct cf_model *model);
 
 /* Whether another connection has committed since it was asked last. Script thread. */
 bool cf_engine_has_news(struct cf_engine *engine);

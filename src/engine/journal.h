@@ -19,14 +19,16 @@ struct cf_item {
     int64_t id, ordinal;
     enum cf_item_state state;            /* as it was found */
     bool    existed;                     /* before this pass */
-    bool    accepted;                    /* as it was found: done, and all its conversations accepted */
+    /* as it was found: done, and all its conversations accepted */
+    bool    accepted;
     char    error_kind[24];              /* of one that had failed */
     char    name[64];                    /* its key, perhaps cut; for messages */
 
     struct cf_journal_call *calls;       /* owned; in the order they were made */
     size_t  call_count;
     bool   *used;                        /* owned; of calls: asked for in this pass */
-    struct cf_asked { char branch[64]; uint8_t hash[CF_SHA256_SIZE]; int64_t next; } *asked;   /* owned */
+    /* owned */
+    struct cf_asked { char branch[64]; uint8_t hash[CF_SHA256_SIZE]; int64_t next; } *asked;
     size_t  asked_count;
     int64_t new_calls;                   /* asked for that the journal could not answer */
 };

@@ -56,7 +56,8 @@ static struct name *find_name(const struct cf_models *models, const char *text)
     return row;
 }
 
-static void add_name(struct cf_models *models, const char *text, struct cf_model *model, bool is_alias)
+static void add_name(struct cf_models *models, const char *text, struct cf_model *model,
+                     bool is_alias)
 {
     struct name *row = cf_calloc(1, sizeof *row);
     row->text = cf_strdup(text);
@@ -100,8 +101,8 @@ const struct cf_model *cf_models_find(const struct cf_models *models, const char
     return row != NULL ? row->model : NULL;
 }
 
-const struct cf_model *cf_models_answered(const struct cf_models *models, const struct cf_model *asked,
-                                          const char *answered)
+const struct cf_model *cf_models_answered(const struct cf_models *models,
+                                          const struct cf_model *asked, const char *answered)
 {
     if (strcmp(answered, asked->name) == 0)
         return asked;

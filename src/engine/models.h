@@ -17,7 +17,8 @@ struct cf_model {
     char *name;                  /* owned */
     char *provider;              /* owned: "anthropic", ... */
     char *limit_class;           /* owned: models of one class share a limit */
-    char *successor;             /* owned: what to use instead of a retired one; NULL if none is known */
+    /* owned: what to use instead of a retired one; NULL if none is known */
+    char *successor;
     bool  is_retired;
     struct cf_features features;
     struct cf_price price;
@@ -37,6 +38,6 @@ const struct cf_model *cf_models_find(const struct cf_models *models, const char
 
 /* The model whose prices a reply has: the one that it says answered. A name that only adds a date
  * to the one asked for is that one. NULL if it is unknown. */
-const struct cf_model *cf_models_answered(const struct cf_models *models, const struct cf_model *asked,
-                                          const char *answered);
+const struct cf_model *cf_models_answered(const struct cf_models *models,
+                                          const struct cf_model *asked, const char *answered);
 #endif

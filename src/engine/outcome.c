@@ -112,7 +112,8 @@ void cf_outcome_decided(struct cf_sender *sender, struct cf_call *call, bool aga
     call->will_retry = again;
     call->due_ms = cf_loop_now(sender->loop);
     if (again) {
-        struct cf_retry_step step = { .verdict = CF_VERDICT_RETRY, .attempt = call->retry.attempts + 1 };
+        struct cf_retry_step step = { .verdict = CF_VERDICT_RETRY,
+                                      .attempt = call->retry.attempts + 1 };
         tell_retry(sender, call, &step, false);
     }
     store_failure(sender, call, call->may_be_billed);

@@ -12,8 +12,8 @@
 #include "provider/anthropic.h"
 #include "store/store.h"
 
-void cf_sender_lane_key(const struct cf_sender *sender, const struct cf_key *key, const char *limit_class,
-                        char out[CF_LANE_KEY_MAX])
+void cf_sender_lane_key(const struct cf_sender *sender, const struct cf_key *key,
+                        const char *limit_class, char out[CF_LANE_KEY_MAX])
 {
     snprintf(out, CF_LANE_KEY_MAX, "%s|%s|%s", limit_class, key->name, sender->base_url);
 }
@@ -22,7 +22,8 @@ void cf_sender_lane_key(const struct cf_sender *sender, const struct cf_key *key
 
 static void handle_submitted(struct cf_sender *sender, struct cf_sender_message *message)
 {
-    cf_attempt_begin_call(sender, (struct cf_call *)((char *)message - offsetof(struct cf_call, message)));
+    cf_attempt_begin_call(sender,
+                          (struct cf_call *)((char *)message - offsetof(struct cf_call, message)));
 }
 
 struct control {
@@ -133,7 +134,8 @@ static void handle_tune(struct cf_sender *sender, struct cf_sender_message *mess
         limits.max_output_tokens = change->max_output_tokens;
     if (change->concurrency > 0)
         limits.concurrency = change->concurrency;
-    control->found = cf_limiter_set_config(sender->limiter, NULL, &limits, cf_loop_now(sender->loop), control->err);
+    control->found = cf_limiter_set_config(sender->limiter, NULL, &limits,
+                                           cf_loop_now(sender->loop), control->err);
     if (control->found)
         sender->limits = limits;
     sem_post(&control->done);
@@ -160,7 +162,8 @@ static void pump_limiter(struct cf_sender *sender)
     int64_t now = cf_loop_now(sender->loop);
     struct cf_waiter *waiter;
     while (cf_limiter_next(sender->limiter, now, &waiter))
-        cf_attempt_granted(sender, (struct cf_call *)((char *)waiter - offsetof(struct cf_call, waiter)));
+        cf_attempt_granted(sender,
+                           (struct cf_call *)((char *)waiter - offsetof(struct cf_call, waiter)));
 
     int64_t wake_ms = cf_limiter_wake_ms(sender->limiter);
     if (wake_ms < 0)
@@ -179,7 +182,8 @@ static void publish_status(struct cf_sender *sender)
     struct cf_limit_status limits = { 0 };
     int64_t away_ms, probe_ms;
     if (sender->last_lane != NULL)
-        cf_limiter_status(sender->limiter, sender->last_lane->key, cf_loop_now(sender->loop), &limits);
+        cf_limiter_status(sender->limiter, sender->last_lane->key, cf_loop_now(sender->loop),
+                          &limits);
     cf_outage_status(sender, &away_ms, &probe_ms);
 
     pthread_mutex_lock(&sender->status_lock);
@@ -258,7 +262,8 @@ bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **
     sender->http = cf_http_new(sender->loop, &http, err);
     if (sender->http == NULL)
         goto failed;
-    if (!cf_limiter_set_config(sender->limiter, NULL, &options->limits, cf_loop_now(sender->loop), err))
+    if (!cf_limiter_set_config(sender->limiter, NULL, &options->limits, cf_loop_now(sender->loop),
+                               err))
         goto failed;
     cf_learning_restore(sender, options->learnt, options->learnt_count);
 
@@ -397,7 +402,8 @@ bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name, cons
     return ask(sender, &control);
 }
 
-bool cf_sender_tune(struct cf_sender *sender, const struct cf_limit_config *change, struct cf_error *err)
+bool cf_sender_tune(struct cf_sender *sender, const struct cf_limit_config *change,
+                    struct cf_error *err)
 {
     struct control control = { .message = { .handle = handle_tune }, .change = change, .err = err };
     return ask(sender, &control);

@@ -41,8 +41,10 @@ struct cf_sender_options {
     struct cf_retry_policy retry;
     struct cf_http_timeouts timeouts;
     bool http2;
-    int64_t max_outage_ms;                 /* how long the service may be away; 0: the default, 6 h */
-    int64_t (*free_bytes)(const char *path);    /* room on the disk of a file; NULL: as the system says */
+    /* how long the service may be away; 0: the default, 6 h */
+    int64_t max_outage_ms;
+    /* room on the disk of a file; NULL: as the system says */
+    int64_t (*free_bytes)(const char *path);
     const struct cf_lane_learnt *learnt;   /* by earlier sessions */
     size_t learnt_count;                   /* at most CF_LANES_LEARNT_MAX */
     uint64_t seed;                         /* of the jitter */
@@ -56,7 +58,8 @@ struct cf_sender_options {
 struct cf_sender_status {
     int64_t waiting;            /* for their lane */
     int64_t in_flight;          /* between the grant and the end of the attempt */
-    int64_t calls_wanted;       /* in flight, to use all limits at the latency seen; 0: not known yet */
+    /* in flight, to use all limits at the latency seen; 0: not known yet */
+    int64_t calls_wanted;
     int64_t replies;            /* that came so far */
     int64_t latency_ms;         /* of late, on average */
     int64_t backing_off;        /* before a retry */
@@ -68,7 +71,8 @@ struct cf_sender_status {
     bool    is_disk_low;        /* nothing new is sent until it has room */
     int64_t waiting_for_budget; /* until others have settled */
     int64_t waiting_for_service;
-    int64_t undecided;          /* failed their last attempt, while it is open whether they are to blame */
+    /* failed their last attempt, while it is open whether they are to blame */
+    int64_t undecided;
     int64_t away_ms;            /* how long the service has been away; 0: it is not */
     int64_t next_probe_ms;      /* when it is asked again, on the clock given; 0: at this moment */
     int64_t at_stake_pico;      /* the bounds of what is in flight */
@@ -111,7 +115,8 @@ void cf_sender_set_max_outage(struct cf_sender *sender, int64_t max_outage_ms);
 /* Changes the common limits: fields of *change above 0 are set, the others stay (of its concurrency
  * and amounts only). Keys with limits of their own keep them. Blocks for one turn of the loop; not for
  * the net thread. config_error, nothing changed, if the limits would not be valid. */
-bool cf_sender_tune(struct cf_sender *sender, const struct cf_limit_config *change, struct cf_error *err);
+bool cf_sender_tune(struct cf_sender *sender, const struct cf_limit_config *change,
+                    struct cf_error *err);
 
 /* A snapshot, at most a loop turn old. Any thread. */
 void cf_sender_status(struct cf_sender *sender, struct cf_sender_status *out_status);
@@ -123,5 +128,6 @@ bool cf_sender_limits(struct cf_sender *sender, const char *key_name, const char
 
 /* Forgets what the limiter has counted for the key and the limit class; key NULL: for all. Blocks for
  * one turn. False if there is no key of that name. */
-bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name, const char *limit_class);
+bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name,
+                            const char *limit_class);
 #endif

@@ -71,7 +71,8 @@ struct cf_sender {
     /* budget.c */
     struct cf_account *short_accounts; /* in which calls wait */
     bool has_settled;                  /* since these were looked at */
-    struct cf_timer shared_timer;      /* set: a budget that is shared has no room, until it is due */
+    /* set: a budget that is shared has no room, until it is due */
+    struct cf_timer shared_timer;
 
     /* outage.c */
     struct cf_breaker_policy breaker_policy;

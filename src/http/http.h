@@ -83,7 +83,8 @@ struct cf_http_result {
 enum cf_http_piece {
     CF_HTTP_COLLECT,               /* it goes to the result's body, as if nobody had looked */
     CF_HTTP_TAKEN,                 /* it is dealt with */
-    CF_HTTP_ENOUGH,                /* and the reply is whole: the end is awaited for CF_HTTP_REST_MS */
+    /* and the reply is whole: the end is awaited for CF_HTTP_REST_MS */
+    CF_HTTP_ENOUGH,
     CF_HTTP_STOP,                  /* and nothing of use can follow: the exchange ends here */
 };
 

@@ -88,7 +88,8 @@ static void read_messages(lua_State *L, int idx, struct request *request)
                 raise_config(L, "each message must be a table with role and content%s", "");
             int at = lua_gettop(L);
             struct cf_text content = cf_lua_read_text(L, at, "content");
-            request->messages[i - 1] = (struct cf_chat_message){ cf_lua_read_string(L, at, "role"), content };
+            request->messages[i - 1] =
+                (struct cf_chat_message){ cf_lua_read_string(L, at, "role"), content };
             lua_pop(L, 1);
         }
         lua_pop(L, 1);
@@ -133,7 +134,9 @@ static void read_request(lua_State *L, int idx, struct request *request)
 
     const char *thinking = cf_lua_read_string(L, idx, "thinking");
     if (thinking != NULL && !cf_thinking_parse(thinking, &chat->thinking))
-        raise_config(L, "thinking must be \"disabled\", \"between_tools\", \"adaptive\" or \"enabled\", not \"%s\"",
+        raise_config(L,
+                     "thinking must be \"disabled\", \"between_tools\", \"adaptive\" or "
+                     "\"enabled\", not \"%s\"",
                      thinking);
     const char *cache = cf_lua_read_string(L, idx, "cache");
     if (cache != NULL)
@@ -148,7 +151,8 @@ struct waiting_call {
     struct cf_call *call;
     uint64_t ticket;
     lua_State *L;             /* the main state */
-    struct cf_lua_live *live; /* gets what came of it; NULL: the coroutine that waits for the ticket */
+    /* gets what came of it; NULL: the coroutine that waits for the ticket */
+    struct cf_lua_live *live;
     int64_t input_estimate;   /* not calibrated */
 };
 
@@ -158,7 +162,8 @@ static void calibrate(lua_State *L, const struct waiting_call *waiting)
     struct cf_engine *engine = cf_lua_engine(L);
     const struct cf_reply_usage *usage = &waiting->call->reply.usage;
     if (engine != NULL && usage->is_known)
-        cf_calibration_add(cf_engine_calibration(engine, waiting->call->model), waiting->input_estimate,
+        cf_calibration_add(cf_engine_calibration(engine, waiting->call->model),
+                           waiting->input_estimate,
                            usage->input + usage->cache_write + usage->cache_read);
 }
 
@@ -229,7 +234,8 @@ static void deliver_retry(struct cf_completion *completion, void *context)
     struct retry_event *event = (struct retry_event *)completion;
     lua_State *L = event->L;
     int top = lua_gettop(L);         /* whoever turns the scheduler has values below */
-    if (!cf_scheduler_has_ended(L) && lua_rawgetp(L, LUA_REGISTRYINDEX, &on_retry_key) == LUA_TFUNCTION) {
+    if (!cf_scheduler_has_ended(L) &&
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &on_retry_key) == LUA_TFUNCTION) {
         lua_pushinteger(L, event->attempt);
         cf_lua_push_error(L, &event->error);
         lua_pushinteger(L, event->delay_ms);
@@ -241,7 +247,8 @@ static void deliver_retry(struct cf_completion *completion, void *context)
 }
 
 /* Net thread. */
-static void on_retry(struct cf_call *call, const struct cf_retry_step *step, const struct cf_error *err)
+static void on_retry(struct cf_call *call, const struct cf_retry_step *step,
+                     const struct cf_error *err)
 {
     struct waiting_call *waiting = call->owner;
     struct retry_event *event = cf_calloc(1, sizeof *event);
@@ -269,13 +276,16 @@ static const struct cf_model *check_model(lua_State *L, struct cf_engine *engine
         raise_config(L, "a call needs a model%s", "");
     const struct cf_model *model = cf_models_find(cf_engine_models(engine), name);
     if (model == NULL)
-        raise_config(L, "unknown model \"%s\"; give it a price with confab.setup{models = {[\"...\"] = {price = ...}}}",
+        raise_config(L,
+                     "unknown model \"%s\"; give it a price with confab.setup{models = {[\"...\"] "
+                     "= {price = ...}}}",
                      name);
     return model;
 }
 
 /* Says once a run which parameters the model does not take. */
-static void tell_dropped(lua_State *L, const struct cf_model *model, const struct cf_dropped *dropped)
+static void tell_dropped(lua_State *L, const struct cf_model *model,
+                         const struct cf_dropped *dropped)
 {
     char text[CF_DROPPED_TEXT_MAX];
     cf_dropped_format(dropped, text);
@@ -353,7 +363,8 @@ static void push_measure(lua_State *L, struct cf_engine *engine, const struct cf
     lua_pushstring(L, model->name);
     lua_setfield(L, -2, "model");
     set_int(L, "bytes", (int64_t)request->body.len);
-    set_int(L, "input_tokens", cf_calibration_apply(cf_engine_calibration(engine, model), estimate));
+    set_int(L, "input_tokens",
+            cf_calibration_apply(cf_engine_calibration(engine, model), estimate));
     set_int(L, "output_room", output_bound);
     set_int(L, "bound", bound_pico);
 }
@@ -377,7 +388,8 @@ static int raise_unsent(lua_State *L, const struct new_call *why, struct cf_erro
 {
     struct cf_error told;
     if (why->changed[0] != '\0')
-        cf_fail(&told, err->kind, "%s (%s: %s)", err->message, cf_new_call_name(why->why), why->changed);
+        cf_fail(&told, err->kind, "%s (%s: %s)", err->message, cf_new_call_name(why->why),
+                why->changed);
     else
         cf_fail(&told, err->kind, "%s (%s)", err->message, cf_new_call_name(why->why));
     cf_lua_push_error(L, &told);
@@ -391,7 +403,8 @@ static int raise_unsent(lua_State *L, const struct new_call *why, struct cf_erro
 }
 
 /* The highest possible cost of a request, and the most output that it can have. */
-static int64_t bound_of(const struct request *request, const struct cf_model *model, int64_t *out_output)
+static int64_t bound_of(const struct request *request, const struct cf_model *model,
+                        int64_t *out_output)
 {
     *out_output = cf_chat_request_output_bound(&request->chat, &model->features);
     struct cf_cost_limits limits = {
@@ -477,8 +490,9 @@ static int call_ask(lua_State *L)
     request->chat.model = model->name;
     bool is_live = false;
     cf_lua_read_bool(L, 2, "live", &is_live);
-    request->chat.stream = is_live || cf_chat_request_output_bound(&request->chat, &model->features) >
-                                          CF_ANTHROPIC_UNSTREAMED_MAX;
+    request->chat.stream =
+        is_live || cf_chat_request_output_bound(&request->chat, &model->features) >
+                       CF_ANTHROPIC_UNSTREAMED_MAX;
 
     struct cf_error err;
     uint8_t hash[CF_SHA256_SIZE];
@@ -513,8 +527,10 @@ static int call_ask(lua_State *L)
         return add_held(L, &why);
     }
     if (bound_pico == CF_COST_UNKNOWN && cf_account_has_budget(&item->run->account))
-        raise_config(L, "the price of \"%s\" is not known, so no budget can be kept; give it one with "
-                     "confab.setup{models = {[\"...\"] = {price = ...}}}", model->name);
+        raise_config(L,
+                     "the price of \"%s\" is not known, so no budget can be kept; give it one with "
+                     "confab.setup{models = {[\"...\"] = {price = ...}}}",
+                     model->name);
     if (!cf_engine_count_new(engine, &err)) {
         tell_why(engine, item, branch, hash, request, ordinal, &why);
         return raise_unsent(L, &why, &err);
@@ -553,7 +569,9 @@ static int call_ask(lua_State *L)
     call->bound_pico = bound_pico;
     waiting->input_estimate = cf_tokens_estimate(call->body, call->body_len);
     call->amounts = (struct cf_amounts){
-        1, cf_calibration_apply(cf_engine_calibration(engine, model), waiting->input_estimate), output_bound,
+        1,
+        cf_calibration_apply(cf_engine_calibration(engine, model), waiting->input_estimate),
+        output_bound,
     };
     call->on_retry = wants_retries ? on_retry : NULL;
     waiting->live = live;
@@ -612,9 +630,14 @@ static int call_reject(lua_State *L)
     snprintf(rejection->kind, sizeof rejection->kind, "%s", kind);
     rejection->message = cf_strdup(message);
     rejection->write = (struct cf_write_call_rejected){
-        .write = { .apply = cf_write_call_rejected, .on_done = on_rejection_stored, .owner = rejection },
-        .run = item->run->id, .item = item->id, .call = call_id,
-        .error_kind = rejection->kind, .error_message = rejection->message,
+        .write = { .apply = cf_write_call_rejected,
+                   .on_done = on_rejection_stored,
+                   .owner = rejection },
+        .run = item->run->id,
+        .item = item->id,
+        .call = call_id,
+        .error_kind = rejection->kind,
+        .error_message = rejection->message,
     };
     cf_store_submit(cf_engine_store(engine), &rejection->write.write);
     return 0;
@@ -622,7 +645,8 @@ static int call_reject(lua_State *L)
 
 static int call_model(lua_State *L)
 {
-    const struct cf_model *model = cf_models_find(cf_engine_models(cf_lua_check_engine(L)), luaL_checkstring(L, 1));
+    const struct cf_model *model =
+        cf_models_find(cf_engine_models(cf_lua_check_engine(L)), luaL_checkstring(L, 1));
     if (model == NULL)
         return 0;
     struct cf_cost_limits few = { .input_tokens = 1, .output_tokens = 1 };

@@ -187,10 +187,12 @@ static int conversation_index(lua_State *L)
         lua_pushvalue(L, -1);
         lua_setfield(L, 3, "turns");
     } else if (strcmp(name, "tags") == 0) {
-        lua_newtable(L);                             /* none yet: conv.tags.judge is nil, no mistake */
+        /* none yet: conv.tags.judge is nil, no mistake */
+        lua_newtable(L);
         lua_pushvalue(L, -1);
         lua_setfield(L, 3, "tags");
-    } else if (strcmp(name, "breakdown") == 0 && lua_getfield(L, 3, "breakdown_json") == LUA_TSTRING) {
+    } else if (strcmp(name, "breakdown") == 0 &&
+               lua_getfield(L, 3, "breakdown_json") == LUA_TSTRING) {
         struct cf_error err;
         size_t len;
         const char *json = lua_tolstring(L, -1, &len);
@@ -205,7 +207,8 @@ static int conversation_index(lua_State *L)
 static int conversation_newindex(lua_State *L)
 {
     struct cf_error err;
-    cf_fail(&err, CF_ERR_SCRIPT, "conversation.%s cannot be set; make a changed one with confab.conversation",
+    cf_fail(&err, CF_ERR_SCRIPT,
+            "conversation.%s cannot be set; make a changed one with confab.conversation",
             lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?");
     return cf_lua_raise(L, &err);
 }
@@ -218,7 +221,8 @@ static int conversation_len(lua_State *L)
 
 static int conversation_tostring(lua_State *L)
 {
-    lua_pushfstring(L, "conversation of %d turns", (int)cf_lua_check_conversation(L, 1)->turn_count);
+    lua_pushfstring(L, "conversation of %d turns",
+                    (int)cf_lua_check_conversation(L, 1)->turn_count);
     return 1;
 }
 
@@ -281,7 +285,8 @@ static int conversation_validate(lua_State *L)
 {
     const struct lua_conversation *self = luaL_checkudata(L, 1, CONVERSATION_MT);
     struct cf_error err;
-    if (self->is_valid || cf_conversation_validate(&self->conversation, lua_toboolean(L, 2), &err)) {
+    if (self->is_valid ||
+        cf_conversation_validate(&self->conversation, lua_toboolean(L, 2), &err)) {
         lua_pushboolean(L, true);
         return 1;
     }

@@ -127,7 +127,8 @@ static size_t read_keys(lua_State *L, int idx, const struct cf_limit_config *com
     lua_Integer len = lua_istable(L, -1) ? luaL_len(L, -1) : 0;
     if (len > KEYS_MAX) {
         struct cf_error err;
-        cf_fail(&err, CF_ERR_CONFIG, "there may be at most %d keys, not %lld", KEYS_MAX, (long long)len);
+        cf_fail(&err, CF_ERR_CONFIG, "there may be at most %d keys, not %lld", KEYS_MAX,
+                (long long)len);
         cf_lua_raise(L, &err);
     }
     for (lua_Integer i = 1; i <= len; i++, count++) {
@@ -317,7 +318,8 @@ static int engine_reset_limits(lua_State *L)
     const char *limit_class = luaL_checkstring(L, 2);
     if (cf_engine_is_plan(cf_lua_check_engine(L)))
         return 0;
-    lua_pushboolean(L, cf_sender_reset_limits(cf_engine_sender(cf_lua_check_engine(L)), key, limit_class));
+    lua_pushboolean(
+        L, cf_sender_reset_limits(cf_engine_sender(cf_lua_check_engine(L)), key, limit_class));
     return 1;
 }
 

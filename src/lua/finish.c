@@ -49,7 +49,8 @@ static int push_finished(lua_State *L, void *data)
         for (size_t i = 0; i < finish->write.count; i++) {
             lua_rawgeti(L, -1, (lua_Integer)i + 1);                  /* outcome list row */
             lua_getfield(L, -1, "conversation");
-            cf_lua_push_conversation_fields(L, -1);                  /* outcome list row conv fields */
+            /* outcome list row conv fields */
+            cf_lua_push_conversation_fields(L, -1);
             lua_pushstring(L, finish->conversations[i].uuid);
             lua_setfield(L, -2, "id");
             lua_pushinteger(L, finish->conversations[i].conversation);
@@ -96,8 +97,8 @@ static struct finish_sizes measure(lua_State *L, int outcome)
     return sizes;
 }
 
-static void fill_turns(struct finish *finish, struct cf_conversation_new *out, const struct cf_conversation *conv,
-                       size_t *used)
+static void fill_turns(struct finish *finish, struct cf_conversation_new *out,
+                       const struct cf_conversation *conv, size_t *used)
 {
     out->turns = &finish->turns[*used];
     out->turn_count = conv->turn_count;
@@ -109,7 +110,8 @@ static void fill_turns(struct finish *finish, struct cf_conversation_new *out, c
     }
 }
 
-static void fill_calls(lua_State *L, int row, struct finish *finish, struct cf_conversation_new *out, size_t *used)
+static void fill_calls(lua_State *L, int row, struct finish *finish,
+                       struct cf_conversation_new *out, size_t *used)
 {
     out->calls = &finish->calls[*used];
     lua_getfield(L, row, "calls");
@@ -125,7 +127,8 @@ static void fill_calls(lua_State *L, int row, struct finish *finish, struct cf_c
     lua_pop(L, 1);
 }
 
-static void fill_tags(lua_State *L, int row, struct finish *finish, struct cf_conversation_new *out, size_t *used)
+static void fill_tags(lua_State *L, int row, struct finish *finish, struct cf_conversation_new *out,
+                      size_t *used)
 {
     out->tags = &finish->tags[*used];
     lua_getfield(L, row, "tags");
@@ -141,18 +144,23 @@ static void fill_tags(lua_State *L, int row, struct finish *finish, struct cf_co
     lua_pop(L, 1);
 }
 
-static void fill_conversation(lua_State *L, int row, struct finish *finish, struct cf_conversation_new *out,
-                              struct finish_sizes *used)
+static void fill_conversation(lua_State *L, int row, struct finish *finish,
+                              struct cf_conversation_new *out, struct finish_sizes *used)
 {
     *out = (struct cf_conversation_new){
-        .persona = cf_lua_read_text(L, row, "persona"), .emotion = cf_lua_read_text(L, row, "emotion"),
-        .topic = cf_lua_read_text(L, row, "topic"), .tier = cf_lua_read_text(L, row, "tier"),
+        .persona = cf_lua_read_text(L, row, "persona"),
+        .emotion = cf_lua_read_text(L, row, "emotion"),
+        .topic = cf_lua_read_text(L, row, "topic"),
+        .tier = cf_lua_read_text(L, row, "tier"),
         .document_id = cf_lua_read_text(L, row, "document_id"),
         .chunk_id = cf_lua_read_text(L, row, "chunk_id"),
         .parameters = cf_lua_read_text(L, row, "parameters"),
-        .status = cf_lua_read_string(L, row, "status"), .quality_score = NAN,
+        .status = cf_lua_read_string(L, row, "status"),
+        .quality_score = NAN,
         .quality_breakdown = cf_lua_read_text(L, row, "breakdown"),
-        .cost_pico = CF_COST_UNKNOWN, .model = cf_lua_read_string(L, row, "model"), .part = 1,
+        .cost_pico = CF_COST_UNKNOWN,
+        .model = cf_lua_read_string(L, row, "model"),
+        .part = 1,
     };
     cf_lua_read_int(L, row, "part", &out->part);
     cf_lua_read_int(L, row, "template", &out->template);
@@ -204,5 +212,6 @@ int cf_lua_finish_item(lua_State *L)
     lua_settop(L, 3);
     finish->waiting.push = push_finished;
     finish->waiting.release = release_finish;
-    return cf_lua_write_and_wait(L, &finish->waiting, &finish->write.write, cf_write_item_finish, 3);
+    return cf_lua_write_and_wait(L, &finish->waiting, &finish->write.write, cf_write_item_finish,
+                                 3);
 }

@@ -65,13 +65,15 @@ static int hash_item(lua_State *L)
     lua_pushnil(L);                                                    /* seed item name */
     while (lua_next(L, 2)) {                                           /* seed item name value */
         if (lua_type(L, -2) != LUA_TSTRING) {
-            cf_lua_json_canonical(L, 2);                               /* raises, naming the place */
+            /* raises, naming the place */
+            cf_lua_json_canonical(L, 2);
             return 0;
         }
         lua_pushcfunction(L, hash_digest);
         lua_pushvalue(L, 1);
         lua_pushvalue(L, -4);
-        lua_pushvalue(L, -4);                                          /* ... name value digest seed name value */
+        /* ... name value digest seed name value */
+        lua_pushvalue(L, -4);
         if (lua_pcall(L, 3, 1, 0) != LUA_OK) {
             cf_lua_json_canonical(L, 2);                               /* as above */
             return lua_error(L);

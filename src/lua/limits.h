@@ -37,7 +37,8 @@ struct cf_kill {
 struct cf_lua_memory {
     size_t used;
     size_t limit;               /* bytes that are not to be passed; SIZE_MAX: none */
-    size_t refused_at;          /* what was used when it was; 0: it was not, or some was freed since */
+    /* what was used when it was; 0: it was not, or some was freed since */
+    size_t refused_at;
     const void *refused_block;  /* the last request that was, if nothing was granted since */
     size_t refused_size;
     struct cf_scheduler *sched; /* the step that runs is ended by it; NULL at first */

@@ -101,7 +101,8 @@ struct cf_models *cf_lua_read_models(lua_State *L, int idx)
     holder->models = cf_models_new();
 
     lua_getfield(L, idx, "models");                          /* holder entries */
-    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {          /* holder entries id entry */
+    /* holder entries id entry */
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) == LUA_TSTRING && lua_istable(L, -1)) {
             struct cf_model *model = cf_models_add(holder->models, lua_tostring(L, -2));
             read_model(L, lua_gettop(L), holder->models, model);

@@ -64,7 +64,8 @@ static size_t find(const struct axis *axis, size_t end, struct band band)
     return at;
 }
 
-static size_t find_in_groups(const struct axis *axis, size_t end, const struct band *bands, const uint32_t *groups)
+static size_t find_in_groups(const struct axis *axis, size_t end, const struct band *bands,
+                             const uint32_t *groups)
 {
     size_t at = axis->picked;
     for (; at < end; at++) {
@@ -118,7 +119,8 @@ static int product_band(lua_State *L)
 {
     struct product *product = check_product(L);
     lua_Integer group = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, group >= 1 && (uint64_t)group <= product->group_count, 2, "there is no such group");
+    luaL_argcheck(L, group >= 1 && (uint64_t)group <= product->group_count, 2,
+                  "there is no such group");
     uint64_t low = (uint64_t)luaL_checkinteger(L, 3), high = (uint64_t)luaL_checkinteger(L, 4);
     luaL_argcheck(L, low <= high, 4, "the band is empty");
     product->bands[group - 1] = (struct band){ low, high - low };
@@ -150,7 +152,8 @@ static struct product measure(lua_State *L, size_t *out_values)
     product.by = product.axis_count;
     *out_values = 0;
     for (size_t i = 1; i <= product.axis_count; i++) {
-        luaL_argcheck(L, lua_rawgeti(L, 1, (lua_Integer)i) == LUA_TTABLE, 1, "a list of lists was expected");
+        luaL_argcheck(L, lua_rawgeti(L, 1, (lua_Integer)i) == LUA_TTABLE, 1,
+                      "a list of lists was expected");
         size_t count = lua_rawlen(L, -1);
         luaL_argcheck(L, count > 0, 1, "an axis is empty");
         luaL_argcheck(L, !__builtin_mul_overflow(product.total, count, &product.total) &&
@@ -164,7 +167,8 @@ static struct product measure(lua_State *L, size_t *out_values)
         luaL_checktype(L, 3, LUA_TTABLE);
         product.by = (size_t)by - 1;
         lua_rawgeti(L, 1, by);
-        luaL_argcheck(L, lua_rawlen(L, 3) == lua_rawlen(L, -1), 3, "a group for each value was expected");
+        luaL_argcheck(L, lua_rawlen(L, 3) == lua_rawlen(L, -1), 3,
+                      "a group for each value was expected");
         lua_pop(L, 1);
         size_t count = lua_rawlen(L, 3);
         for (size_t i = 1; i <= count; i++) {
@@ -190,7 +194,8 @@ int cf_lua_product(lua_State *L)
     size_t size = sizeof made + made.axis_count * sizeof *made.axes + values * sizeof(uint64_t) +
                   made.group_count * sizeof *made.bands +
                   group_values * sizeof *made.groups;
-    struct product *product = lua_newuserdatauv(L, size, 0);          /* digests by groups product */
+    /* digests by groups product */
+    struct product *product = lua_newuserdatauv(L, size, 0);
     *product = made;
     product->axes = (struct axis *)(product + 1);
     uint64_t *digests = (uint64_t *)(product->axes + made.axis_count);
@@ -198,7 +203,8 @@ int cf_lua_product(lua_State *L)
     product->groups = (uint32_t *)(product->bands + made.group_count);
 
     for (size_t i = 0; i < made.axis_count; i++) {
-        lua_rawgeti(L, 1, (lua_Integer)i + 1);                        /* digests by groups product axis */
+        /* digests by groups product axis */
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
         product->axes[i] = (struct axis){ .digests = digests, .count = lua_rawlen(L, -1) };
         for (size_t j = 0; j < product->axes[i].count; j++) {
             lua_rawgeti(L, -1, (lua_Integer)j + 1);
@@ -222,7 +228,10 @@ int cf_lua_product(lua_State *L)
 void cf_lua_open_product(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        { "next", product_next }, { "band", product_band }, { "rewind", product_rewind }, { NULL, NULL },
+        { "next", product_next },
+        { "band", product_band },
+        { "rewind", product_rewind },
+        { NULL, NULL },
     };
     luaL_newmetatable(L, PRODUCT_MT);                                 /* mt */
     luaL_newlib(L, methods);                                          /* mt methods */

@@ -72,16 +72,19 @@ void cf_lua_read_error(lua_State *L, int idx, struct cf_error *out)
         return;
     }
     if (!lua_istable(L, idx)) {
-        cf_fail(out, CF_ERR_SCRIPT, "an error that is %s, without a message", luaL_typename(L, idx));
+        cf_fail(out, CF_ERR_SCRIPT, "an error that is %s, without a message",
+                luaL_typename(L, idx));
         return;
     }
     lua_pushliteral(L, "kind");
     lua_rawget(L, idx);
     lua_pushliteral(L, "message");
     lua_rawget(L, idx);                               /* kind message */
-    enum cf_error_kind kind = lua_type(L, -2) == LUA_TSTRING ? cf_error_kind_parse(lua_tostring(L, -2)) : CF_OK;
+    enum cf_error_kind kind =
+        lua_type(L, -2) == LUA_TSTRING ? cf_error_kind_parse(lua_tostring(L, -2)) : CF_OK;
     cf_fail(out, kind != CF_OK ? kind : CF_ERR_SCRIPT, "%s",
-            lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error table without a message");
+            lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                           : "an error table without a message");
     lua_pop(L, 2);
 }
 

@@ -62,7 +62,8 @@ void cf_lua_read_limits(lua_State *L, int idx, struct cf_limit_config *out)
 
     const char *pacing = cf_lua_read_string(L, idx, "pacing");
     if (pacing != NULL && !cf_pacing_parse(pacing, &out->pacing)) {
-        cf_fail(&err, CF_ERR_CONFIG, "limits: pacing must be \"auto\", \"smooth\" or \"burst\", not \"%s\"", pacing);
+        cf_fail(&err, CF_ERR_CONFIG,
+                "limits: pacing must be \"auto\", \"smooth\" or \"burst\", not \"%s\"", pacing);
         cf_lua_raise(L, &err);
     }
     if (!cf_limit_config_check(out, &err)) {

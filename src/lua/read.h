@@ -18,7 +18,8 @@ struct cf_retry_policy;
 const char *cf_lua_read_string(lua_State *L, int idx, const char *name);     /* NULL if absent */
 struct cf_text cf_lua_read_text(lua_State *L, int idx, const char *name);
 void cf_lua_read_int(lua_State *L, int idx, const char *name, int64_t *out);
-bool cf_lua_read_number(lua_State *L, int idx, const char *name, double *out);   /* false if absent */
+/* false if absent */
+bool cf_lua_read_number(lua_State *L, int idx, const char *name, double *out);
 void cf_lua_read_bool(lua_State *L, int idx, const char *name, bool *out);
 
 /* The fields of DESIGN's `limits`; raises config_error if they do not fit together. */

@@ -43,7 +43,8 @@ static uint32_t read_flags(lua_State *L, const char *flags)
         case 's': options |= PCRE2_DOTALL; break;
         case 'x': options |= PCRE2_EXTENDED; break;
         default:
-            cf_fail(&err, CF_ERR_CONFIG, "confab.regex: the flags are of i, m, s, x, not \"%s\"", flags);
+            cf_fail(&err, CF_ERR_CONFIG, "confab.regex: the flags are of i, m, s, x, not \"%s\"",
+                    flags);
             cf_lua_raise(L, &err);
         }
     }
@@ -69,10 +70,12 @@ static int regex_new(lua_State *L)
     if (self->code == NULL) {
         char why[256];
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
-        cf_fail(&err, CF_ERR_CONFIG, "confab.regex: %s, at byte %zu of \"%.200s\"", why, at + 1, pattern);
+        cf_fail(&err, CF_ERR_CONFIG, "confab.regex: %s, at byte %zu of \"%.200s\"", why, at + 1,
+                pattern);
         return cf_lua_raise(L, &err);
     }
-    pcre2_jit_compile(self->code, PCRE2_JIT_COMPLETE);    /* where there is none, it is interpreted */
+    /* where there is none, it is interpreted */
+    pcre2_jit_compile(self->code, PCRE2_JIT_COMPLETE);
     self->match = pcre2_match_data_create_from_pattern(self->code, NULL);
     self->context = pcre2_match_context_create(NULL);
     if (self->match == NULL || self->context == NULL)
@@ -83,10 +86,11 @@ static int regex_new(lua_State *L)
 
 /* Matches from byte `at` on. False: no match; raises for a text that is not UTF-8 and for a match
  * that takes too long. */
-static bool match_at(lua_State *L, const struct regex *self, const char *text, size_t len, size_t at,
-                     uint32_t options)
+static bool match_at(lua_State *L, const struct regex *self, const char *text, size_t len,
+                     size_t at, uint32_t options)
 {
-    int rc = pcre2_match(self->code, (PCRE2_SPTR)text, len, at, options, self->match, self->context);
+    int rc =
+        pcre2_match(self->code, (PCRE2_SPTR)text, len, at, options, self->match, self->context);
     if (rc >= 0)
         return true;
     if (rc == PCRE2_ERROR_NOMATCH)
@@ -168,8 +172,8 @@ static int regex_match(lua_State *L)
 }
 
 /* Finds the next match from *at on and moves *at behind it. An empty one is not found twice at its place. */
-static bool next_match(lua_State *L, const struct regex *self, const char *text, size_t len, size_t *at,
-                       bool *was_empty)
+static bool next_match(lua_State *L, const struct regex *self, const char *text, size_t len,
+                       size_t *at, bool *was_empty)
 {
     while (*at <= len) {
         uint32_t options = *was_empty ? PCRE2_NOTEMPTY_ATSTART | PCRE2_ANCHORED : 0;

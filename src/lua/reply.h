@@ -19,7 +19,8 @@ struct cf_lua_reply_facts {
 };
 
 /* Pushes a Reply userdata that takes over what *reply owns. */
-void cf_lua_push_reply(lua_State *L, struct cf_reply *reply, const struct cf_lua_reply_facts *facts);
+void cf_lua_push_reply(lua_State *L, struct cf_reply *reply,
+                       const struct cf_lua_reply_facts *facts);
 
 /* The text of the Reply at idx, NULL if that is something else. Lent by the reply. */
 const char *cf_lua_reply_text(lua_State *L, int idx, size_t *out_len);

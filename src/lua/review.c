@@ -71,15 +71,18 @@ static int review_rescore(lua_State *L)
     const char *path = luaL_checkstring(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     size_t count = (size_t)luaL_len(L, 2);
-    struct rescore *list = lua_newuserdatauv(L, (count + 1) * sizeof *list, 0);    /* path list rows */
+    /* path list rows */
+    struct rescore *list = lua_newuserdatauv(L, (count + 1) * sizeof *list, 0);
     for (size_t i = 0; i < count; i++) {
-        list[i] = (struct rescore){ .typed.write.apply = cf_write_rescore, .typed.write.on_done = on_rescored };
+        list[i] = (struct rescore){ .typed.write.apply = cf_write_rescore,
+                                    .typed.write.on_done = on_rescored };
         lua_geti(L, 2, (lua_Integer)i + 1);                                        /* ... row */
         cf_lua_read_int(L, -1, "row", &list[i].typed.conversation);
         cf_lua_read_number(L, -1, "score", &list[i].typed.quality_score);
         list[i].typed.status = cf_lua_read_string(L, -1, "status");
         list[i].typed.quality_breakdown = cf_lua_read_text(L, -1, "breakdown");
-        lua_pop(L, 1);                                     /* the list keeps the row and its texts */
+        /* the list keeps the row and its texts */
+        lua_pop(L, 1);
     }
     if (count == 0)
         return 0;

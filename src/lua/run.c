@@ -174,7 +174,8 @@ static int run_first_unfinished(lua_State *L)
     struct cf_run *run = check_run(L, 1);
     int64_t ordinal;
     struct cf_error err;
-    if (!cf_reader_first_unfinished(cf_engine_reader(run->engine), run->id, lua_toboolean(L, 2), &ordinal, &err))
+    if (!cf_reader_first_unfinished(cf_engine_reader(run->engine), run->id, lua_toboolean(L, 2),
+                                    &ordinal, &err))
         return cf_lua_raise(L, &err);
     lua_pushinteger(L, ordinal);
     return 1;
@@ -357,7 +358,9 @@ static int run_control(lua_State *L)
     if (engine == NULL || !cf_engine_has_news(engine))
         return 0;
     for (struct cf_run *run = cf_engine_runs(engine); run != NULL; run = run->next) {
-        int found = run->owner != NULL ? cf_reader_control(cf_engine_reader(engine), run->id, &row, &err) : 0;
+        int found = run->owner != NULL
+                        ? cf_reader_control(cf_engine_reader(engine), run->id, &row, &err)
+                        : 0;
         if (found < 0)
             return cf_lua_raise(L, &err);
         if (found == 0)
@@ -379,7 +382,8 @@ static int run_control(lua_State *L)
 /* controlled(id): it was done */
 static int run_controlled(lua_State *L)
 {
-    struct cf_write_control done = { .write.apply = cf_write_control, .handled = luaL_checkinteger(L, 1) };
+    struct cf_write_control done = { .write.apply = cf_write_control,
+                                     .handled = luaL_checkinteger(L, 1) };
     struct cf_error err;
     if (!cf_store_write(check_store(L, cf_lua_check_engine(L)), &done.write, &err))
         return cf_lua_raise(L, &err);

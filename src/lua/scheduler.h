@@ -78,7 +78,8 @@ void cf_scheduler_set_tick(lua_State *L, enum cf_tick which, int64_t period_ms,
                            void (*on_tick)(void *self), void *self);
 
 /* Called on the script thread when the stop level rises (after a signal). */
-void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self), void *self);
+void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self),
+                              void *self);
 
 /* How long a first stop waits for replies before it becomes the second; -1 (the default): for ever. */
 void cf_scheduler_set_drain(lua_State *L, int64_t drain_ms);

@@ -42,7 +42,8 @@ struct cf_scheduler {
 
     lua_State *current;            /* the fiber's coroutine that runs; NULL between resumes */
     struct cf_fiber *fiber;        /* of current; NULL if it has none */
-    lua_State *running;            /* the innermost coroutine in it: current, or one of the script's */
+    /* the innermost coroutine in it: current, or one of the script's */
+    lua_State *running;
     struct cf_outer *outer;        /* those around it, the nearest first */
     lua_State *blocked;            /* one of them that cannot be suspended; NULL: none */
     bool is_waiting;               /* it yielded to the scheduler */
@@ -59,14 +60,19 @@ struct cf_scheduler {
     uint64_t *ready;
     size_t ready_head, ready_len, ready_cap;
 
-    struct ticker { void (*on_tick)(void *self); void *self; int64_t period_ms, next_ms; } tickers[CF_TICKS];
+    struct ticker {
+        void (*on_tick)(void *self);
+        void *self;
+        int64_t period_ms, next_ms;
+    } tickers[CF_TICKS];
 
     void (*on_stop)(enum cf_stop_level level, void *self);
     void *on_stop_self;
     enum cf_stop_level level;      /* the one acted on */
     int64_t stopped_at_ms;         /* when the stop began; 0: no stop */
     int64_t resumed_at_ms;         /* when current was; only kept up after a signal */
-    int64_t drain_ms;              /* how long a drain may take before it becomes an abandoning; -1: for ever */
+    /* how long a drain may take before it becomes an abandoning; -1: for ever */
+    int64_t drain_ms;
 };
 
 /* A coroutine around the one that runs. On the C stack of the function that resumes. */

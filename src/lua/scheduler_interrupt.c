@@ -29,7 +29,8 @@ void cf_scheduler_catch_interrupts(lua_State *L)
 {
     interrupted = 0;
     interruptible = cf_scheduler_get(L);
-    struct sigaction action = { .sa_handler = on_interrupt };     /* no SA_RESTART: a prompt is to return */
+    /* no SA_RESTART: a prompt is to return */
+    struct sigaction action = { .sa_handler = on_interrupt };
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
 
@@ -88,7 +89,8 @@ int cf_scheduler_discard_others(lua_State *L)
     cf_scheduler_push_table(L, CF_SCHEDULER_WAITING);             /* list waiting */
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {   /* list waiting ticket thread */
         lua_State *co = lua_tothread(L, -1);
-        if (co == NULL || co == sched->main_thread || co == sched->current || cf_fiber_of(co) == NULL)
+        if (co == NULL || co == sched->main_thread || co == sched->current ||
+            cf_fiber_of(co) == NULL)
             continue;
         lua_pushvalue(L, -1);
         lua_rawseti(L, -5, (lua_Integer)lua_rawlen(L, -5) + 1);
@@ -99,7 +101,8 @@ int cf_scheduler_discard_others(lua_State *L)
         lua_rawgeti(L, -1, i);                                    /* list thread */
         lua_State *co = lua_tothread(L, -1);
         struct cf_fiber *fiber = cf_fiber_of(co);
-        if (fiber != NULL) {                                      /* not ended by another's <close> */
+        /* not ended by another's <close> */
+        if (fiber != NULL) {
             if (cf_scheduler_take_waiting(L, fiber->ticket) != NULL)
                 lua_pop(L, 1);
             cf_fiber_forget(L, co);

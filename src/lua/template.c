@@ -56,7 +56,7 @@ static int template_render(lua_State *L)
 
     struct cf_lua_template_box *box = take_box(L, 1); /* self params box */
     struct cf_lua_template_source source = { .L = L, .box = box, .root = 2 };
-    if (lua_getiuservalue(L, 1, UV_FUNCTIONS) == LUA_TTABLE)          /* self params box functions */
+    if (lua_getiuservalue(L, 1, UV_FUNCTIONS) == LUA_TTABLE) /* self params box functions */
         source.around = 4;
     struct cf_template_data data;
     cf_lua_template_data(&source, &data);

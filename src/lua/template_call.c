@@ -163,7 +163,8 @@ static void push_result(struct cf_lua_template_source *source, int function,
 
     int status = lua_pcall(L, 2, 1, handler);
     use->call = NULL;
-    source->L = L;                                    /* what the function caught may have left it */
+    /* what the function caught may have left it */
+    source->L = L;
     if (status != LUA_OK)
         lua_error(L);
     *out_has_rendered = use->has_rendered;

@@ -184,7 +184,8 @@ static int text_dollars(lua_State *L)
     size_t len;
     int64_t pico;
     const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &len) : NULL;
-    bool ok = text != NULL ? cf_money_parse(text, len, &pico) : cf_money_from_usd(luaL_checknumber(L, 1), &pico);
+    bool ok = text != NULL ? cf_money_parse(text, len, &pico)
+                           : cf_money_from_usd(luaL_checknumber(L, 1), &pico);
     if (!ok || pico > CF_BUDGET_MAX_USD * CF_PICO_PER_USD)
         return 0;
     lua_pushinteger(L, pico);

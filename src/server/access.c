@@ -90,14 +90,15 @@ bool cf_access_is_allowed(const struct cf_access *access, const struct cf_http_e
 static void set_cookie(struct cf_http_exchange *exchange, const struct cf_access *access,
                        const char *value, const char *more)
 {
-    cf_respond_header(exchange, "Set-Cookie", COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict%s%s", value,
-                      access->is_tls ? "; Secure" : "", more);
+    cf_respond_header(exchange, "Set-Cookie", COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict%s%s",
+                      value, access->is_tls ? "; Secure" : "", more);
 }
 
 void cf_access_log_in(struct cf_http_exchange *exchange, struct cf_server *server)
 {
     const struct cf_access *access = cf_server_access(server);
-    const char *guess = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(exchange->json, "token"));
+    const char *guess =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(exchange->json, "token"));
     if (access->has_token && guess == NULL) {
         cf_respond_fail(exchange, 400, "the body must be {\"token\": \"…\"}");
         return;

@@ -19,7 +19,8 @@ static const char calls_sql[] =
     " FROM turn_calls n JOIN calls c ON c.id = n.call WHERE n.conversation = ?1 ORDER BY 1, 3";
 
 static const char versions_sql[] =
-    "SELECT o.uuid, o.version, o.superseded_by IS NULL AND NOT o.withdrawn, o.status, o.quality_score,"
+    "SELECT o.uuid, o.version, o.superseded_by IS NULL AND NOT o.withdrawn, o.status, "
+    "o.quality_score,"
     " o.created_at FROM conversations c JOIN conversations o ON o.item = c.item AND o.part = c.part"
     " WHERE c.id = ?1 ORDER BY o.version";
 
@@ -30,10 +31,12 @@ static const struct cf_row_field edit_fields[] = {
 };
 
 static const struct cf_row_field call_fields[] = {
-    { "firstTurn", CF_FIELD_COUNT },   { "lastTurn", CF_FIELD_COUNT },  { "call", CF_FIELD_COUNT },
-    { "model", CF_FIELD_TEXT },        { "stopReason", CF_FIELD_TEXT }, { "inputTokens", CF_FIELD_COUNT },
-    { "outputTokens", CF_FIELD_COUNT }, { "cost", CF_FIELD_USD },       { "latencyMs", CF_FIELD_COUNT },
-    { "requestId", CF_FIELD_TEXT },    { "sentAt", CF_FIELD_TEXT },     { NULL, CF_FIELD_TEXT },
+    { "firstTurn", CF_FIELD_COUNT },    { "lastTurn", CF_FIELD_COUNT },
+    { "call", CF_FIELD_COUNT },         { "model", CF_FIELD_TEXT },
+    { "stopReason", CF_FIELD_TEXT },    { "inputTokens", CF_FIELD_COUNT },
+    { "outputTokens", CF_FIELD_COUNT }, { "cost", CF_FIELD_USD },
+    { "latencyMs", CF_FIELD_COUNT },    { "requestId", CF_FIELD_TEXT },
+    { "sentAt", CF_FIELD_TEXT },        { NULL, CF_FIELD_TEXT },
 };
 
 static const struct cf_row_field version_fields[] = {
@@ -55,7 +58,8 @@ static void add_row(struct cf_buf *out, const struct cf_conversation_row *row, b
     cf_object_str(out, "id", row->uuid);
     cf_object_str(out, "templateId", row->template_uuid);
     cf_object_str(out, "template", row->template_name);
-    cf_object_count(out, "templateVersion", row->template_name != NULL ? row->template_version : -1);
+    cf_object_count(out, "templateVersion",
+                    row->template_name != NULL ? row->template_version : -1);
     cf_object_text(out, "persona", row->persona);
     cf_object_text(out, "emotion", row->emotion);
     cf_object_text(out, "topic", row->topic);

@@ -20,8 +20,9 @@
 #define DEFAULT_LIMIT 50
 
 static const char *const names[] = {
-    "run", "status", "minScore", "maxScore", "tier", "persona", "emotion", "topic", "templateId", "tag", "q",
-    "simulated", "superseded", "limit", "offset", "cursor", "total", "turns", NULL,
+    "run",    "status",     "minScore", "maxScore", "tier",      "persona",    "emotion",
+    "topic",  "templateId", "tag",      "q",        "simulated", "superseded", "limit",
+    "offset", "cursor",     "total",    "turns",    NULL,
 };
 
 struct wanted {
@@ -38,9 +39,10 @@ static void read_statuses(struct cf_params *params, struct wanted *wanted)
         size_t len = strcspn(text, ",");
         const char *status = cf_find_status(text, len);
         if (status == NULL || wanted->question.status_count == STATUSES_MAX) {
-            cf_problems_add(params->problems, "status",
-                            "must be generated, needs_revision, approved or rejected, or some of them "
-                            "between commas");
+            cf_problems_add(
+                params->problems, "status",
+                "must be generated, needs_revision, approved or rejected, or some of them "
+                "between commas");
             return;
         }
         wanted->statuses[wanted->question.status_count++] = status;
@@ -61,12 +63,15 @@ static bool read_ids(struct cf_params *params, struct cf_reader *reader,
     if (found <= 0)
         cf_problems_add(params->problems, "run", found == 0 ? "there is no such run"
                                                             : "several runs have such an id");
-    found = template != NULL ? cf_find_id(reader, template, CF_ID_TEMPLATE, &question->template, err) : 1;
+    found = template != NULL
+                ? cf_find_id(reader, template, CF_ID_TEMPLATE, &question->template, err)
+                : 1;
     if (found < 0 && err->kind != CF_ERR_CONFIG)
         return false;
     if (found <= 0)
-        cf_problems_add(params->problems, "templateId", found == 0 ? "there is no such template"
-                                                                   : "several templates have such an id");
+        cf_problems_add(params->problems, "templateId",
+                        found == 0 ? "there is no such template"
+                                   : "several templates have such an id");
     return true;
 }
 
@@ -112,7 +117,8 @@ static bool add_page(struct cf_buf *out, struct cf_reader *reader, const struct 
     cf_object_open_list(out, "data");
     for (size_t i = 0; i < count; i++)
         if (cf_conversation_object(out, NULL, reader, ids[i],
-                                   (struct cf_conversation_parts){ .turns = wanted->turns }, err) < 0)
+                                   (struct cf_conversation_parts){ .turns = wanted->turns },
+                                   err) < 0)
             return false;
     cf_object_close_list(out);
     cf_object_count(out, "total", total);
@@ -167,9 +173,9 @@ void cf_conversations_show(struct cf_http_exchange *exchange, struct cf_server *
         found = cf_find_id(reader, exchange->id, CF_ID_CONVERSATION, &conversation, &err);
     cf_respond_open(&json);
     if (found > 0)
-        found = cf_conversation_object(&json, "data", reader, conversation,
-                                       (struct cf_conversation_parts){ .turns = true, .history = true },
-                                       &err);
+        found = cf_conversation_object(
+            &json, "data", reader, conversation,
+            (struct cf_conversation_parts){ .turns = true, .history = true }, &err);
     cf_object_close(&json);
     cf_readers_give(cf_server_readers(server), reader);
 

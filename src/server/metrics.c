@@ -55,24 +55,29 @@ static const struct metric metrics[] = {
       "SELECT total(attempts) FROM runs" },
     { "replies_total", "counter", "Whole replies of the provider.", NULL,
       "SELECT total(replies) FROM runs" },
-    { "failed_attempts_total", "counter", "Requests without a whole reply, by what came of them.", "outcome",
+    { "failed_attempts_total", "counter", "Requests without a whole reply, by what came of them.",
+      "outcome",
       "SELECT status, count(*) FROM generation_logs WHERE status <> 'success' GROUP BY 1" },
     { "failed_attempts_by_status_total", "counter",
       "Requests without a whole reply, by the HTTP status; 0: no answer.", "status",
-      "SELECT coalesce(http_status, 0), count(*) FROM generation_logs WHERE status <> 'success' GROUP BY 1" },
+      "SELECT coalesce(http_status, 0), count(*) FROM generation_logs WHERE status <> 'success' "
+      "GROUP BY 1" },
     { "tokens_total", "counter", "Tokens used, by kind.", "kind",
       "SELECT 'input', total(input_tokens) FROM runs UNION ALL"
       " SELECT 'output', total(output_tokens) FROM runs UNION ALL"
-      " SELECT 'cache_write', total(cache_write_5m_tokens) + total(cache_write_1h_tokens) FROM runs UNION ALL"
+      " SELECT 'cache_write', total(cache_write_5m_tokens) + total(cache_write_1h_tokens) FROM "
+      "runs UNION ALL"
       " SELECT 'cache_read', total(cache_read_tokens) FROM runs UNION ALL"
       " SELECT 'thinking', total(thinking_tokens) FROM runs" },
     { "cost_usd_total", "counter", "Money spent, in dollars.", NULL,
       "SELECT total(spent_pico) / 1e12 FROM runs" },
-    { "cost_at_risk_usd", "gauge", "Money that requests of unknown outcome may have cost, in dollars.", NULL,
+    { "cost_at_risk_usd", "gauge",
+      "Money that requests of unknown outcome may have cost, in dollars.", NULL,
       "SELECT total(at_risk_pico) / 1e12 FROM runs" },
     { "unknown_cost_replies_total", "counter", "Replies whose price is not known.", NULL,
       "SELECT total(unknown_cost_replies) FROM runs" },
-    { "lane_limit_requests", "gauge", "Requests a window that the provider allows, as learnt.", "lane",
+    { "lane_limit_requests", "gauge", "Requests a window that the provider allows, as learnt.",
+      "lane",
       "SELECT base_url || ' ' || organisation || ' ' || limit_class, max_requests FROM lanes"
       " WHERE max_requests IS NOT NULL" },
 };
@@ -123,8 +128,8 @@ static void add_histogram(struct cf_buf *out, sqlite3_stmt *row)
     for (int i = 0; i < BOUNDS; i++)
         cf_buf_addf(out, "confab_call_latency_seconds_bucket{model=\"%s\",le=\"%s\"} %lld\n",
                     cf_buf_str(&model), bounds[i].le, (long long)sqlite3_column_int64(row, i + 3));
-    cf_buf_addf(out, "confab_call_latency_seconds_bucket{model=\"%s\",le=\"+Inf\"} %lld\n", cf_buf_str(&model),
-                (long long)sqlite3_column_int64(row, 1));
+    cf_buf_addf(out, "confab_call_latency_seconds_bucket{model=\"%s\",le=\"+Inf\"} %lld\n",
+                cf_buf_str(&model), (long long)sqlite3_column_int64(row, 1));
     cf_buf_addf(out, "confab_call_latency_seconds_sum{model=\"%s\"} %.15g\n", cf_buf_str(&model),
                 sqlite3_column_double(row, 2));
     cf_buf_addf(out, "confab_call_latency_seconds_count{model=\"%s\"} %lld\n", cf_buf_str(&model),
@@ -137,7 +142,8 @@ static bool add_histograms(struct cf_buf *out, struct cf_reader *reader, struct 
     struct cf_buf sql = { .max = 8192 };
     sqlite3_stmt *row;
     int rc;
-    cf_buf_adds(&sql, "SELECT coalesce(model_answered, model, ''), count(*), total(latency_ms) / 1e3");
+    cf_buf_adds(&sql,
+                "SELECT coalesce(model_answered, model, ''), count(*), total(latency_ms) / 1e3");
     for (int i = 0; i < BOUNDS; i++)
         cf_buf_addf(&sql, ", sum(latency_ms <= %d)", bounds[i].ms);
     cf_buf_adds(&sql, " FROM calls WHERE state = 'done' AND latency_ms IS NOT NULL GROUP BY 1");
@@ -145,7 +151,8 @@ static bool add_histograms(struct cf_buf *out, struct cf_reader *reader, struct 
     cf_buf_done(&sql);
     if (!ok)
         return false;
-    add_head(out, "call_latency_seconds", "histogram", "Time to a whole reply, by the model that answered.");
+    add_head(out, "call_latency_seconds", "histogram",
+             "Time to a whole reply, by the model that answered.");
     while ((rc = sqlite3_step(row)) == SQLITE_ROW)
         add_histogram(out, row);
     sqlite3_finalize(row);
@@ -181,7 +188,8 @@ void cf_metrics_show(struct cf_http_exchange *exchange, struct cf_server *server
     struct cf_buf text;
     struct cf_error err;
     cf_buf_init(&text, TEXT_MAX);
-    bool ok = cf_readers_take(cf_server_readers(server), &reader, &err) && add_all(&text, reader, &err);
+    bool ok =
+        cf_readers_take(cf_server_readers(server), &reader, &err) && add_all(&text, reader, &err);
     cf_readers_give(cf_server_readers(server), reader);
     add_traffic(&text, cf_server_traffic(server));
 

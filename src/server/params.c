@@ -8,7 +8,8 @@
 #include "server/problems.h"
 #include "server/request.h"
 
-void cf_params_int(struct cf_params *params, const char *name, int64_t least, int64_t most, int64_t *out)
+void cf_params_int(struct cf_params *params, const char *name, int64_t least, int64_t most,
+                   int64_t *out)
 {
     const char *text = cf_request_query(params->exchange, name);
     char *end;
@@ -23,13 +24,15 @@ void cf_params_int(struct cf_params *params, const char *name, int64_t least, in
         *out = value;
 }
 
-void cf_params_number(struct cf_params *params, const char *name, double least, double most, double *out)
+void cf_params_number(struct cf_params *params, const char *name, double least, double most,
+                      double *out)
 {
     const char *text = cf_request_query(params->exchange, name);
     if (text == NULL)
         return;
     double value = cf_json_number(text);
-    if (*text == '\0' || text[strspn(text, "0123456789.-")] != '\0' || !(value >= least && value <= most))
+    if (*text == '\0' || text[strspn(text, "0123456789.-")] != '\0' ||
+        !(value >= least && value <= most))
         cf_problems_add(params->problems, name, "must be a number from %g to %g", least, most);
     else
         *out = value;

@@ -14,8 +14,10 @@ struct cf_params {
 };
 
 /* Each leaves *out alone if the parameter is not given or wrong. */
-void cf_params_int(struct cf_params *params, const char *name, int64_t least, int64_t most, int64_t *out);
-void cf_params_number(struct cf_params *params, const char *name, double least, double most, double *out);
+void cf_params_int(struct cf_params *params, const char *name, int64_t least, int64_t most,
+                   int64_t *out);
+void cf_params_number(struct cf_params *params, const char *name, double least, double most,
+                      double *out);
 void cf_params_bool(struct cf_params *params, const char *name, bool *out);
 
 /* A text that is not empty. Lent by the exchange. */

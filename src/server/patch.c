@@ -108,7 +108,8 @@ static bool change_all(struct cf_write *write, struct cf_store_tx *tx, struct cf
 
 /* False: it has answered. */
 static bool write_changes(struct cf_http_exchange *exchange, struct cf_server *server,
-                          const struct cf_patch_body *body, const struct target *targets, size_t count)
+                          const struct cf_patch_body *body, const struct target *targets,
+                          size_t count)
 {
     struct changes changes = {
         .write.apply = change_all, .body = body, .targets = targets, .count = count
@@ -134,13 +135,15 @@ static void respond_conversation(struct cf_http_exchange *exchange, struct cf_se
 {
     struct cf_reader *reader = NULL;
     struct cf_buf json;
-    struct cf_error err = { .kind = CF_ERR_STORAGE, .message = "the conversation is gone", .retry_after_ms = -1 };
+    struct cf_error err = { .kind = CF_ERR_STORAGE,
+                            .message = "the conversation is gone",
+                            .retry_after_ms = -1 };
     cf_buf_init(&json, CF_OBJECT_MAX);
     cf_respond_open(&json);
     bool ok = cf_readers_take(cf_server_readers(server), &reader, &err) &&
-              cf_conversation_object(&json, "data", reader, conversation,
-                                     (struct cf_conversation_parts){ .turns = true, .history = true },
-                                     &err) > 0;
+              cf_conversation_object(
+                  &json, "data", reader, conversation,
+                  (struct cf_conversation_parts){ .turns = true, .history = true }, &err) > 0;
     cf_object_close(&json);
     cf_readers_give(cf_server_readers(server), reader);
     if (ok)
@@ -165,7 +168,8 @@ void cf_patch_one(struct cf_http_exchange *exchange, struct cf_server *server)
                     : -1;
     cf_readers_give(cf_server_readers(server), reader);
     if (found > 0 && body.has_turn && body.turn_index >= (int64_t)target.turn_count)
-        cf_problems_add(&problems, "turn.index", "the conversation has %zu turns", target.turn_count);
+        cf_problems_add(&problems, "turn.index", "the conversation has %zu turns",
+                        target.turn_count);
 
     if (found < 0)
         cf_respond_error(exchange, &err);

@@ -11,7 +11,8 @@
 #define NAME_MAX_BYTES 200     /* of a tag or an author */
 #define TEXT_MAX_BYTES 4096    /* of a note or a tag's value */
 
-static void read_text(const cJSON *field, size_t most, const char **out, struct cf_problems *problems)
+static void read_text(const cJSON *field, size_t most, const char **out,
+                      struct cf_problems *problems)
 {
     const char *text = cJSON_GetStringValue(field);
     if (text == NULL)
@@ -27,7 +28,8 @@ static void read_status(const cJSON *field, const char **out, struct cf_problems
     const char *text = cJSON_GetStringValue(field);
     const char *status = text != NULL ? cf_find_status(text, strlen(text)) : NULL;
     if (status == NULL)
-        cf_problems_add(problems, "status", "must be approved, rejected, generated or needs_revision");
+        cf_problems_add(problems, "status",
+                        "must be approved, rejected, generated or needs_revision");
     else
         *out = status;
 }
@@ -46,7 +48,8 @@ static void add_tag(struct cf_patch_body *body, const struct cf_patch_tag *tag, 
         body->tags[body->tag_count++] = *tag;
 }
 
-static void read_tag_value(struct cf_patch_body *body, const cJSON *field, struct cf_problems *problems)
+static void read_tag_value(struct cf_patch_body *body, const cJSON *field,
+                           struct cf_problems *problems)
 {
     struct cf_patch_tag tag = { .tag.name = field->string };
     char path[64 + NAME_MAX_BYTES];
@@ -64,7 +67,8 @@ static void read_tag_value(struct cf_patch_body *body, const cJSON *field, struc
     add_tag(body, &tag, path, problems);
 }
 
-static void read_tag_names(struct cf_patch_body *body, const cJSON *list, struct cf_problems *problems)
+static void read_tag_names(struct cf_patch_body *body, const cJSON *list,
+                           struct cf_problems *problems)
 {
     const cJSON *element;
     int index = 0;
@@ -78,8 +82,9 @@ static void read_tag_names(struct cf_patch_body *body, const cJSON *list, struct
         if (!cJSON_IsString(element))
             cf_problems_add(problems, path, "must be a text");
         else
-            add_tag(body, &(struct cf_patch_tag){ .tag.name = element->valuestring, .remove = true }, path,
-                    problems);
+            add_tag(body,
+                    &(struct cf_patch_tag){ .tag.name = element->valuestring, .remove = true },
+                    path, problems);
     }
 }
 
@@ -134,7 +139,8 @@ static void read_turn(struct cf_patch_body *body, const cJSON *turn, struct cf_p
             if (body->before.data == NULL)
                 cf_problems_add(problems, path, "must be a text");
         } else {
-            cf_problems_add(problems, path, "there is no such field; there are index, content and before");
+            cf_problems_add(problems, path,
+                            "there is no such field; there are index, content and before");
         }
     }
     if (!has_index)
@@ -194,8 +200,8 @@ void cf_patch_body_read(struct cf_patch_body *body, const struct cJSON *json, bo
     cJSON_ArrayForEach(field, json) read_field(body, field, with_ids, problems);
     if (with_ids && cJSON_GetObjectItemCaseSensitive(json, "ids") == NULL)
         cf_problems_add(problems, "ids", "is missing");
-    if (problems->count == 0 && body->status == NULL && body->note == NULL && body->tag_count == 0 &&
-        !body->has_turn)
+    if (problems->count == 0 && body->status == NULL && body->note == NULL &&
+        body->tag_count == 0 && !body->has_turn)
         cf_problems_add(problems, "", "asks for nothing: give status, note, tags%s",
                         with_ids ? "" : " or turn");
 }

@@ -57,7 +57,8 @@ static bool wait_for_turn(struct cf_readers *readers)
     return true;
 }
 
-bool cf_readers_take(struct cf_readers *readers, struct cf_reader **out_reader, struct cf_error *err)
+bool cf_readers_take(struct cf_readers *readers, struct cf_reader **out_reader,
+                     struct cf_error *err)
 {
     struct cf_reader *reader = NULL;
 

@@ -18,7 +18,8 @@ struct cf_readers *cf_readers_new(const char *path, size_t most);
 void cf_readers_free(struct cf_readers *readers);
 
 /* Takes one, waiting for it. rate_limit_error: none came free; else why none could be opened. */
-bool cf_readers_take(struct cf_readers *readers, struct cf_reader **out_reader, struct cf_error *err);
+bool cf_readers_take(struct cf_readers *readers, struct cf_reader **out_reader,
+                     struct cf_error *err);
 
 /* Gives it back, with no cursor open. NULL is fine. */
 void cf_readers_give(struct cf_readers *readers, struct cf_reader *reader);

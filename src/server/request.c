@@ -70,7 +70,8 @@ static bool check_framing(struct cf_http_exchange *exchange)
         return refuse(exchange, 431, "too many headers");
     if (!is_all_read(exchange->info))
         return refuse(exchange, 400, "a header line has no name");
-    if (count_header(exchange, "Content-Length") > 1 || count_header(exchange, "Transfer-Encoding") > 1)
+    if (count_header(exchange, "Content-Length") > 1 ||
+        count_header(exchange, "Transfer-Encoding") > 1)
         return refuse(exchange, 400, "the length of the body is given twice");
     if (length != NULL && coding != NULL)
         return refuse(exchange, 400, "Content-Length and Transfer-Encoding exclude each other");
@@ -92,7 +93,8 @@ static bool check_framing(struct cf_http_exchange *exchange)
 static bool is_host(const char *authority, const char *name)
 {
     size_t len = strlen(name);
-    return mg_strncasecmp(authority, name, len) == 0 && (authority[len] == '\0' || authority[len] == ':');
+    return mg_strncasecmp(authority, name, len) == 0 &&
+           (authority[len] == '\0' || authority[len] == ':');
 }
 
 static bool is_authority(const char *text)
@@ -297,7 +299,8 @@ static bool is_json_type(const char *type)
     if (*rest++ != ';')
         return false;
     rest += strspn(rest, " \t");
-    return mg_strcasecmp(rest, "charset=utf-8") == 0 || mg_strcasecmp(rest, "charset=\"utf-8\"") == 0;
+    return mg_strcasecmp(rest, "charset=utf-8") == 0 ||
+           mg_strcasecmp(rest, "charset=\"utf-8\"") == 0;
 }
 
 static bool check_body_headers(struct cf_http_exchange *exchange, size_t max)

@@ -41,7 +41,8 @@ struct cf_http_exchange {
     size_t segment_count;
     struct cf_http_parameter query[CF_HTTP_QUERY_MAX];
     size_t query_count;
-    const char *id;                        /* what stands for ":id" of the route's pattern; or NULL */
+    /* what stands for ":id" of the route's pattern; or NULL */
+    const char *id;
     struct cf_buf body;                    /* as it was sent: JSON that passed the strict check */
     struct cJSON *json;                    /* the body as a tree; NULL: the route takes none */
     bool has_unread_body;                  /* the connection cannot be used again */

@@ -168,8 +168,8 @@ void cf_respond_fail(struct cf_http_exchange *exchange, int status, const char *
     cf_buf_addv(&message, fmt, args);
     va_end(args);
     respond_problem(exchange, status, cf_respond_word(status),
-                    cf_buf_ok(&message) ? cf_buf_str(&message) : cf_respond_reason(status), no_details,
-                    -1);
+                    cf_buf_ok(&message) ? cf_buf_str(&message) : cf_respond_reason(status),
+                    no_details, -1);
     cf_buf_done(&message);
 }
 
@@ -192,16 +192,19 @@ void cf_respond_error(struct cf_http_exchange *exchange, const struct cf_error *
 {
     int status = cf_respond_status(err);
     int64_t wait_ms = status == 429 || err->retry_after_ms > 0 ? err->retry_after_ms : -1;
-    respond_problem(exchange, status, cf_error_kind_name(err->kind), err->message, no_details, wait_ms);
+    respond_problem(exchange, status, cf_error_kind_name(err->kind), err->message, no_details,
+                    wait_ms);
 }
 
-void cf_respond_problems_as(struct cf_http_exchange *exchange, int status, struct cf_problems *problems)
+void cf_respond_problems_as(struct cf_http_exchange *exchange, int status,
+                            struct cf_problems *problems)
 {
     char message[96];
     if (problems->count == 1)
         snprintf(message, sizeof message, "the request has a mistake: see details");
     else
-        snprintf(message, sizeof message, "the request has %zu mistakes: see details", problems->count);
+        snprintf(message, sizeof message, "the request has %zu mistakes: see details",
+                 problems->count);
     cf_buf_addc(&problems->json, ']');
     respond_problem(exchange, status, cf_respond_word(status), message,
                     (struct cf_text){ cf_buf_str(&problems->json), problems->json.len }, -1);

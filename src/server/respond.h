@@ -46,7 +46,8 @@ void cf_respond_error(struct cf_http_exchange *exchange, const struct cf_error *
 
 /* 400 (or another status), naming every problem in `details`. */
 void cf_respond_problems(struct cf_http_exchange *exchange, struct cf_problems *problems);
-void cf_respond_problems_as(struct cf_http_exchange *exchange, int status, struct cf_problems *problems);
+void cf_respond_problems_as(struct cf_http_exchange *exchange, int status,
+                            struct cf_problems *problems);
 
 /* The status that a kind of error is answered with. */
 int cf_respond_status(const struct cf_error *err);

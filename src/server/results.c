@@ -21,26 +21,30 @@
 #define DEFAULT_LIMIT 50
 
 /* Items outside a plan come after it, in the order in which they were made. */
-#define PAGE(state)                                                                              \
-    "SELECT key, id, ordinal, state, accepted, surplus, attempts, error_kind, error_message, params,"   \
-    " created_at, finished_at FROM items WHERE run = ?1 AND NOT orphan AND key <> ''" state      \
-    " AND (coalesce(ordinal, 1 << 40), id) > (?2, ?3)"                                           \
+#define PAGE(state)                                                                            \
+    "SELECT key, id, ordinal, state, accepted, surplus, attempts, error_kind, error_message, " \
+    "params,"                                                                                  \
+    " created_at, finished_at FROM items WHERE run = ?1 AND NOT orphan AND key <> ''" state    \
+    " AND (coalesce(ordinal, 1 << 40), id) > (?2, ?3)"                                         \
     " ORDER BY coalesce(ordinal, 1 << 40), id LIMIT ?4"
 
 /* Of a plan alone the index gives the order, so that a page reads a page. */
-#define PLANNED(state)                                                                           \
-    "SELECT key, id, ordinal, state, accepted, surplus, attempts, error_kind, error_message, params,"   \
-    " created_at, finished_at FROM items INDEXED BY items_ordinal WHERE run = ?1 AND NOT orphan" state \
-    " AND ordinal > ?2 ORDER BY ordinal LIMIT ?4"
+#define PLANNED(state)                                                                         \
+    "SELECT key, id, ordinal, state, accepted, surplus, attempts, error_kind, error_message, " \
+    "params,"                                                                                  \
+    " created_at, finished_at FROM items INDEXED BY items_ordinal WHERE run = ?1 AND NOT "     \
+    "orphan" state " AND ordinal > ?2 ORDER BY ordinal LIMIT ?4"
 
 static const char page_sql[] = PAGE(""), page_state_sql[] = PAGE(" AND state = ?5");
 static const char planned_sql[] = PLANNED(""), planned_state_sql[] = PLANNED(" AND state = ?5");
 
 static const struct cf_row_field fields[] = {
-    { "item", CF_FIELD_TEXT },          { "itemId", CF_FIELD_COUNT },   { "ordinal", CF_FIELD_COUNT },
-    { "state", CF_FIELD_TEXT },         { "accepted", CF_FIELD_FLAG },  { "surplus", CF_FIELD_FLAG },
-    { "attempts", CF_FIELD_COUNT },     { "errorKind", CF_FIELD_TEXT }, { "errorMessage", CF_FIELD_TEXT },
-    { "parameters", CF_FIELD_JSON },    { "createdAt", CF_FIELD_TEXT }, { "finishedAt", CF_FIELD_TEXT },
+    { "item", CF_FIELD_TEXT },         { "itemId", CF_FIELD_COUNT },
+    { "ordinal", CF_FIELD_COUNT },     { "state", CF_FIELD_TEXT },
+    { "accepted", CF_FIELD_FLAG },     { "surplus", CF_FIELD_FLAG },
+    { "attempts", CF_FIELD_COUNT },    { "errorKind", CF_FIELD_TEXT },
+    { "errorMessage", CF_FIELD_TEXT }, { "parameters", CF_FIELD_JSON },
+    { "createdAt", CF_FIELD_TEXT },    { "finishedAt", CF_FIELD_TEXT },
     { NULL, CF_FIELD_TEXT },
 };
 
@@ -81,8 +85,8 @@ static void read_wanted(struct cf_params *params, struct wanted *wanted)
 }
 
 /* "conversations": the parts that the item counts with. */
-static bool add_conversations(struct cf_buf *out, struct cf_reader *reader, int64_t item, bool turns,
-                              struct cf_error *err)
+static bool add_conversations(struct cf_buf *out, struct cf_reader *reader, int64_t item,
+                              bool turns, struct cf_error *err)
 {
     struct cf_conversation_filter filter = { .item = item };
     struct cf_conversation_cursor *cursor;
@@ -93,7 +97,8 @@ static bool add_conversations(struct cf_buf *out, struct cf_reader *reader, int6
     cf_object_open_list(out, "conversations");
     while ((next = cf_conversations_next(cursor, &row, err)) > 0)
         if ((next = cf_conversation_object(out, NULL, reader, row->conversation,
-                                           (struct cf_conversation_parts){ .turns = turns }, err)) < 0)
+                                           (struct cf_conversation_parts){ .turns = turns }, err)) <
+            0)
             break;
     cf_object_close_list(out);
     cf_conversations_free(cursor);
@@ -143,8 +148,8 @@ static bool add_page(struct cf_buf *out, struct cf_reader *reader, const struct 
     return ok;
 }
 
-static int make(struct cf_buf *out, struct cf_reader *reader, const char *id, const struct wanted *wanted,
-                struct cf_error *err)
+static int make(struct cf_buf *out, struct cf_reader *reader, const char *id,
+                const struct wanted *wanted, struct cf_error *err)
 {
     const struct cf_run_row *row;
     int64_t run;

@@ -31,9 +31,9 @@ void cf_rows_add(struct cf_buf *out, sqlite3_stmt *row, const struct cf_row_fiel
         case CF_FIELD_FLAG: cf_object_bool(out, name, sqlite3_column_int(row, i) != 0); break;
         case CF_FIELD_USD: cf_object_usd(out, name, column_count(row, i)); break;
         case CF_FIELD_REAL:
-            cf_object_number(out, name,
-                             sqlite3_column_type(row, i) == SQLITE_NULL ? NAN
-                                                                        : sqlite3_column_double(row, i));
+            cf_object_number(
+                out, name,
+                sqlite3_column_type(row, i) == SQLITE_NULL ? NAN : sqlite3_column_double(row, i));
             break;
         }
     }

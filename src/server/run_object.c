@@ -32,8 +32,9 @@ static void add_summary(struct cf_buf *out, const struct cf_run_row *row, int64_
     cf_object_count(out, "totalDuration", took_ms);
     cf_object_number(out, "avgCostPerConversation",
                      successful > 0 ? (double)account->spent_pico / 1e12 / (double)successful : 0);
-    cf_object_number(out, "avgDurationPerConversation",
-                     account->planned > 0 && took_ms >= 0 ? (double)took_ms / (double)account->planned : 0);
+    cf_object_number(
+        out, "avgDurationPerConversation",
+        account->planned > 0 && took_ms >= 0 ? (double)took_ms / (double)account->planned : 0);
     cf_object_close(out);
 }
 

@@ -32,7 +32,8 @@ static void answer(struct cf_http_exchange *exchange, struct cf_server *server,
     struct work work = { .exchange = exchange, .unix_ms = cf_unix_ms(cf_server_clock(server)) };
     cf_problems_init(&work.problems);
     cf_buf_init(&work.json, CF_OBJECT_MAX);
-    int made = cf_readers_take(cf_server_readers(server), &work.reader, &work.err) ? make(&work) : -1;
+    int made =
+        cf_readers_take(cf_server_readers(server), &work.reader, &work.err) ? make(&work) : -1;
     cf_readers_give(cf_server_readers(server), work.reader);
 
     if (made < 0)

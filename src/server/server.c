@@ -37,7 +37,8 @@ struct cf_server {
     struct cf_readers *readers;
     struct cf_access *access;
     struct cf_traffic *traffic;
-    struct cf_tls_front *front;          /* NULL: the library itself listens where we are asked to */
+    /* NULL: the library itself listens where we are asked to */
+    struct cf_tls_front *front;
     struct cf_sockets *sockets;
     bool has_library;                    /* initialised: it counts */
     atomic_bool is_draining;
@@ -131,8 +132,10 @@ static int on_request(struct mg_connection *connection)
     }
     cf_traffic_count(server->traffic, exchange.status);
     cf_log(CF_LOG_DEBUG, "http %s %s %d", exchange.info->request_method,
-           exchange.info->local_uri_raw != NULL ? exchange.info->local_uri_raw : "-", exchange.status);
-    int status = exchange.status != CF_SOCKET_STATUS ? exchange.status : 0;    /* 0: the library goes on */
+           exchange.info->local_uri_raw != NULL ? exchange.info->local_uri_raw : "-",
+           exchange.status);
+    /* 0: the library goes on */
+    int status = exchange.status != CF_SOCKET_STATUS ? exchange.status : 0;
     cf_request_done(&exchange);
     count_answering(server, -1);
     return status;
@@ -307,8 +310,8 @@ static bool start(struct cf_server *server, struct cf_error *err)
         server->port = ports[0].port;
     if (is_tls && !start_front(server, err))
         return false;
-    snprintf(server->url, sizeof server->url, "%s://%s:%d/", is_tls ? "https" : "http", options->address,
-             server->port);
+    snprintf(server->url, sizeof server->url, "%s://%s:%d/", is_tls ? "https" : "http",
+             options->address, server->port);
     return true;
 }
 

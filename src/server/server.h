@@ -35,14 +35,16 @@ struct cf_server_options {
     int port;                            /* 0: any that is free */
     const char *token;                   /* NULL: none asked for */
     const char *tls_cert, *tls_key;      /* PEM files; key NULL: it is in the certificate's file */
-    const char *const *hosts;            /* names in Host besides the loopback ones; ended by NULL */
+    /* names in Host besides the loopback ones; ended by NULL */
+    const char *const *hosts;
     const char *db_path;                 /* what the workers read; must exist at the start */
     struct cf_store *store;              /* for reviews; NULL: PATCH answers 503. Borrowed */
     struct cf_jobs *jobs;                /* for what needs Lua; NULL: none is taken. Borrowed */
-    struct cf_events *events;            /* what runs tell; NULL: nothing is live. Borrowed; ended by the stop */
+    /* what runs tell; NULL: nothing is live. Borrowed; ended by the stop */
+    struct cf_events *events;
     const struct cf_clock *clock;        /* NULL: the system's. Borrowed */
     int heartbeat_ms, rest_ms;           /* of those who watch; 0: see watch.h */
-    int workers, per_address, readers, head_ms, body_ms;    /* 0: the figures above; connections from
+    int workers, per_address, readers, head_ms, body_ms; /* 0: the figures above; connections from
                                             loopback itself are then as many as there are workers */
 };
 

@@ -16,7 +16,8 @@ struct mg_context;
 #define CF_SOCKET_STATUS 101    /* the exchange's status once the library is to go on with it */
 
 /* Takes WebSockets at the path in that context. options: borrowed. */
-struct cf_sockets *cf_sockets_new(struct mg_context *context, const struct cf_server_options *options);
+struct cf_sockets *cf_sockets_new(struct mg_context *context,
+                                  const struct cf_server_options *options);
 
 /* After cf_events_end, while the context goes on: waits, for up to wait_s, until all were told. */
 void cf_sockets_wait(struct cf_sockets *sockets, int wait_s);

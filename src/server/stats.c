@@ -51,7 +51,8 @@ static void add_group(const struct cf_stats_group *row, void *self)
     cf_object_close(out);
 }
 
-static bool add_lists(struct cf_buf *out, struct cf_reader *reader, int64_t run, struct cf_error *err)
+static bool add_lists(struct cf_buf *out, struct cf_reader *reader, int64_t run,
+                      struct cf_error *err)
 {
     cf_object_open_list(out, "statuses");
     bool ok = cf_stats_statuses(reader, run, add_status, out, err);

@@ -13,17 +13,21 @@
 
 /* One pass over the conversations, grouped, however many templates there are. */
 static const char sql[] =
-    "WITH made AS (SELECT c.template AS id, count(*) AS conversations, avg(c.quality_score) AS score,"
+    "WITH made AS (SELECT c.template AS id, count(*) AS conversations, avg(c.quality_score) AS "
+    "score,"
     " avg(c.cost_pico) AS cost, avg(c.turn_count) AS turns, sum(c.status = 'approved') AS approved,"
     " sum(c.status = 'rejected') AS rejected, sum(c.status = 'needs_revision') AS needs_revision"
-    " FROM conversations c JOIN items i ON i.id = c.item WHERE c.superseded_by IS NULL AND NOT c.withdrawn"
-    " AND i.state = 'done' AND NOT i.orphan AND NOT i.surplus AND c.template IS NOT NULL GROUP BY 1)"
+    " FROM conversations c JOIN items i ON i.id = c.item WHERE c.superseded_by IS NULL AND NOT "
+    "c.withdrawn"
+    " AND i.state = 'done' AND NOT i.orphan AND NOT i.surplus AND c.template IS NOT NULL GROUP BY "
+    "1)"
     " SELECT t.uuid, t.name, t.version,"
     " NOT EXISTS (SELECT 1 FROM templates n WHERE n.name = t.name AND n.version > t.version),"
     " t.tier, t.system, t.prompt, t.settings, t.usage_count, t.success_count,"
     " t.success_count * 1.0 / nullif(t.usage_count, 0), coalesce(m.conversations, 0), m.score,"
     " CAST(m.cost AS INTEGER), m.turns, coalesce(m.approved, 0), coalesce(m.rejected, 0),"
-    " coalesce(m.needs_revision, 0), t.output_tokens * 1.0 / nullif(t.output_calls, 0), t.created_at"
+    " coalesce(m.needs_revision, 0), t.output_tokens * 1.0 / nullif(t.output_calls, 0), "
+    "t.created_at"
     " FROM templates t LEFT JOIN made m ON m.id = t.id ORDER BY t.name, t.version DESC";
 
 static const struct cf_row_field fields[] = {

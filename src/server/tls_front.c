@@ -55,7 +55,8 @@ struct piece {
 /* --- passing on --- */
 
 /* Waits for what is wanted of the client, and of the server if it is there. False: time to end. */
-static bool wait_for(const struct connection *connection, short client, short server, int timeout_ms)
+static bool wait_for(const struct connection *connection, short client, short server,
+                     int timeout_ms)
 {
     struct pollfd fds[] = {
         { .fd = connection->client_fd, .events = client },
@@ -256,7 +257,8 @@ static void *accept_all(void *self)
     for (;;) {
         struct sockaddr_in from = { .sin_port = 0 };
         socklen_t len = sizeof from;
-        int fd = accept4(front->listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            accept4(front->listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
             take(front, fd, &from);
         else if (errno == EINVAL || errno == EBADF)    /* shut down: see cf_tls_front_close */
@@ -278,9 +280,10 @@ static bool listen_on(struct cf_tls_front *front, const struct cf_tls_front_opti
     front->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (front->listen_fd < 0 ||
         setsockopt(front->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(front->listen_fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(front->listen_fd, 128) != 0)
-        return cf_fail(err, CF_ERR_CONFIG, "cannot listen on %s:%d: %s", options->address, options->port,
-                       strerror(errno));
+        bind(front->listen_fd, (struct sockaddr *)&at, sizeof at) != 0 ||
+        listen(front->listen_fd, 128) != 0)
+        return cf_fail(err, CF_ERR_CONFIG, "cannot listen on %s:%d: %s", options->address,
+                       options->port, strerror(errno));
     getsockname(front->listen_fd, (struct sockaddr *)&at, &len);
     front->port = ntohs(at.sin_port);
     return true;
@@ -305,7 +308,8 @@ bool cf_tls_front_start(const struct cf_tls_front_options *options, struct cf_tl
         goto done;
     }
     SSL_CTX_set_mode(front->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
-    if (!cf_tls_use(front->ctx, options->cert, options->key, err) || !listen_on(front, options, err))
+    if (!cf_tls_use(front->ctx, options->cert, options->key, err) ||
+        !listen_on(front, options, err))
         goto done;
     if (pthread_create(&front->accepter, NULL, accept_all, front) != 0) {
         cf_fail(err, CF_ERR_CONFIG, "no thread can be made");

@@ -97,7 +97,8 @@ void cf_sim_answer_change_limits(void *self)
         change->at_ms = -1;
         sim->spec.limit[change->resource] = change->limit;
         for (size_t lane = 0; lane < sim->lane_count; lane++)
-            cf_sim_lane_set(sim->lanes[lane], &sim->spec, change->resource, change->limit, now_of(sim));
+            cf_sim_lane_set(sim->lanes[lane], &sim->spec, change->resource, change->limit,
+                            now_of(sim));
     }
     if (next < INT64_MAX)
         cf_loop_set_timer(sim->loop, &sim->change, sim->start_ms + next);
@@ -105,8 +106,8 @@ void cf_sim_answer_change_limits(void *self)
 
 /* --- the log --- */
 
-static void log_arrival(struct cf_sim_conn *conn, const uint8_t digest[CF_SHA256_SIZE], unsigned attempt,
-                        const char *model)
+static void log_arrival(struct cf_sim_conn *conn, const uint8_t digest[CF_SHA256_SIZE],
+                        unsigned attempt, const char *model)
 {
     struct cf_simulator *sim = conn->sim;
     char sha[2 * CF_SHA256_SIZE + 1], key[17];
@@ -116,10 +117,11 @@ static void log_arrival(struct cf_sim_conn *conn, const uint8_t digest[CF_SHA256
     cf_hex(digest, CF_SHA256_SIZE, sha);
     cf_sha256(conn->http.key, strlen(conn->http.key), key_digest);
     cf_hex(key_digest, 8, key);          /* tells keys apart, gives none away */
-    cf_buf_addf(&sim->log.lines, "{\"event\":\"arrival\",\"n\":%llu,\"t_ms\":%lld,\"sha256\":\"%s\","
+    cf_buf_addf(&sim->log.lines,
+                "{\"event\":\"arrival\",\"n\":%llu,\"t_ms\":%lld,\"sha256\":\"%s\","
                 "\"attempt\":%u,\"key\":\"%s\",\"model\":",
-                (unsigned long long)conn->number, (long long)(now_of(sim) - sim->start_ms), sha, attempt,
-                conn->http.key[0] == '\0' ? "" : key);
+                (unsigned long long)conn->number, (long long)(now_of(sim) - sim->start_ms), sha,
+                attempt, conn->http.key[0] == '\0' ? "" : key);
     cf_json_add_string(&sim->log.lines, model, strlen(model));
     cf_buf_adds(&sim->log.lines, "}\n");
 }
@@ -145,7 +147,8 @@ void cf_sim_answer_end(struct cf_sim_conn *conn, bool delivered_whole)
         return;
     bool has_status = conn->fault == NULL || (conn->fault->kind != CF_SIM_FAULT_SILENT
                                               && conn->fault->kind != CF_SIM_FAULT_RESET);
-    cf_buf_addf(&sim->log.lines, "{\"event\":\"end\",\"n\":%llu,\"t_ms\":%lld,\"status\":%d,\"fault\":",
+    cf_buf_addf(&sim->log.lines,
+                "{\"event\":\"end\",\"n\":%llu,\"t_ms\":%lld,\"status\":%d,\"fault\":",
                 (unsigned long long)conn->number, (long long)(now_of(sim) - sim->start_ms),
                 has_status ? reply->status : 0);
     if (conn->fault == NULL)
@@ -191,7 +194,8 @@ void cf_sim_answer_add_head(struct cf_sim_conn *conn, struct cf_buf *out)
     if (conn->lane != NULL) {
         if (conn->input_estimate > 0)
             cf_sim_lane_settle(conn->lane, now_of(sim), conn->input_estimate,
-                               reply->input_tokens + reply->cache_write_tokens, reply->output_tokens);
+                               reply->input_tokens + reply->cache_write_tokens,
+                               reply->output_tokens);
         if (sim->spec.has_headers)
             cf_sim_lane_add_headers(conn->lane, now_of(sim), unix_ms, out);
     }
@@ -231,9 +235,11 @@ static const char *check_key(const struct cf_sim_conn *conn)
 static void name_org(struct cf_sim_conn *conn)
 {
     unsigned long long id = conn->sim->spec.org_by_key
-        ? (unsigned long long)mix(UINT64_C(0xcbf29ce484222325), conn->http.key, strlen(conn->http.key))
-        : 0;
-    snprintf(conn->org, sizeof conn->org, "00000000-0000-4000-8000-%012llx", id & 0xffffffffffffULL);
+                                ? (unsigned long long)mix(UINT64_C(0xcbf29ce484222325),
+                                                          conn->http.key, strlen(conn->http.key))
+                                : 0;
+    snprintf(conn->org, sizeof conn->org, "00000000-0000-4000-8000-%012llx",
+             id & 0xffffffffffffULL);
 }
 
 /* "1,000,000" */
@@ -254,8 +260,10 @@ static bool send_refusal(struct cf_sim_conn *conn, enum cf_sim_resource resource
     static const char *const names[] = { "requests", "input tokens", "output tokens" };
     char limit[32], message[200];
     format_thousands(conn->lane->bucket[resource].limit, limit);
-    snprintf(message, sizeof message, "This request would exceed the rate limit of %s %s per minute "
-             "for your organization", limit, names[resource]);
+    snprintf(message, sizeof message,
+             "This request would exceed the rate limit of %s %s per minute "
+             "for your organization",
+             limit, names[resource]);
     conn->sim->counters.refused++;
     conn->retry_after_s = (wait_ms + 999) / 1000;
     cf_sim_reply_error(429, message, conn->request_id, &conn->reply);
@@ -263,8 +271,8 @@ static bool send_refusal(struct cf_sim_conn *conn, enum cf_sim_resource resource
 }
 
 /* A good request: limits, then faults, then the reply. */
-static bool answer_request(struct cf_sim_conn *conn, const struct cf_sim_request *request, uint64_t hash,
-                           unsigned attempt)
+static bool answer_request(struct cf_sim_conn *conn, const struct cf_sim_request *request,
+                           uint64_t hash, unsigned attempt)
 {
     struct cf_simulator *sim = conn->sim;
     enum cf_sim_resource resource = CF_SIM_REQUESTS;

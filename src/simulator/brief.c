@@ -21,22 +21,22 @@ static const struct {
     unsigned char len, word;
 } keywords[] = {
 #define K(text, word) { text, sizeof text - 1, word }
-    K("about", WORD_ABOUT), K("array", WORD_ARRAY), K("between", WORD_BETWEEN), K("character", WORD_PERSONA),
-    K("chat", WORD_TALK), K("concerning", WORD_ABOUT), K("conversation", WORD_TALK),
-    K("conversations", WORD_TALK), K("create", WORD_WRITE), K("customer", WORD_PERSONA),
-    K("dialog", WORD_TALK), K("dialogue", WORD_TALK), K("draft", WORD_WRITE),
-    K("emotion", WORD_EMOTION), K("evaluate", WORD_JUDGE), K("exchanges", WORD_TURNS),
-    K("feel", WORD_FEELS), K("feeling", WORD_FEELS), K("feels", WORD_FEELS),
-    K("generate", WORD_WRITE), K("grade", WORD_JUDGE), K("intent", WORD_TOPIC),
-    K("json", WORD_JSON), K("judge", WORD_JUDGE), K("list", WORD_LIST),
-    K("messages", WORD_TURNS), K("mood", WORD_EMOTION), K("name", WORD_PERSONA),
-    K("outline", WORD_OUTLINE), K("persona", WORD_PERSONA), K("plan", WORD_OUTLINE),
-    K("question", WORD_TOPIC), K("rate", WORD_JUDGE), K("regarding", WORD_ABOUT),
-    K("rubric", WORD_JUDGE), K("scenario", WORD_TOPIC), K("score", WORD_SCORE),
-    K("subject", WORD_TOPIC), K("suggest", WORD_OUTLINE), K("summarise", WORD_OUTLINE),
-    K("summarize", WORD_OUTLINE), K("theme", WORD_TOPIC), K("topic", WORD_TOPIC),
-    K("transcript", WORD_TALK), K("turn", WORD_TURNS), K("turns", WORD_TURNS),
-    K("user", WORD_PERSONA), K("write", WORD_WRITE),
+    K("about", WORD_ABOUT),       K("array", WORD_ARRAY),        K("between", WORD_BETWEEN),
+    K("character", WORD_PERSONA), K("chat", WORD_TALK),          K("concerning", WORD_ABOUT),
+    K("conversation", WORD_TALK), K("conversations", WORD_TALK), K("create", WORD_WRITE),
+    K("customer", WORD_PERSONA),  K("dialog", WORD_TALK),        K("dialogue", WORD_TALK),
+    K("draft", WORD_WRITE),       K("emotion", WORD_EMOTION),    K("evaluate", WORD_JUDGE),
+    K("exchanges", WORD_TURNS),   K("feel", WORD_FEELS),         K("feeling", WORD_FEELS),
+    K("feels", WORD_FEELS),       K("generate", WORD_WRITE),     K("grade", WORD_JUDGE),
+    K("intent", WORD_TOPIC),      K("json", WORD_JSON),          K("judge", WORD_JUDGE),
+    K("list", WORD_LIST),         K("messages", WORD_TURNS),     K("mood", WORD_EMOTION),
+    K("name", WORD_PERSONA),      K("outline", WORD_OUTLINE),    K("persona", WORD_PERSONA),
+    K("plan", WORD_OUTLINE),      K("question", WORD_TOPIC),     K("rate", WORD_JUDGE),
+    K("regarding", WORD_ABOUT),   K("rubric", WORD_JUDGE),       K("scenario", WORD_TOPIC),
+    K("score", WORD_SCORE),       K("subject", WORD_TOPIC),      K("suggest", WORD_OUTLINE),
+    K("summarise", WORD_OUTLINE), K("summarize", WORD_OUTLINE),  K("theme", WORD_TOPIC),
+    K("topic", WORD_TOPIC),       K("transcript", WORD_TALK),    K("turn", WORD_TURNS),
+    K("turns", WORD_TURNS),       K("user", WORD_PERSONA),       K("write", WORD_WRITE),
 #undef K
 };
 
@@ -68,7 +68,8 @@ static enum word find_keyword(const char *text, size_t len)
     char first = (char)(text[0] | 0x20);
     if (len < 4 || len > WORD_MAX)
         return WORD_NONE;
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords && keywords[i].text[0] <= first; i++) {
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords && keywords[i].text[0] <= first;
+         i++) {
         if (keywords[i].text[0] != first || keywords[i].len != len)
             continue;
         for (size_t at = 0; at < len; at++)
@@ -106,7 +107,8 @@ static struct cf_sim_phrase take_phrase(const struct scan *scan, size_t at, cons
 /* Cuts a phrase at a word that goes on to something else ("angry and wants a refund"). */
 static struct cf_sim_phrase before_word(struct cf_sim_phrase phrase, const char *word)
 {
-    const char *found = phrase.at == NULL ? NULL : memmem(phrase.at, phrase.len, word, strlen(word));
+    const char *found =
+        phrase.at == NULL ? NULL : memmem(phrase.at, phrase.len, word, strlen(word));
     if (found != NULL)
         phrase.len = (size_t)(found - phrase.at);
     return phrase.len > 0 ? phrase : (struct cf_sim_phrase){ NULL, 0 };
@@ -288,7 +290,8 @@ void cf_sim_brief_read(const char *prompt, size_t prompt_len, const char *system
 
     scan_text(&scan, prompt, prompt_len, false);
     /* A chat about scores and judges is still a chat. */
-    bool prompt_judges = scan.has_judge && scan.has_score && !(scan.starts_with_write && scan.has_talk);
+    bool prompt_judges =
+        scan.has_judge && scan.has_score && !(scan.starts_with_write && scan.has_talk);
     scan_text(&scan, system, system_len, true);
 
     if (prompt_judges || (scan.has_judge && scan.has_score && !scan.starts_with_write))

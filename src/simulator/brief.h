@@ -13,7 +13,12 @@ struct cf_sim_phrase {
     size_t len;
 };
 
-enum cf_sim_task { CF_SIM_TASK_TEXT, CF_SIM_TASK_CONVERSATION, CF_SIM_TASK_JUDGE, CF_SIM_TASK_OUTLINE };
+enum cf_sim_task {
+    CF_SIM_TASK_TEXT,
+    CF_SIM_TASK_CONVERSATION,
+    CF_SIM_TASK_JUDGE,
+    CF_SIM_TASK_OUTLINE
+};
 
 #define CF_SIM_SALIENT_MAX 4
 
@@ -23,7 +28,8 @@ struct cf_sim_brief {
     bool     wants_list;             /* of JSON: a list, not an object */
     unsigned turns;                  /* asked for; 0 if it does not say */
     struct cf_sim_phrase persona, emotion, topic;
-    struct cf_sim_phrase salient[CF_SIM_SALIENT_MAX];    /* long words of the prompt, in its order */
+    /* long words of the prompt, in its order */
+    struct cf_sim_phrase salient[CF_SIM_SALIENT_MAX];
     unsigned salients;
     const char *container;           /* key of the turns, "turns" unless another is named; static */
 };

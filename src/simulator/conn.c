@@ -291,7 +291,8 @@ static void add_conn(struct cf_simulator *sim, int fd)
     conn->sim = sim;
     conn->watch = (struct cf_watch){ .on_ready = on_ready, .self = conn, .fd = fd };
     conn->timer.self = conn;
-    cf_buf_init(&conn->in, CF_SIM_HEAD_MAX + 2 * (size_t)CF_SIM_BODY_MAX);    /* chunks have frames */
+    /* chunks have frames */
+    cf_buf_init(&conn->in, CF_SIM_HEAD_MAX + 2 * (size_t)CF_SIM_BODY_MAX);
     conn->next = sim->conns;
     if (sim->conns != NULL)
         sim->conns->previous = conn;
@@ -319,7 +320,8 @@ void cf_sim_conn_accept(uint32_t events, void *self)
             /* The backlog keeps them until a descriptor is free; asking at once would spin. */
             cf_loop_unwatch(sim->loop, &sim->listener);
             sim->accept_again = (struct cf_timer){ .on_fire = accept_again, .self = sim };
-            cf_loop_set_timer(sim->loop, &sim->accept_again, cf_loop_now(sim->loop) + ACCEPT_PAUSE_MS);
+            cf_loop_set_timer(sim->loop, &sim->accept_again,
+                              cf_loop_now(sim->loop) + ACCEPT_PAUSE_MS);
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
             return;

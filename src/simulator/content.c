@@ -13,7 +13,7 @@
 #include "simulator/schema.h"
 #include "simulator/spec.h"
 
-#define TURN_BYTES   230    /* mean of a good conversation: in the middle of 100 to 400 characters */
+#define TURN_BYTES    230 /* mean of a good conversation: in the middle of 100 to 400 characters */
 #define TURN_FRAME    36    /* bytes of JSON around a turn */
 
 /* FNV-1a: mixes texts into a seed; not for secrets, and not part of any stored result. */
@@ -76,7 +76,8 @@ static void add_verdict(struct cf_buf *out, const struct cf_sim_brief *brief, st
     cf_buf_addc(out, '}');
 }
 
-static void add_list(struct cf_buf *out, int entries, const struct cf_sim_brief *brief, struct cf_rng *rng)
+static void add_list(struct cf_buf *out, int entries, const struct cf_sim_brief *brief,
+                     struct cf_rng *rng)
 {
     for (int i = 0; i < entries; i++) {
         cf_buf_addc(out, i == 0 ? '[' : ',');
@@ -158,8 +159,8 @@ static void add_answer(const struct cf_sim_spec *spec, const struct cf_sim_reque
     cf_sim_dialogue_done(&dialogue);
 }
 
-void cf_sim_content_add(const struct cf_sim_spec *spec, const struct cf_sim_request *request, int way,
-                        struct cf_buf *out)
+void cf_sim_content_add(const struct cf_sim_spec *spec, const struct cf_sim_request *request,
+                        int way, struct cf_buf *out)
 {
     const struct cf_buf *partial = &request->partial;
     struct cf_buf whole;
@@ -170,7 +171,8 @@ void cf_sim_content_add(const struct cf_sim_spec *spec, const struct cf_sim_requ
     }
     cf_buf_init(&whole, out->max);
     add_answer(spec, request, &request->first, way, &whole);
-    bool is_begun = whole.len >= partial->len && memcmp(whole.data, partial->data, partial->len) == 0;
+    bool is_begun =
+        whole.len >= partial->len && memcmp(whole.data, partial->data, partial->len) == 0;
     if (is_begun && (whole.len > partial->len || request->is_prefilled)) {
         cf_buf_add(out, whole.data + partial->len, whole.len - partial->len);
     } else if (request->is_prefilled) {

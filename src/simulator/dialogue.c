@@ -102,7 +102,8 @@ static const char *const closings[] = {
     "Take care, and let me know how the next %n days go.",
 };
 
-static const char *const days[] = { "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday" };
+static const char *const days[] = { "Monday", "Tuesday",  "Wednesday", "Thursday",
+                                    "Friday", "Saturday", "Sunday" };
 static const char *const others[] = { "sister", "neighbour", "colleague", "teacher", "uncle",
                                       "manager", "friend", "doctor", "landlord", "coach" };
 static const char *const moods[] = { "curious", "calm", "uncertain", "hopeful", "worried" };
@@ -174,8 +175,8 @@ void cf_sim_dialogue_add_sentence(struct cf_buf *out, const struct cf_sim_brief 
 
 /* Adds sentences to a turn until it is about as long as it should be, some shorter, some longer.
  * They go round their list from a random place, so that a turn repeats none before it had all. */
-static void fill(struct cf_buf *out, size_t start, size_t bytes, const char *const *list, size_t count,
-                 const struct cf_sim_brief *brief, struct cf_rng *rng)
+static void fill(struct cf_buf *out, size_t start, size_t bytes, const char *const *list,
+                 size_t count, const struct cf_sim_brief *brief, struct cf_rng *rng)
 {
     size_t at = cf_rng_next(rng) % count;
     bytes = bytes * 3 / 4 + cf_rng_next(rng) % (bytes / 2 + 1);
@@ -248,14 +249,16 @@ void cf_sim_dialogue_done(struct cf_sim_dialogue *dialogue)
     dialogue->turns = 0;
 }
 
-const char *cf_sim_dialogue_turn(const struct cf_sim_dialogue *dialogue, unsigned turn, size_t *out_len)
+const char *cf_sim_dialogue_turn(const struct cf_sim_dialogue *dialogue, unsigned turn,
+                                 size_t *out_len)
 {
     size_t start = turn == 0 ? 0 : dialogue->end[turn - 1];
     *out_len = dialogue->end[turn] - start;
     return dialogue->text.data + start;
 }
 
-void cf_sim_dialogue_set(struct cf_sim_dialogue *dialogue, unsigned turn, const char *text, size_t len)
+void cf_sim_dialogue_set(struct cf_sim_dialogue *dialogue, unsigned turn, const char *text,
+                         size_t len)
 {
     struct cf_buf fresh;
     cf_buf_init(&fresh, TEXT_MAX);

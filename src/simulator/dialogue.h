@@ -26,10 +26,12 @@ void cf_sim_dialogue_init(struct cf_sim_dialogue *dialogue, const struct cf_sim_
 void cf_sim_dialogue_done(struct cf_sim_dialogue *dialogue);
 
 /* The text of a turn. Lent. */
-const char *cf_sim_dialogue_turn(const struct cf_sim_dialogue *dialogue, unsigned turn, size_t *out_len);
+const char *cf_sim_dialogue_turn(const struct cf_sim_dialogue *dialogue, unsigned turn,
+                                 size_t *out_len);
 
 /* Replaces the text of a turn. */
-void cf_sim_dialogue_set(struct cf_sim_dialogue *dialogue, unsigned turn, const char *text, size_t len);
+void cf_sim_dialogue_set(struct cf_sim_dialogue *dialogue, unsigned turn, const char *text,
+                         size_t len);
 
 /* {"CONTAINER":[{"ROLE_KEY":"user","CONTENT_KEY":"..."},...]} */
 void cf_sim_dialogue_add_json(const struct cf_sim_dialogue *dialogue, const char *container,

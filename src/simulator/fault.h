@@ -28,7 +28,8 @@ struct cf_sim_fault {
     int way;                       /* of malformed replies: cf_sim_malformed_name; -1: any */
     enum { CF_SIM_BY_CHANCE, CF_SIM_BY_NUMBER, CF_SIM_BY_TIME } by;
     double  share;                 /* by chance: 0..1 */
-    int64_t from, to;              /* arrival numbers, both included, or ms since the start, to excluded */
+    /* arrival numbers, both included, or ms since the start, to excluded */
+    int64_t from, to;
 };
 
 #define CF_SIM_FAULTS_MAX 32       /* in one spec */

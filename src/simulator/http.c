@@ -104,7 +104,8 @@ static bool read_request_line(struct cf_sim_http *self, const char *line, size_t
 
     size_t path_len = (size_t)(version - path - 1);
     const char *query = memchr(path + 1, '?', path_len);
-    copy(self->path, sizeof self->path, path + 1, query == NULL ? path_len : (size_t)(query - path - 1));
+    copy(self->path, sizeof self->path, path + 1,
+         query == NULL ? path_len : (size_t)(query - path - 1));
     return true;
 }
 

@@ -5,7 +5,8 @@
 #include "confab/buf.h"
 #include "confab/clock.h"
 
-#define ELAPSED_MAX_MS INT64_C(1000000)        /* longer than a bucket in debt needs; keeps the product small */
+#define ELAPSED_MAX_MS \
+    INT64_C(1000000) /* longer than a bucket in debt needs; keeps the product small */
 
 /* What the headers say where nothing is enforced. */
 static const int64_t announced[CF_SIM_RESOURCES] = { 1000000, 10000000000, 10000000000 };
@@ -161,7 +162,8 @@ void cf_sim_lane_add_headers(struct cf_sim_lane *lane, int64_t now_ms, int64_t u
         reset[i] = unix_ms + full_in_ms(&lane->bucket[i]);
         add_lines(names[i], limit[i], left[i], reset[i], out);
     }
-    int64_t later = reset[CF_SIM_INPUT] > reset[CF_SIM_OUTPUT] ? reset[CF_SIM_INPUT] : reset[CF_SIM_OUTPUT];
+    int64_t later =
+        reset[CF_SIM_INPUT] > reset[CF_SIM_OUTPUT] ? reset[CF_SIM_INPUT] : reset[CF_SIM_OUTPUT];
     add_lines("tokens", limit[CF_SIM_INPUT] + limit[CF_SIM_OUTPUT],
               left[CF_SIM_INPUT] + left[CF_SIM_OUTPUT], later, out);
 }

@@ -55,8 +55,8 @@ static void add_key(const struct way *way, const char *key, struct cf_buf *out)
                     or(way->space, " "));
 }
 
-static void add_content(const struct way *way, const struct cf_sim_dialogue *dialogue, unsigned turn,
-                        unsigned turns, struct cf_buf *out)
+static void add_content(const struct way *way, const struct cf_sim_dialogue *dialogue,
+                        unsigned turn, unsigned turns, struct cf_buf *out)
 {
     const char *fixed = turn == 0 ? way->first : turn == 1 ? way->second : NULL;
     size_t len;
@@ -141,7 +141,8 @@ static void add_replaced(const struct cf_buf *in, char what, const char *with, s
 
 /* --- ways that need more than a style --- */
 
-static void add_crlf(const struct way *way, const struct cf_sim_dialogue *dialogue, struct cf_buf *out)
+static void add_crlf(const struct way *way, const struct cf_sim_dialogue *dialogue,
+                     struct cf_buf *out)
 {
     struct cf_buf plain;
     cf_buf_init(&plain, out->max);
@@ -258,7 +259,9 @@ static void add_pairs(const struct way *way, const struct cf_sim_dialogue *dialo
     for (unsigned i = 0; i < dialogue->turns; i++) {
         size_t len;
         const char *text = cf_sim_dialogue_turn(dialogue, i, &len);
-        cf_buf_adds(out, i == 0 ? "[{\"user\": " : i % 2 == 0 ? ", {\"user\": " : ", \"assistant\": ");
+        cf_buf_adds(out, i == 0       ? "[{\"user\": "
+                         : i % 2 == 0 ? ", {\"user\": "
+                                      : ", \"assistant\": ");
         cf_json_add_string(out, text, len);
         cf_buf_adds(out, i % 2 == 1 ? "}" : "");
     }
@@ -385,8 +388,11 @@ static void add_words(const struct way *way, const struct cf_sim_dialogue *dialo
     cf_buf_adds(out, way->before);
 }
 
-#define CODE_TURN "Call the list method:\\n\\n```python\\nitems.reverse()\\n```\\n\\nIt changes the list itself."
-#define CODE_TURN_RAW "Call the list method:\n\n```python\nitems.reverse()\n```\n\nIt changes the list itself."
+#define CODE_TURN                                                                            \
+    "Call the list method:\\n\\n```python\\nitems.reverse()\\n```\\n\\nIt changes the list " \
+    "itself."
+#define CODE_TURN_RAW \
+    "Call the list method:\n\n```python\nitems.reverse()\n```\n\nIt changes the list itself."
 
 static const struct way ways[] = {
     { "array_at_top_level", .style = PRETTY | BARE },
@@ -397,8 +403,8 @@ static const struct way ways[] = {
     { "conversation_key", .container = "conversation" },
     { "crlf_line_ends", .add = add_crlf, .style = PRETTY },
     { "deep_unclosed_objects", .add = add_repeated, .before = "{\"a\":" },
-    { "deep_wrapper_objects", .before = "{\"result\": {\"data\": {\"output\": {\"conversation\": ",
-      .after = "}}}}" },
+    { "deep_wrapper_objects",
+      .before = "{\"result\": {\"data\": {\"output\": {\"conversation\": ", .after = "}}}}" },
     { "duplicate_keys", .style = TWICE },
     { "empty", .add = add_words, .before = "" },
     { "empty_content", .last = "\"\"" },
@@ -410,17 +416,20 @@ static const struct way ways[] = {
     { "fenced_json", .style = PRETTY, .before = "```json\n", .after = "\n```\n" },
     { "fenced_no_language_tilde", .style = PRETTY, .before = "~~~\n", .after = "\n~~~\n" },
     { "html_entities_in_content",
-      .second = "\"Write &lt;a href=&quot;/x&quot;&gt;x&lt;/a&gt; and escape &amp; as &amp;amp;.\"" },
+      .second =
+          "\"Write &lt;a href=&quot;/x&quot;&gt;x&lt;/a&gt; and escape &amp; as &amp;amp;.\"" },
     { "html_escaped_json", .add = add_html_escaped },
     { "invalid_escapes", .first = "\"Path is C:\\Users\\dana, and don\\'t ask.\"",
       .second = "\"Use a regex like \\d+\\.\"" },
     { "json_encoded_twice", .add = add_encoded_twice },
     { "jsonl_one_message_per_line", .add = add_lines },
     { "lone_surrogates", .first = "\"broken \\ud83d emoji and \\udc00 tail\"" },
-    { "markdown_table", .add = add_table, .before = "| # | Role | Message |\n|---|------|---------|\n" },
+    { "markdown_table", .add = add_table,
+      .before = "| # | Role | Message |\n|---|------|---------|\n" },
     { "missing_comma_between_turns", .style = NO_COMMA },
     { "missing_role", .style = NO_ROLE },
-    { "nan_and_infinity", .add = add_no_first_brace, .before = "{\"quality\": NaN, \"limit\": -Infinity, " },
+    { "nan_and_infinity", .add = add_no_first_brace,
+      .before = "{\"quality\": NaN, \"limit\": -Infinity, " },
     { "nested_fences", .style = PRETTY, .before = "Sure!\n\n```json\n",
       .after = "\n```\n\nShall I go on?\n", .second = "\"" CODE_TURN "\"" },
     { "nested_fences_raw_newlines", .style = PRETTY, .before = "```json\n", .after = "\n```\n",
@@ -429,27 +438,33 @@ static const struct way ways[] = {
     { "nul_escape_in_content", .first = "\"before\\u0000after\"" },
     { "null_content", .last = "null" },
     { "number_content", .last = "42" },
-    { "only_thinking_tags", .add = add_words, .before = "<thinking>\nI should write some turns, user first. "
-      "{\"messages\": []}\n</thinking>" },
+    { "only_thinking_tags", .add = add_words,
+      .before = "<thinking>\nI should write some turns, user first. "
+                "{\"messages\": []}\n</thinking>" },
     { "pairs_user_assistant_keys", .add = add_pairs },
     { "prefill_missing_first_brace", .add = add_no_first_brace },
     { "prose_before_and_after", .style = PRETTY, .before = "Here's a natural conversation:\n\n",
       .after = "\n\nLet me know if you'd like it longer or in another tone." },
     { "prose_with_braces_before_json", .style = PRETTY,
-      .before = "I used the schema {role, content} as you asked, with turns [user first]:\n\n```json\n",
+      .before =
+          "I used the schema {role, content} as you asked, with turns [user first]:\n\n```json\n",
       .after = "\n```\n" },
     { "pure_json", .style = PRETTY },
     { "pure_json_compact_trailing_newlines", .after = "\n\n\n" },
     { "raw_tab_in_string", .second = "\"id\tname\tcity\"" },
-    { "refusal_text", .add = add_words, .before = "I'm not able to write this conversation, because it "
-      "would give step-by-step instructions for harming someone. I'd be glad to write one about "
-      "staying safe instead." },
-    { "roles_customer_agent", .container = "conversation", .user = "Customer", .assistant = "Agent" },
+    { "refusal_text", .add = add_words,
+      .before = "I'm not able to write this conversation, because it "
+                "would give step-by-step instructions for harming someone. I'd be glad to write "
+                "one about "
+                "staying safe instead." },
+    { "roles_customer_agent", .container = "conversation", .user = "Customer",
+      .assistant = "Agent" },
     { "roles_human_ai", .user = "human", .assistant = "ai" },
     { "roles_user_bot", .container = "dialogue", .content_key = "message", .assistant = "bot" },
-    { "same_role_twice", .add = add_with_turn, .before = "{\"role\": \"user\", \"content\": \"Hello?\"}" },
-    { "sharegpt_from_value", .container = "conversations", .role_key = "from", .content_key = "value",
-      .user = "human", .assistant = "gpt" },
+    { "same_role_twice", .add = add_with_turn,
+      .before = "{\"role\": \"user\", \"content\": \"Hello?\"}" },
+    { "sharegpt_from_value", .container = "conversations", .role_key = "from",
+      .content_key = "value", .user = "human", .assistant = "gpt" },
     { "single_quotes_python_dict", .add = add_python },
     { "smart_quotes", .style = PRETTY, .open = "\xE2\x80\x9C", .close = "\xE2\x80\x9D" },
     { "smart_quotes_inside_content",
@@ -458,15 +473,16 @@ static const struct way ways[] = {
       .before = "{\"role\": \"assistant\", \"content\": \"Welcome. What can I do for you?\"}" },
     { "system_message_first", .add = add_with_turn,
       .before = "{\"role\": \"system\", \"content\": \"You are a patient adviser.\"}" },
-    { "thinking_then_json",
-      .before = "<think>Draft: {\"messages\": [{\"role\": \"user\", \"content\": \"draft\"}]}</think>\n" },
+    { "thinking_then_json", .before = "<think>Draft: {\"messages\": [{\"role\": \"user\", "
+                                      "\"content\": \"draft\"}]}</think>\n" },
     { "thinking_unclosed", .add = add_words,
       .before = "<think>Okay, the user wants a dialogue. First turn could be" },
     { "trailing_commas", .style = PRETTY | TRAILING },
     { "transcript_markdown_bold", .add = add_bold, .before = "Here is the dialogue:\n\n" },
     { "transcript_text", .add = add_text },
     { "truncated_after_key", .add = add_cut, .style = PRETTY, .last = "key" },
-    { "truncated_in_open_fence", .add = add_cut, .style = PRETTY, .before = "```json\n", .last = "\"" },
+    { "truncated_in_open_fence", .add = add_cut, .style = PRETTY, .before = "```json\n",
+      .last = "\"" },
     { "truncated_mid_array", .add = add_cut, .style = PRETTY, .last = "brace" },
     { "truncated_mid_escape", .add = add_cut, .last = "\"It says caf\\u00e9 Z\\u00" },
     { "truncated_mid_string", .add = add_cut, .style = PRETTY, .last = "half" },
@@ -474,10 +490,12 @@ static const struct way ways[] = {
     { "turns_speaker_key", .container = "turns", .role_key = "speaker", .content_key = "text",
       .user = "User", .assistant = "Assistant" },
     { "two_objects_both_conversations", .add = add_two, .after = "\n\n" },
-    { "two_objects_metadata_first", .before = "{\"topic\": \"libraries\", \"turns_planned\": 4}\n" },
+    { "two_objects_metadata_first",
+      .before = "{\"topic\": \"libraries\", \"turns_planned\": 4}\n" },
     { "unescaped_inner_quotes", .first = "\"What does \"de facto\" mean?\"" },
     { "unescaped_newlines_in_strings", .style = PRETTY,
-      .second = "\"The kettle hums a rising tone,\nthe morning warms the kitchen stone.\n\nShort enough?\"" },
+      .second = "\"The kettle hums a rising tone,\nthe morning warms the kitchen stone.\n\nShort "
+                "enough?\"" },
     { "unicode_escapes_surrogate_pairs",
       .first = "\"Translate caf\\u00e9 to Japanese \\ud83d\\ude00\"",
       .second = "\"\\u30ab\\u30d5\\u30a7 (kafe)\"" },

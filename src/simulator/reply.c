@@ -65,17 +65,20 @@ void cf_sim_reply_error(int status, const char *message, const char *request_id,
     cf_buf_addf(&out->body, "},\"request_id\":\"%s\"}", request_id);
 }
 
-void cf_sim_reply_fault(enum cf_sim_fault_kind kind, const char *request_id, struct cf_sim_reply *out)
+void cf_sim_reply_fault(enum cf_sim_fault_kind kind, const char *request_id,
+                        struct cf_sim_reply *out)
 {
     if (kind == CF_SIM_FAULT_502) {
         *out = (struct cf_sim_reply){ .status = 502, .type = "text/html" };
         cf_buf_init(&out->body, CF_SIM_REPLY_MAX);
-        cf_buf_adds(&out->body, "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><center>"
+        cf_buf_adds(&out->body,
+                    "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><center>"
                     "<h1>502 Bad Gateway</h1></center></body>\n</html>\n");
     } else if (kind == CF_SIM_FAULT_SPEND_CAP) {
         *out = (struct cf_sim_reply){ .status = 429, .type = "application/json" };
         cf_buf_init(&out->body, CF_SIM_REPLY_MAX);
-        cf_buf_addf(&out->body, "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":"
+        cf_buf_addf(&out->body,
+                    "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":"
                     "\"You have reached the monthly spend limit of your organization\",\"details\":"
                     "{\"error_code\":\"enforced_spend_limit_reached\"}},\"request_id\":\"%s\"}",
                     request_id);
@@ -128,9 +131,12 @@ static void make_usage(enum shape shape, int64_t input, int64_t output, int64_t 
     if (shape == SHAPE_MINIMAL) {
         cf_buf_addf(&text, "{\"input_tokens\":%lld,\"output_tokens\":%lld}", rest, out);
     } else if (shape == SHAPE_NULLS) {
-        cf_buf_addf(&text, "{\"input_tokens\":%lld,\"cache_creation_input_tokens\":null,"
-                    "\"cache_read_input_tokens\":null,\"output_tokens\":%lld,\"server_tool_use\":null,"
-                    "\"service_tier\":null,\"inference_geo\":null}", rest, out);
+        cf_buf_addf(
+            &text,
+            "{\"input_tokens\":%lld,\"cache_creation_input_tokens\":null,"
+            "\"cache_read_input_tokens\":null,\"output_tokens\":%lld,\"server_tool_use\":null,"
+            "\"service_tier\":null,\"inference_geo\":null}",
+            rest, out);
     } else {
         cf_buf_addf(&text, "{\"input_tokens\":%lld,\"cache_creation_input_tokens\":%lld,"
                     "\"cache_read_input_tokens\":%lld,", rest, write_5m + write_1h, read);
@@ -152,7 +158,8 @@ static void make_usage(enum shape shape, int64_t input, int64_t output, int64_t 
 
 static void add_head(const struct message *message, struct cf_buf *out)
 {
-    cf_buf_addf(out, "{\"id\":\"%s\",\"type\":\"message\",\"role\":\"assistant\",\"model\":", message->id);
+    cf_buf_addf(
+        out, "{\"id\":\"%s\",\"type\":\"message\",\"role\":\"assistant\",\"model\":", message->id);
     add_string(out, message->request->model);
 }
 
@@ -173,11 +180,13 @@ static void add_message(const struct message *message, struct cf_buf *out)
     add_head(message, out);
     cf_buf_adds(out, ",\"content\":[");
     if (message->has_thinking)
-        cf_buf_adds(out, "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"U0lNVUxBVEVE\"}");
+        cf_buf_adds(out,
+                    "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"U0lNVUxBVEVE\"}");
     if (message->has_content) {
         cf_buf_adds(out, message->has_thinking ? "," : "");
         if (message->request->tool != NULL) {
-            cf_buf_addf(out, "{\"type\":\"tool_use\",\"id\":\"toolu_%s\",\"name\":", message->id + 4);
+            cf_buf_addf(out,
+                        "{\"type\":\"tool_use\",\"id\":\"toolu_%s\",\"name\":", message->id + 4);
             add_string(out, message->request->tool);
             cf_buf_adds(out, ",\"input\":");
             cf_buf_add(out, message->text.data, message->text.len);
@@ -212,8 +221,8 @@ static void add_plain_event(const char *name, const char *data, struct cf_buf *o
 }
 
 /* The first text_len bytes of the text. */
-static void add_deltas(const struct message *message, int index, size_t text_len, struct cf_rng *rng,
-                       struct cf_buf *out)
+static void add_deltas(const struct message *message, int index, size_t text_len,
+                       struct cf_rng *rng, struct cf_buf *out)
 {
     bool is_tool = message->request->tool != NULL;
     struct cf_buf data;
@@ -230,8 +239,10 @@ static void add_deltas(const struct message *message, int index, size_t text_len
             len = whole > 0 ? whole : len;
         }
         cf_buf_clear(&data);
-        cf_buf_addf(&data, "{\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"%s\",\"%s\":",
-                    index, is_tool ? "input_json_delta" : "text_delta", is_tool ? "partial_json" : "text");
+        cf_buf_addf(
+            &data,
+            "{\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"%s\",\"%s\":",
+            index, is_tool ? "input_json_delta" : "text_delta", is_tool ? "partial_json" : "text");
         cf_json_add_string(&data, message->text.data + at, len);
         cf_buf_adds(&data, "}}");
         add_event("content_block_delta", &data, out);
@@ -282,10 +293,15 @@ static void add_stream(const struct message *message, bool has_error, struct cf_
     add_event("message_start", &data, out);
     if (message->has_thinking) {
         index = 1;
-        add_plain_event("content_block_start", "{\"type\":\"content_block_start\",\"index\":0,"
-                        "\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}", out);
-        add_plain_event("content_block_delta", "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":"
-                        "{\"type\":\"signature_delta\",\"signature\":\"U0lNVUxBVEVE\"}}", out);
+        add_plain_event(
+            "content_block_start",
+            "{\"type\":\"content_block_start\",\"index\":0,"
+            "\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}",
+            out);
+        add_plain_event("content_block_delta",
+                        "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":"
+                        "{\"type\":\"signature_delta\",\"signature\":\"U0lNVUxBVEVE\"}}",
+                        out);
         add_plain_event("content_block_stop", "{\"type\":\"content_block_stop\",\"index\":0}", out);
     }
     if (message->has_content)
@@ -383,7 +399,8 @@ void cf_sim_reply_make(const struct cf_sim_spec *spec, const struct cf_sim_reque
 
     enum shape shape = spec->usage_varied ? (enum shape)(cf_rng_next(&rng) % SHAPES) : SHAPE_FULL;
     if (shape == SHAPE_THINKING && request->may_think && request->max_tokens >= 256) {
-        thinking = cf_rng_range(&rng, 20, request->max_tokens / 8 < 600 ? request->max_tokens / 8 : 600);
+        thinking =
+            cf_rng_range(&rng, 20, request->max_tokens / 8 < 600 ? request->max_tokens / 8 : 600);
         message.has_thinking = true;
     }
     uint64_t draw = cf_rng_next(&rng);
@@ -402,7 +419,8 @@ void cf_sim_reply_make(const struct cf_sim_spec *spec, const struct cf_sim_reque
         cut_to_tokens(&message, cf_sim_tokens(message.text.len) / 2);
     if (message.text.len == 0 && request->tool == NULL)
         message.has_content = message.has_content && kind == CF_SIM_FAULT_MALFORMED;
-    if (request->tool != NULL && !cf_json_check(cf_buf_str(&message.text), message.text.len, NULL, NULL)) {
+    if (request->tool != NULL &&
+        !cf_json_check(cf_buf_str(&message.text), message.text.len, NULL, NULL)) {
         cf_buf_clear(&message.text);          /* the input of a tool is JSON whatever happens */
         cf_buf_adds(&message.text, "{}");
     }
@@ -448,10 +466,12 @@ void cf_sim_reply_add_models(struct cf_buf *out)
     size_t count = sizeof models / sizeof *models;
     cf_buf_adds(out, "{\"data\":[");
     for (size_t i = 0; i < count; i++)
-        cf_buf_addf(out, "%s{\"type\":\"model\",\"id\":\"%s\",\"display_name\":\"%s\",\"created_at\":"
-                    "\"%sT00:00:00Z\",\"max_input_tokens\":%ld,\"max_tokens\":%ld,\"capabilities\":null}",
-                    i == 0 ? "" : ",", models[i].id, models[i].name, models[i].created,
-                    models[i].max_input, models[i].max_tokens);
+        cf_buf_addf(
+            out,
+            "%s{\"type\":\"model\",\"id\":\"%s\",\"display_name\":\"%s\",\"created_at\":"
+            "\"%sT00:00:00Z\",\"max_input_tokens\":%ld,\"max_tokens\":%ld,\"capabilities\":null}",
+            i == 0 ? "" : ",", models[i].id, models[i].name, models[i].created, models[i].max_input,
+            models[i].max_tokens);
     cf_buf_addf(out, "],\"has_more\":false,\"first_id\":\"%s\",\"last_id\":\"%s\"}", models[0].id,
                 models[count - 1].id);
 }

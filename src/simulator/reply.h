@@ -35,7 +35,8 @@ void cf_sim_reply_error(int status, const char *message, const char *request_id,
                         struct cf_sim_reply *out);
 
 /* Makes the error reply of a fault that has a status. */
-void cf_sim_reply_fault(enum cf_sim_fault_kind kind, const char *request_id, struct cf_sim_reply *out);
+void cf_sim_reply_fault(enum cf_sim_fault_kind kind, const char *request_id,
+                        struct cf_sim_reply *out);
 
 void cf_sim_reply_done(struct cf_sim_reply *reply);
 

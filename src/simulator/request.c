@@ -174,7 +174,8 @@ static bool check_thinking(const cJSON *tree, const struct model *model,
     } else if (strcmp(type, "enabled") == 0) {
         const cJSON *budget = get(thinking, "budget_tokens");
         if (!model->thinking_budget)
-            return refuse(err, "thinking.type: enabled is not supported by this model, use adaptive");
+            return refuse(err,
+                          "thinking.type: enabled is not supported by this model, use adaptive");
         if (!cJSON_IsNumber(budget) || budget->valuedouble < 1024
             || budget->valuedouble >= (double)request->max_tokens)
             return refuse(err, "thinking.budget_tokens: Input should be at least 1024 and less "
@@ -213,7 +214,8 @@ static bool read_format(const cJSON *tree, struct cf_sim_request *request, struc
         format = get(tree, "output_format");
     if (format == NULL)
         return true;
-    if (strcmp(get_text(format, "type"), "json_schema") != 0 || !cJSON_IsObject(get(format, "schema")))
+    if (strcmp(get_text(format, "type"), "json_schema") != 0 ||
+        !cJSON_IsObject(get(format, "schema")))
         return refuse(err, "output_config.format: Input should be a json_schema with a schema");
     if (request->is_prefilled)
         return refuse(err, "output_config.format: cannot be combined with a prefilled message");
@@ -269,7 +271,8 @@ static bool read_tree(const cJSON *tree, struct cf_sim_request *request, struct 
     const struct model *model = find_model(request->model);
     request->max_tokens = (int64_t)max_tokens->valuedouble;
     if (request->max_tokens > model->max_output) {
-        cf_fail(err, CF_ERR_VALIDATION, "max_tokens: %lld is above the maximum of %lld for this model",
+        cf_fail(err, CF_ERR_VALIDATION,
+                "max_tokens: %lld is above the maximum of %lld for this model",
                 (long long)request->max_tokens, (long long)model->max_output);
         err->http_status = 400;
         return false;
@@ -278,8 +281,9 @@ static bool read_tree(const cJSON *tree, struct cf_sim_request *request, struct 
         || !check_sampling(tree, model, err) || !check_thinking(tree, model, request, err))
         return false;
     if (request->is_prefilled && !model->prefill)
-        return refuse(err, "This model does not support assistant message prefill. The conversation "
-                           "must end with a user message.");
+        return refuse(err,
+                      "This model does not support assistant message prefill. The conversation "
+                      "must end with a user message.");
     if (get(tree, "system") != NULL && !add_text(get(tree, "system"), &request->system))
         return refuse(err, "system: text content blocks must be non-empty");
 
@@ -287,7 +291,8 @@ static bool read_tree(const cJSON *tree, struct cf_sim_request *request, struct 
     const cJSON *stops = get(tree, "stop_sequences"), *stop;
     int count = 0;
     cJSON_ArrayForEach(stop, stops) {
-        if (!cJSON_IsString(stop) || strspn(stop->valuestring, " \t\r\n") == strlen(stop->valuestring))
+        if (!cJSON_IsString(stop) ||
+            strspn(stop->valuestring, " \t\r\n") == strlen(stop->valuestring))
             return refuse(err, "stop_sequences: each stop sequence must contain non-whitespace");
         if (++count > STOPS_MAX)
             return refuse(err, "stop_sequences: too many");
@@ -315,7 +320,8 @@ bool cf_sim_request_read(const char *body, size_t len, struct cf_sim_request *ou
 
     struct cf_error cause;
     if (!cf_json_parse(body, len, NULL, &out->tree, &cause)) {
-        cf_fail(err, CF_ERR_VALIDATION, "The request body is not valid JSON: %.300s", cause.message);
+        cf_fail(err, CF_ERR_VALIDATION, "The request body is not valid JSON: %.300s",
+                cause.message);
         err->http_status = 400;
         return false;
     }

@@ -20,10 +20,12 @@ struct cf_sim_request {
     struct cf_buf system;            /* text of all system blocks */
     struct cf_buf first;             /* text of the first message */
     struct cf_buf prompt;            /* text of the last message of the user */
-    struct cf_buf partial;           /* of the last message of the assistant: prefilled or cut off */
+    /* of the last message of the assistant: prefilled or cut off */
+    struct cf_buf partial;
     unsigned      messages;
     bool          is_prefilled;      /* the last message is the assistant's */
-    const struct cJSON *schema;      /* lent; of output_config.format, the forced tool, the system prompt; NULL */
+    /* lent; of output_config.format, the forced tool, the system prompt; NULL */
+    const struct cJSON *schema;
     struct cJSON *told;              /* owned; the schema in the system prompt; NULL */
     const char   *tool;              /* lent; name of the forced tool; NULL */
     const struct cJSON *stops;       /* lent; NULL */

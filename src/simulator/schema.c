@@ -40,7 +40,8 @@ static bool get_limit(const cJSON *schema, const char *key, double *out)
     }
     char words[64];
     snprintf(words, sizeof words, "%s: ", key);
-    for (const char *at = cJSON_IsString(told) ? strchr(told->valuestring, '{') : NULL; at != NULL; at++) {
+    for (const char *at = cJSON_IsString(told) ? strchr(told->valuestring, '{') : NULL; at != NULL;
+         at++) {
         at = strstr(at, words);
         if (at == NULL)
             return false;
@@ -80,7 +81,8 @@ static const cJSON *resolve(const struct job *job, const char *ref)
 static const cJSON *settle(const struct job *job, const cJSON *schema)
 {
     for (int hops = 0; hops < DEPTH_MAX && schema != NULL; hops++) {
-        const cJSON *ref = get(schema, "$ref"), *any = get(schema, "anyOf"), *all = get(schema, "allOf");
+        const cJSON *ref = get(schema, "$ref"), *any = get(schema, "anyOf"),
+                    *all = get(schema, "allOf");
         if (cJSON_IsString(ref))
             schema = resolve(job, ref->valuestring);
         else if (cJSON_IsArray(any) && any->child != NULL)
@@ -205,7 +207,9 @@ static bool add_turns(struct job *job, const cJSON *items, unsigned count)
             name = cJSON_GetArrayItem(names, (int)(i % 2) + 1);
         if (cJSON_IsString(name) && strcmp(name->valuestring, "assistant") == 0 && i % 2 == 0)
             name = NULL;
-        add_string(job, cJSON_IsString(name) ? name->valuestring : i % 2 == 0 ? "user" : "assistant");
+        add_string(job, cJSON_IsString(name) ? name->valuestring
+                        : i % 2 == 0         ? "user"
+                                             : "assistant");
         cf_buf_addf(job->out, ",\"%s\":", text);
         cf_json_add_string(job->out, turn, len);
 
@@ -233,7 +237,8 @@ static void add_array(struct job *job, const cJSON *schema, int depth)
     double turns = fmin(fmax(job->dialogue->turns, fmin(least, ITEMS_MAX)), fmax(most, 0));
     if (items != NULL && job->dialogue->turns > 0 && add_turns(job, items, (unsigned)turns))
         return;
-    int64_t count = (int64_t)fmin(fmax((double)cf_rng_range(job->rng, 2, 4), fmin(least, ITEMS_MAX)), fmax(most, 0));
+    int64_t count = (int64_t)fmin(
+        fmax((double)cf_rng_range(job->rng, 2, 4), fmin(least, ITEMS_MAX)), fmax(most, 0));
     cf_buf_addc(job->out, '[');
     for (int64_t i = 0; i < count; i++) {
         if (i > 0)

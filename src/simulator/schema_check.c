@@ -51,19 +51,30 @@ static bool has_type(const cJSON *schema, const char *name)
 static bool check_keyword(struct check *check, const cJSON *field)
 {
     static const char *const taken[] = {
-        "type", "title", "description", "default", "enum", "const", "anyOf", "allOf", "$ref", "$defs",
-        "definitions", "properties", "required", "additionalProperties", "items", "format", "pattern", NULL,
+        "type",        "title",
+        "description", "default",
+        "enum",        "const",
+        "anyOf",       "allOf",
+        "$ref",        "$defs",
+        "definitions", "properties",
+        "required",    "additionalProperties",
+        "items",       "format",
+        "pattern",     NULL,
     };
     static const char *const formats[] = {
-        "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid", NULL,
+        "date-time", "time", "date", "duration", "email", "hostname",
+        "uri",       "ipv4", "ipv6", "uuid",     NULL,
     };
     const cJSON *each;
     if (strcmp(field->string, "minItems") == 0)
-        return (cJSON_IsNumber(field) && (field->valuedouble == 0 || field->valuedouble == 1))
-               || refuse(check, "For 'array' type, 'minItems' values other than 0 or 1 are not supported%s", "");
+        return (cJSON_IsNumber(field) && (field->valuedouble == 0 || field->valuedouble == 1)) ||
+               refuse(check,
+                      "For 'array' type, 'minItems' values other than 0 or 1 are not supported%s",
+                      "");
     if (!is_one_of(field->string, taken))
         return refuse(check, "property '%s' is not supported", field->string);
-    if (strcmp(field->string, "format") == 0 && !(cJSON_IsString(field) && is_one_of(field->valuestring, formats)))
+    if (strcmp(field->string, "format") == 0 &&
+        !(cJSON_IsString(field) && is_one_of(field->valuestring, formats)))
         return refuse(check, "this 'format' is not supported%s", "");
     if (strcmp(field->string, "enum") == 0)
         cJSON_ArrayForEach(each, field)
@@ -96,10 +107,12 @@ static bool check_object(struct check *check, const cJSON *schema, int depth)
 {
     const cJSON *property;
     if (!cJSON_IsFalse(get(schema, "additionalProperties")))
-        return refuse(check, "For 'object' type, '%s' must be explicitly set to false", "additionalProperties");
+        return refuse(check, "For 'object' type, '%s' must be explicitly set to false",
+                      "additionalProperties");
     cJSON_ArrayForEach(property, get(schema, "properties")) {
         check->optional += !is_required(schema, property->string);
-        check->unions += cJSON_IsArray(get(property, "anyOf")) || cJSON_IsArray(get(property, "type"));
+        check->unions +=
+            cJSON_IsArray(get(property, "anyOf")) || cJSON_IsArray(get(property, "type"));
     }
     if (check->optional > OPTIONAL_MAX || check->unions > UNIONS_MAX)
         return refuse(check, "Schema is too complex%s", "");
@@ -141,8 +154,9 @@ static bool check_schema(struct check *check, const cJSON *schema, int depth)
             return refuse(check, "'allOf' with '%s' is not supported", "$ref");
     if (has_type(schema, "array") && !check_schema(check, get(schema, "items"), depth + 1))
         return false;
-    return check_each(check, get(schema, "anyOf"), depth) && check_each(check, get(schema, "allOf"), depth)
-           && (!has_type(schema, "object") || check_object(check, schema, depth));
+    return check_each(check, get(schema, "anyOf"), depth) &&
+           check_each(check, get(schema, "allOf"), depth) &&
+           (!has_type(schema, "object") || check_object(check, schema, depth));
 }
 
 bool cf_sim_schema_check(const struct cJSON *schema, char *why, size_t size)

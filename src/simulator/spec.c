@@ -126,8 +126,8 @@ static bool set_latency(struct cf_sim_spec *spec, struct text time, struct text 
     double a, b = 0;
     bool has_two = !is(kind, "fixed");
 
-    if (!parse_decimal(first, LATENCY_MAX_MS, &a) || (has_two && !parse_decimal(value, LATENCY_MAX_MS, &b))
-        || (!has_two && value.len > 0))
+    if (!parse_decimal(first, LATENCY_MAX_MS, &a) ||
+        (has_two && !parse_decimal(value, LATENCY_MAX_MS, &b)) || (!has_two && value.len > 0))
         return false;
     if (is(kind, "fixed"))
         spec->latency = CF_SIM_FIXED;

@@ -49,11 +49,13 @@ static void add_conditions(struct cf_buf *sql, const struct cf_page_question *qu
     if (question->tier != NULL)
         cf_buf_adds(sql, " AND c.tier = ?8");
     if (question->tag != NULL)
-        cf_buf_adds(sql, " AND EXISTS (SELECT 1 FROM tags g WHERE g.conversation = c.id AND g.name = ?9)");
+        cf_buf_adds(
+            sql, " AND EXISTS (SELECT 1 FROM tags g WHERE g.conversation = c.id AND g.name = ?9)");
     if (question->text != NULL)
-        cf_buf_adds(sql, " AND (c.persona LIKE ?10 ESCAPE '\\' OR c.emotion LIKE ?10 ESCAPE '\\'"
-                         " OR c.topic LIKE ?10 ESCAPE '\\' OR EXISTS (SELECT 1 FROM conversation_turns n"
-                         " WHERE n.conversation = c.id AND n.content LIKE ?10 ESCAPE '\\'))");
+        cf_buf_adds(sql,
+                    " AND (c.persona LIKE ?10 ESCAPE '\\' OR c.emotion LIKE ?10 ESCAPE '\\'"
+                    " OR c.topic LIKE ?10 ESCAPE '\\' OR EXISTS (SELECT 1 FROM conversation_turns n"
+                    " WHERE n.conversation = c.id AND n.content LIKE ?10 ESCAPE '\\'))");
     if (!question->with_superseded)
         cf_buf_adds(sql, " AND c.superseded_by IS NULL AND NOT c.withdrawn AND i.state = 'done'"
                          " AND NOT i.orphan AND NOT i.surplus");

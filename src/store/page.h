@@ -20,8 +20,10 @@ struct cf_page_question {
     size_t status_count;
     double min_score, max_score;         /* 0: any, the unscored included */
     const char *persona, *emotion, *topic, *tier, *tag;    /* NULL: any */
-    const char *text;                    /* in a turn or one of the above, ASCII letters in either case */
-    bool with_superseded;                /* also what does not count: older versions, orphans, surplus */
+    /* in a turn or one of the above, ASCII letters in either case */
+    const char *text;
+    /* also what does not count: older versions, orphans, surplus */
+    bool with_superseded;
     int simulated;                       /* 0: both; 1: only simulated; -1: only real */
     int64_t before;                      /* the cursor: only older ones; 0: from the newest */
     int64_t offset;

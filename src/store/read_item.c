@@ -92,10 +92,10 @@ int cf_reader_item(struct cf_reader *reader, int64_t run, struct cf_text key,
 /* 1: the totals say that no item of the plan is pending or failed; 0; -1. */
 static int is_all_finished(struct cf_reader *reader, int64_t run, struct cf_error *err)
 {
-    struct cf_query query = cf_db_query(
-        &reader->db,
-        "SELECT items_surplus = 0 AND items_drawn = items_accepted + items_needs_revision + items_skipped"
-        " FROM runs WHERE id = ?");
+    struct cf_query query =
+        cf_db_query(&reader->db, "SELECT items_surplus = 0 AND items_drawn = items_accepted + "
+                                 "items_needs_revision + items_skipped"
+                                 " FROM runs WHERE id = ?");
     cf_query_int(&query, run);
     int found = cf_query_next(&query, err);
     if (found <= 0)
@@ -117,8 +117,8 @@ bool cf_reader_first_unfinished(struct cf_reader *reader, int64_t run, bool any_
         query = cf_db_query(
             &reader->db,
             "SELECT ordinal FROM items INDEXED BY items_ordinal WHERE run = ?1 AND ordinal >= 0"
-            " AND NOT orphan AND (state = 'pending' OR (state = 'failed' AND (?2 OR error_kind NOT IN "
-            CF_KINDS_ON_CONTENT "))) ORDER BY ordinal LIMIT 1");
+            " AND NOT orphan AND (state = 'pending' OR (state = 'failed' AND (?2 OR error_kind NOT "
+            "IN " CF_KINDS_ON_CONTENT "))) ORDER BY ordinal LIMIT 1");
         cf_query_int(&query, run);
         cf_query_int(&query, any_failed);
         found = cf_query_next(&query, err);

@@ -4,13 +4,14 @@
 
 #include "store/reader_impl.h"
 
-bool cf_reader_lanes(struct cf_reader *reader, const char *base_url, struct cf_lane_row *rows, size_t max,
-                     size_t *out_count, struct cf_error *err)
+bool cf_reader_lanes(struct cf_reader *reader, const char *base_url, struct cf_lane_row *rows,
+                     size_t max, size_t *out_count, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
-        &reader->db, "SELECT limit_class, max_requests, max_input_tokens, max_output_tokens, window_ms, source"
-                     " FROM lanes"
-                     " WHERE base_url = ? ORDER BY learnt_at DESC LIMIT ?");
+        &reader->db,
+        "SELECT limit_class, max_requests, max_input_tokens, max_output_tokens, window_ms, source"
+        " FROM lanes"
+        " WHERE base_url = ? ORDER BY learnt_at DESC LIMIT ?");
     cf_query_str(&query, base_url);
     cf_query_int(&query, (int64_t)max);
 

@@ -15,6 +15,6 @@ struct cf_lane_row {
 };
 
 /* The lanes of a base URL, those learnt last first, at most max of them. */
-bool cf_reader_lanes(struct cf_reader *reader, const char *base_url, struct cf_lane_row *rows, size_t max,
-                     size_t *out_count, struct cf_error *err);
+bool cf_reader_lanes(struct cf_reader *reader, const char *base_url, struct cf_lane_row *rows,
+                     size_t max, size_t *out_count, struct cf_error *err);
 #endif

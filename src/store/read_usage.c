@@ -34,7 +34,8 @@ bool cf_usages_open(struct cf_reader *reader, const char *model, bool simulated,
     return true;
 }
 
-int cf_usages_next(struct cf_usage_cursor *cursor, const struct cf_usage_row **out_row, struct cf_error *err)
+int cf_usages_next(struct cf_usage_cursor *cursor, const struct cf_usage_row **out_row,
+                   struct cf_error *err)
 {
     int next = cf_query_next(&cursor->query, err);
     if (next > 0) {

@@ -107,7 +107,8 @@ static void take_log_away(const char *path)
     sqlite3 *handle = NULL;
     if (!has_log(path))
         return;
-    if (sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)
+    if (sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
+        SQLITE_OK)
         sqlite3_exec(handle, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
     sqlite3_close(handle);
 }
@@ -141,8 +142,9 @@ bool cf_reader_open_empty(struct cf_reader **out_reader, struct cf_error *err)
 {
     struct cf_reader *reader = cf_calloc(1, sizeof *reader);
     reader->db.path = cf_strdup(":memory:");
-    int rc = sqlite3_open_v2(":memory:", &reader->db.handle,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc =
+        sqlite3_open_v2(":memory:", &reader->db.handle,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc != SQLITE_OK || !cf_schema_upgrade(&reader->db, &cf_schema_current, err) ||
         !cf_db_exec(&reader->db, "PRAGMA query_only = ON", err)) {
         if (rc != SQLITE_OK)

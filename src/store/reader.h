@@ -44,7 +44,8 @@ struct cf_run_account {
 
 struct cf_run_row {
     int64_t run;
-    const char *uuid, *name, *provider, *state, *state_reason, *source; /* state also "died": its owner did */
+    /* state also "died": its owner did */
+    const char *uuid, *name, *provider, *state, *state_reason, *source;
     int64_t generation;
     bool simulated;
     const char *script, *script_text, *script_hash, *args, *options, *model, *base_url;

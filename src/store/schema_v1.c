@@ -15,11 +15,11 @@ const char cf_schema_v1[] =
     "  tier TEXT,"
     "  system TEXT,"
     "  prompt TEXT,"
-    "  settings TEXT,"                              /* JSON */
-    "  content_hash TEXT NOT NULL,"                 /* SHA-256, hex */
-    "  usage_count INTEGER NOT NULL DEFAULT 0,"     /* whole replies */
-    "  success_count INTEGER NOT NULL DEFAULT 0,"  /* conversations stored as generated or better */
-    "  output_calls INTEGER NOT NULL DEFAULT 0,"    /* replies that told their output tokens */
+    "  settings TEXT,"                            /* JSON */
+    "  content_hash TEXT NOT NULL,"               /* SHA-256, hex */
+    "  usage_count INTEGER NOT NULL DEFAULT 0,"   /* whole replies */
+    "  success_count INTEGER NOT NULL DEFAULT 0," /* conversations stored as generated or better */
+    "  output_calls INTEGER NOT NULL DEFAULT 0,"  /* replies that told their output tokens */
     "  output_tokens INTEGER NOT NULL DEFAULT 0,"
     "  output_tokens_max INTEGER NOT NULL DEFAULT 0,"
     "  created_at TEXT NOT NULL"
@@ -46,7 +46,7 @@ const char cf_schema_v1[] =
     "  model TEXT,"
     "  base_url TEXT,"
     "  budget_pico INTEGER,"
-    "  drawing INTEGER NOT NULL DEFAULT 0,"         /* passes over the inputs so far */
+    "  drawing INTEGER NOT NULL DEFAULT 0," /* passes over the inputs so far */
     "  owner_host TEXT,"
     "  owner_pid INTEGER,"
     "  owner_started_at TEXT,"
@@ -54,8 +54,8 @@ const char cf_schema_v1[] =
     "  started_at TEXT,"
     "  finished_at TEXT,"
     /* Totals, changed in the transaction that changes what they count. */
-    "  planned INTEGER,"                            /* NULL: not known yet, then what was drawn */
-    "  items_drawn INTEGER NOT NULL DEFAULT 0,"     /* without surplus and orphans */
+    "  planned INTEGER,"                        /* NULL: not known yet, then what was drawn */
+    "  items_drawn INTEGER NOT NULL DEFAULT 0," /* without surplus and orphans */
     "  items_accepted INTEGER NOT NULL DEFAULT 0,"
     "  items_needs_revision INTEGER NOT NULL DEFAULT 0,"
     "  items_failed INTEGER NOT NULL DEFAULT 0,"
@@ -65,7 +65,7 @@ const char cf_schema_v1[] =
     "  calls INTEGER NOT NULL DEFAULT 0,"
     "  attempts INTEGER NOT NULL DEFAULT 0,"
     "  replies INTEGER NOT NULL DEFAULT 0,"
-    "  failures INTEGER NOT NULL DEFAULT 0,"        /* attempts without a whole reply */
+    "  failures INTEGER NOT NULL DEFAULT 0," /* attempts without a whole reply */
     "  unknown_cost_replies INTEGER NOT NULL DEFAULT 0,"
     "  spent_pico INTEGER NOT NULL DEFAULT 0,"
     "  at_risk_pico INTEGER NOT NULL DEFAULT 0,"
@@ -83,17 +83,17 @@ const char cf_schema_v1[] =
     "  id INTEGER PRIMARY KEY,"
     "  run INTEGER NOT NULL REFERENCES runs(id),"
     "  key TEXT NOT NULL,"
-    "  ordinal INTEGER,"                            /* place in the plan; NULL: not of the plan */
-    "  state TEXT NOT NULL,"                        /* pending, done, failed, skipped */
-    "  accepted INTEGER NOT NULL DEFAULT 0,"        /* done, and every part generated or approved */
+    "  ordinal INTEGER,"                     /* place in the plan; NULL: not of the plan */
+    "  state TEXT NOT NULL,"                 /* pending, done, failed, skipped */
+    "  accepted INTEGER NOT NULL DEFAULT 0," /* done, and every part generated or approved */
     "  surplus INTEGER NOT NULL DEFAULT 0,"
     "  orphan INTEGER NOT NULL DEFAULT 0,"
-    "  attempts INTEGER NOT NULL DEFAULT 0,"        /* passes that ended */
-    "  drawing INTEGER NOT NULL DEFAULT 0,"         /* the last pass over the inputs that drew it */
+    "  attempts INTEGER NOT NULL DEFAULT 0," /* passes that ended */
+    "  drawing INTEGER NOT NULL DEFAULT 0,"  /* the last pass over the inputs that drew it */
     "  error_kind TEXT,"
     "  error_message TEXT,"
-    "  params TEXT,"                                /* JSON */
-    "  recorded TEXT,"                              /* JSON: times that its step was told */
+    "  params TEXT,"   /* JSON */
+    "  recorded TEXT," /* JSON: times that its step was told */
     "  created_at TEXT NOT NULL,"
     "  finished_at TEXT"
     ") STRICT;"
@@ -107,14 +107,14 @@ const char cf_schema_v1[] =
     "  branch TEXT NOT NULL,"
     "  request_hash BLOB NOT NULL,"
     "  ordinal INTEGER NOT NULL,"
-    "  state TEXT NOT NULL,"                        /* sent, waiting, done, failed, unknown */
-    "  set_aside INTEGER NOT NULL DEFAULT 0,"       /* the pass from which on its reply does not serve */
+    "  state TEXT NOT NULL,"                  /* sent, waiting, done, failed, unknown */
+    "  set_aside INTEGER NOT NULL DEFAULT 0," /* the pass from which on its reply does not serve */
     "  attempts INTEGER NOT NULL,"
     "  template INTEGER REFERENCES templates(id),"
     "  model TEXT,"
     "  max_tokens INTEGER,"
-    "  bound_pico INTEGER,"                         /* of the last attempt */
-    "  at_risk_pico INTEGER NOT NULL DEFAULT 0,"    /* of all attempts whose outcome is unknown */
+    "  bound_pico INTEGER,"                      /* of the last attempt */
+    "  at_risk_pico INTEGER NOT NULL DEFAULT 0," /* of all attempts whose outcome is unknown */
     "  sent_at TEXT NOT NULL,"
     "  model_answered TEXT,"
     "  stop_reason TEXT,"
@@ -125,7 +125,7 @@ const char cf_schema_v1[] =
     "  cache_write_1h_tokens INTEGER,"
     "  cache_read_tokens INTEGER,"
     "  thinking_tokens INTEGER,"
-    "  cost_pico INTEGER,"                       /* of a whole reply; NULL: none yet, or no price */
+    "  cost_pico INTEGER," /* of a whole reply; NULL: none yet, or no price */
     "  latency_ms INTEGER,"
     "  request_id TEXT,"
     "  done_at TEXT"
@@ -144,7 +144,7 @@ const char cf_schema_v1[] =
     "  part INTEGER NOT NULL,"
     "  version INTEGER NOT NULL,"
     "  superseded_by INTEGER REFERENCES conversations(id),"
-    "  withdrawn INTEGER NOT NULL DEFAULT 0,"       /* its item no longer makes this part */
+    "  withdrawn INTEGER NOT NULL DEFAULT 0," /* its item no longer makes this part */
     "  branch_of INTEGER REFERENCES conversations(id),"
     "  branch_turn INTEGER,"
     "  template INTEGER REFERENCES templates(id),"
@@ -152,10 +152,10 @@ const char cf_schema_v1[] =
     "  emotion TEXT,"
     "  topic TEXT,"
     "  tier TEXT,"
-    "  parameters TEXT,"                            /* JSON */
-    "  status TEXT NOT NULL,"                    /* generated, needs_revision, approved, rejected */
+    "  parameters TEXT,"      /* JSON */
+    "  status TEXT NOT NULL," /* generated, needs_revision, approved, rejected */
     "  quality_score REAL,"
-    "  quality_breakdown TEXT,"                     /* JSON */
+    "  quality_breakdown TEXT," /* JSON */
     "  turn_count INTEGER NOT NULL,"
     "  cost_pico INTEGER,"
     "  model TEXT,"
@@ -191,14 +191,14 @@ const char cf_schema_v1[] =
     "CREATE TABLE tags ("
     "  conversation INTEGER NOT NULL REFERENCES conversations(id),"
     "  name TEXT NOT NULL,"
-    "  value ANY,"                                  /* text, a number or NULL */
+    "  value ANY," /* text, a number or NULL */
     "  PRIMARY KEY (conversation, name)"
     ") STRICT, WITHOUT ROWID;"
 
     "CREATE TABLE edits ("
     "  id INTEGER PRIMARY KEY,"
     "  conversation INTEGER NOT NULL REFERENCES conversations(id),"
-    "  field TEXT NOT NULL,"                        /* status, quality_score, turn */
+    "  field TEXT NOT NULL," /* status, quality_score, turn */
     "  turn_index INTEGER,"
     "  before TEXT,"
     "  after TEXT,"
@@ -214,7 +214,7 @@ const char cf_schema_v1[] =
     "  item INTEGER NOT NULL REFERENCES items(id),"
     "  call INTEGER NOT NULL REFERENCES calls(id),"
     "  attempt INTEGER NOT NULL,"
-    "  status TEXT NOT NULL,"                       /* success, retry, failure, unknown, rejected */
+    "  status TEXT NOT NULL," /* success, retry, failure, unknown, rejected */
     "  http_status INTEGER,"
     "  error_kind TEXT,"
     "  error_message TEXT,"
@@ -247,8 +247,8 @@ const char cf_schema_v1[] =
     "CREATE TABLE run_control ("
     "  id INTEGER PRIMARY KEY,"
     "  run INTEGER NOT NULL REFERENCES runs(id),"
-    "  command TEXT NOT NULL,"                      /* pause, continue, stop, tune */
-    "  arguments TEXT,"                             /* JSON */
+    "  command TEXT NOT NULL," /* pause, continue, stop, tune */
+    "  arguments TEXT,"        /* JSON */
     "  created_at TEXT NOT NULL,"
     "  handled_at TEXT"
     ") STRICT;"

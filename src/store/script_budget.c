@@ -6,9 +6,10 @@
 #include "store/tx.h"
 
 /* ?1 script, ?2 provider, ?3 simulated, ?4 the first run. */
-#define OWN_RUNS                                                                                  \
-    "WITH own AS (SELECT id, spent_pico, at_risk_pico FROM runs r WHERE script = ?1 AND provider = ?2" \
-    "  AND simulated = ?3 AND id >= ?4 AND generation = (SELECT max(generation) FROM runs s"      \
+#define OWN_RUNS                                                                                   \
+    "WITH own AS (SELECT id, spent_pico, at_risk_pico FROM runs r WHERE script = ?1 AND provider " \
+    "= ?2"                                                                                         \
+    "  AND simulated = ?3 AND id >= ?4 AND generation = (SELECT max(generation) FROM runs s"       \
     "    WHERE s.name = r.name AND s.provider = r.provider AND s.simulated = r.simulated)) "
 
 static void bind(struct cf_query *query, const struct cf_script_budget *budget)
@@ -25,8 +26,9 @@ static bool read_use(struct cf_db *db, const struct cf_script_budget *budget,
                      struct cf_script_use *out, struct cf_error *err)
 {
     struct cf_script_use use = { 0 };
-    struct cf_query sums = cf_db_query(
-        db, OWN_RUNS "SELECT coalesce(sum(spent_pico), 0), coalesce(sum(at_risk_pico), 0) FROM own");
+    struct cf_query sums =
+        cf_db_query(db, OWN_RUNS
+                    "SELECT coalesce(sum(spent_pico), 0), coalesce(sum(at_risk_pico), 0) FROM own");
     bind(&sums, budget);
     if (cf_query_next(&sums, err) <= 0)
         return false;
@@ -35,9 +37,10 @@ static bool read_use(struct cf_db *db, const struct cf_script_budget *budget,
     cf_query_end(&sums);
 
     struct cf_query flights = cf_db_query(
-        db, OWN_RUNS "SELECT i.run, sum(coalesce(c.bound_pico, 0)) FROM calls c INDEXED BY calls_in_flight"
-                     " CROSS JOIN items i ON i.id = c.item WHERE c.state = 'sent' AND i.run IN"
-                     " (SELECT id FROM own) GROUP BY i.run");
+        db, OWN_RUNS
+        "SELECT i.run, sum(coalesce(c.bound_pico, 0)) FROM calls c INDEXED BY calls_in_flight"
+        " CROSS JOIN items i ON i.id = c.item WHERE c.state = 'sent' AND i.run IN"
+        " (SELECT id FROM own) GROUP BY i.run");
     bind(&flights, budget);
     int found;
     while ((found = cf_query_next(&flights, err)) > 0) {
@@ -66,9 +69,9 @@ static void add_pending(const struct cf_store_tx *tx, struct cf_script_use *use)
 
 /* Summed once a transaction, then added to: what comes back meanwhile only makes room, and is seen
  * when there seems to be none. */
-bool cf_script_budget_take(struct cf_store_tx *tx, const struct cf_script_budget *budget, int64_t bound_pico,
-                           enum cf_script_room *out_room, struct cf_script_use *out_use,
-                           struct cf_error *err)
+bool cf_script_budget_take(struct cf_store_tx *tx, const struct cf_script_budget *budget,
+                           int64_t bound_pico, enum cf_script_room *out_room,
+                           struct cf_script_use *out_use, struct cf_error *err)
 {
     *out_room = CF_SCRIPT_HAS_ROOM;
     if (tx->summed != budget || bound_pico > budget->budget_pico - tx->sum_pico) {

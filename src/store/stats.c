@@ -38,7 +38,8 @@
 static const char statuses_of_run[] = STATUSES(OF_RUN), statuses_of_all[] = STATUSES("");
 static const char scores_of_run[] = SCORES(OF_RUN), scores_of_all[] = SCORES("");
 static const char models_of_run[] = GROUPS(MODEL, OF_RUN), models_of_all[] = GROUPS(MODEL, "");
-static const char templates_of_run[] = GROUPS(TEMPLATE, OF_RUN), templates_of_all[] = GROUPS(TEMPLATE, "");
+static const char templates_of_run[] = GROUPS(TEMPLATE, OF_RUN),
+                  templates_of_all[] = GROUPS(TEMPLATE, "");
 
 static struct cf_query open_query(struct cf_reader *reader, int64_t run, const char *of_run,
                                   const char *of_all)

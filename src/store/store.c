@@ -135,8 +135,8 @@ static bool wait_for_room(struct cf_store *store, const struct cf_error *why)
 }
 
 /* As commit, but a full disk may get room again. */
-static enum outcome commit_patiently(struct cf_store *store, struct cf_write *const *group, size_t count,
-                                     struct cf_error *err)
+static enum outcome commit_patiently(struct cf_store *store, struct cf_write *const *group,
+                                     size_t count, struct cf_error *err)
 {
     enum outcome outcome;
     while ((outcome = commit(store, group, count, err)) == FAILED && err->retryable) {

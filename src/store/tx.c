@@ -155,8 +155,9 @@ enum cf_item_state cf_item_state_parse(const char *name)
 bool cf_tx_item_standing(struct cf_store_tx *tx, int64_t item,
                          struct cf_item_standing *out_standing, struct cf_error *err)
 {
-    struct cf_query query = cf_db_query(&tx->db, "SELECT run, ordinal IS NOT NULL, accepted, "
-                                                 "surplus, orphan, state, attempts > 0 FROM items WHERE id = ?");
+    struct cf_query query =
+        cf_db_query(&tx->db, "SELECT run, ordinal IS NOT NULL, accepted, "
+                             "surplus, orphan, state, attempts > 0 FROM items WHERE id = ?");
     cf_query_int(&query, item);
     int found = cf_query_next(&query, err);
     if (found < 0)

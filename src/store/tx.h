@@ -58,7 +58,8 @@ struct cf_store_tx {
     int64_t unix_ms;                 /* of this transaction */
     char now[CF_TIME_TEXT_MAX];
     struct cf_tx_totals_list runs, templates;
-    struct { int64_t run; bool is_so; } simulated;    /* of the run asked for last; forgotten with each transaction */
+    /* of the run asked for last; forgotten with each transaction */
+    struct { int64_t run; bool is_so; } simulated;
     bool overflow; /* a total left the range of int64: the transaction cannot commit */
     const struct cf_script_budget *summed; /* whose use was summed in this transaction, and */
     int64_t sum_pico;                      /* what it came to, with what was added since */

@@ -6,7 +6,8 @@
 
 #define OF_THE_PLAN " run = ?1 AND ordinal IS NOT NULL AND NOT orphan"
 
-static bool mark_surplus(struct cf_write_accept *accept, struct cf_store_tx *tx, struct cf_error *err)
+static bool mark_surplus(struct cf_write_accept *accept, struct cf_store_tx *tx,
+                         struct cf_error *err)
 {
     struct cf_query query = cf_db_query(
         &tx->db,

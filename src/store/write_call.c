@@ -105,10 +105,12 @@ struct call_facts {
 
 /* Read before the row is changed: an UPDATE that RETURNs them builds a table for its answer, and costs
  * six times as much. */
-static bool read_call(struct cf_store_tx *tx, int64_t call, struct call_facts *out, struct cf_error *err)
+static bool read_call(struct cf_store_tx *tx, int64_t call, struct call_facts *out,
+                      struct cf_error *err)
 {
-    struct cf_query query = cf_db_query(&tx->db, "SELECT template, bound_pico, attempts,"
-                                                 " coalesce(model_answered, model) FROM calls WHERE id = ?");
+    struct cf_query query =
+        cf_db_query(&tx->db, "SELECT template, bound_pico, attempts,"
+                             " coalesce(model_answered, model) FROM calls WHERE id = ?");
     cf_query_int(&query, call);
     int found = cf_query_next(&query, err);
     if (found < 0)
@@ -160,8 +162,9 @@ bool cf_write_call_failed(struct cf_write *write, struct cf_store_tx *tx, struct
     if (!read_call(tx, failed->call, &facts, err))
         return false;
     struct cf_query call = cf_db_query(
-        &tx->db, "UPDATE calls SET state = ?1,"
-                 " at_risk_pico = at_risk_pico + iif(?2, coalesce(bound_pico, 0), 0) WHERE id = ?3");
+        &tx->db,
+        "UPDATE calls SET state = ?1,"
+        " at_risk_pico = at_risk_pico + iif(?2, coalesce(bound_pico, 0), 0) WHERE id = ?3");
     cf_query_str(&call, failed->will_retry      ? "waiting"
                         : failed->may_be_billed ? "unknown"
                                                 : "failed");
@@ -298,8 +301,8 @@ bool cf_write_call_rejected(struct cf_write *write, struct cf_store_tx *tx, stru
     struct call_facts facts;
     CF_TX_KIND(tx, "call_rejected");
 
-    struct cf_query told =
-        cf_db_query(&tx->db, "SELECT 1 FROM generation_logs WHERE call = ? AND status = 'rejected'");
+    struct cf_query told = cf_db_query(
+        &tx->db, "SELECT 1 FROM generation_logs WHERE call = ? AND status = 'rejected'");
     cf_query_int(&told, rejected->call);
     int found = cf_query_next(&told, err);
     if (found != 0) {
@@ -333,13 +336,13 @@ bool cf_write_call_set_aside(struct cf_write *write, struct cf_store_tx *tx, str
     struct cf_write_call_set_aside *aside = (struct cf_write_call_set_aside *)write;
     CF_TX_KIND(tx, "call_set_aside");
 
-    struct cf_query query = cf_db_query(
-        &tx->db,
-        "UPDATE calls SET set_aside = ?2 WHERE id IN ("
-        " SELECT (SELECT max(c.id) FROM calls c INDEXED BY calls_item"
-        "  WHERE c.item = i.id AND c.state = 'done' AND NOT c.set_aside)"
-        " FROM items i INDEXED BY items_failed WHERE i.run = ?1 AND i.state = 'failed' AND NOT i.orphan"
-        " AND i.error_kind IN " CF_KINDS_ON_CONTENT ")");
+    struct cf_query query =
+        cf_db_query(&tx->db, "UPDATE calls SET set_aside = ?2 WHERE id IN ("
+                             " SELECT (SELECT max(c.id) FROM calls c INDEXED BY calls_item"
+                             "  WHERE c.item = i.id AND c.state = 'done' AND NOT c.set_aside)"
+                             " FROM items i INDEXED BY items_failed WHERE i.run = ?1 AND i.state = "
+                             "'failed' AND NOT i.orphan"
+                             " AND i.error_kind IN " CF_KINDS_ON_CONTENT ")");
     cf_query_int(&query, aside->run);
     cf_query_int(&query, aside->drawing);
     if (!cf_query_run(&query, err))

@@ -67,7 +67,8 @@ struct cf_write_call_reply {
     int64_t run, item, call;
     struct cf_text reply;            /* the raw body */
     struct cf_token_usage usage;
-    int64_t cost_pico;               /* CF_COST_UNKNOWN is stored as NULL; the bound is at risk then */
+    /* CF_COST_UNKNOWN is stored as NULL; the bound is at risk then */
+    int64_t cost_pico;
     const char *model_answered;
     const char *stop_reason;
     int64_t latency_ms;

@@ -3,13 +3,15 @@
 #include "store/tx.h"
 #include "store/write_item.h"
 
-bool cf_items_drop_unbegun(struct cf_store_tx *tx, int64_t run, int64_t *out_dropped, struct cf_error *err)
+bool cf_items_drop_unbegun(struct cf_store_tx *tx, int64_t run, int64_t *out_dropped,
+                           struct cf_error *err)
 {
-    struct cf_query query = cf_db_query(
-        &tx->db, "DELETE FROM items WHERE run = ? AND ordinal IS NOT NULL AND NOT orphan AND state = 'pending'"
-                 " AND NOT EXISTS (SELECT 1 FROM calls WHERE item = items.id)"
-                 " AND NOT EXISTS (SELECT 1 FROM conversations WHERE item = items.id)"
-                 " RETURNING surplus");
+    struct cf_query query =
+        cf_db_query(&tx->db, "DELETE FROM items WHERE run = ? AND ordinal IS NOT NULL AND NOT "
+                             "orphan AND state = 'pending'"
+                             " AND NOT EXISTS (SELECT 1 FROM calls WHERE item = items.id)"
+                             " AND NOT EXISTS (SELECT 1 FROM conversations WHERE item = items.id)"
+                             " RETURNING surplus");
     cf_query_int(&query, run);
 
     int next;
@@ -33,8 +35,9 @@ bool cf_write_take_back(struct cf_write *write, struct cf_store_tx *tx, struct c
     if (!cf_items_drop_unbegun(tx, back->run, &back->dropped, err))
         return false;
     struct cf_query query = cf_db_query(
-        &tx->db, "UPDATE calls SET set_aside = 0 WHERE set_aside = ?2 AND item IN"
-                 " (SELECT id FROM items INDEXED BY items_failed WHERE run = ?1 AND state = 'failed')");
+        &tx->db,
+        "UPDATE calls SET set_aside = 0 WHERE set_aside = ?2 AND item IN"
+        " (SELECT id FROM items INDEXED BY items_failed WHERE run = ?1 AND state = 'failed')");
     cf_query_int(&query, back->run);
     cf_query_int(&query, back->drawing);
     return cf_query_run(&query, err);

@@ -19,5 +19,6 @@ struct cf_write_take_back {
 bool cf_write_take_back(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 
 /* The first half of it, for other messages. */
-bool cf_items_drop_unbegun(struct cf_store_tx *tx, int64_t run, int64_t *out_dropped, struct cf_error *err);
+bool cf_items_drop_unbegun(struct cf_store_tx *tx, int64_t run, int64_t *out_dropped,
+                           struct cf_error *err);
 #endif

@@ -102,8 +102,9 @@ bool cf_template_call_compile(const struct cf_template_call *call, const char *t
         .caller = unit,
         .caller_tag = node->tag,
     };
-    if (!cf_template_parse(call->render->tmpl, &piece->unit,
-                           cf_template_call_is_section(call) ? &unit->delimiters[node->delimiters] : NULL, err)) {
+    if (!cf_template_parse(
+            call->render->tmpl, &piece->unit,
+            cf_template_call_is_section(call) ? &unit->delimiters[node->delimiters] : NULL, err)) {
         cf_template_piece_free(piece);
         return false;
     }

@@ -66,7 +66,8 @@ struct cf_template_unit {
     uint32_t node_count, node_cap;
     struct cf_template_delimiters *delimiters;     /* owned; [0] are those at its begin */
     uint32_t delimiters_count;
-    const struct cf_template_unit *caller;         /* borrowed: where a function was used, or NULL */
+    /* borrowed: where a function was used, or NULL */
+    const struct cf_template_unit *caller;
     uint32_t caller_tag;
 };
 

@@ -265,9 +265,9 @@ static bool check_sizes(const char *name, size_t len, const struct cf_template_o
         const struct cf_template_partial *partial = &options->partials[i];
         if (partial->len > CF_TEMPLATE_MAX_BYTES)
             return cf_fail(err, CF_ERR_CONFIG,
-                           "template %s: partial %.*s has %zu bytes, more than the %u allowed", name,
-                           cf_template_shown(partial->name, strlen(partial->name)), partial->name,
-                           partial->len, CF_TEMPLATE_MAX_BYTES);
+                           "template %s: partial %.*s has %zu bytes, more than the %u allowed",
+                           name, cf_template_shown(partial->name, strlen(partial->name)),
+                           partial->name, partial->len, CF_TEMPLATE_MAX_BYTES);
     }
     return true;
 }

@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cf_reply reply = { 0 };
     struct cf_error err = { 0 };
     if (cf_anthropic_decode(body, size, &reply, &err)) {
-        require(reply.text != NULL && cf_utf8_valid_prefix(reply.text, reply.text_len) == reply.text_len);
+        require(reply.text != NULL &&
+                cf_utf8_valid_prefix(reply.text, reply.text_len) == reply.text_len);
         if (reply.usage.is_known)
             require(reply.usage.input >= 0 && reply.usage.output >= 0);
         cf_reply_done(&reply);

@@ -118,14 +118,20 @@ static void test_a_text_that_does_not_fit_leaves_what_was_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        { "a zeroed buffer with a bound works", test_a_zeroed_buffer_with_a_bound_works, NULL, NULL, NULL },
-        { "the bound is exact and failing is remembered", test_the_bound_is_exact_and_failing_is_remembered, NULL, NULL, NULL },
-        { "formatting over the bound fails", test_formatting_over_the_bound_fails, NULL, NULL, NULL },
+        { "a zeroed buffer with a bound works", test_a_zeroed_buffer_with_a_bound_works, NULL, NULL,
+          NULL },
+        { "the bound is exact and failing is remembered",
+          test_the_bound_is_exact_and_failing_is_remembered, NULL, NULL, NULL },
+        { "formatting over the bound fails", test_formatting_over_the_bound_fails, NULL, NULL,
+          NULL },
         { "bytes with NUL are kept", test_bytes_with_nul_are_kept, NULL, NULL, NULL },
-        { "taking an empty buffer gives an empty string", test_taking_an_empty_buffer_gives_an_empty_string, NULL, NULL, NULL },
+        { "taking an empty buffer gives an empty string",
+          test_taking_an_empty_buffer_gives_an_empty_string, NULL, NULL, NULL },
         { "reserve does not overflow", test_reserve_does_not_overflow, NULL, NULL, NULL },
-        { "whole numbers are written digit by digit", test_whole_numbers_are_written_digit_by_digit, NULL, NULL, NULL },
-        { "a text that does not fit leaves what was there", test_a_text_that_does_not_fit_leaves_what_was_there, NULL, NULL, NULL },
+        { "whole numbers are written digit by digit", test_whole_numbers_are_written_digit_by_digit,
+          NULL, NULL, NULL },
+        { "a text that does not fit leaves what was there",
+          test_a_text_that_does_not_fit_leaves_what_was_there, NULL, NULL, NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,8 +75,12 @@ int main(void)
     size_t count = 0;
     for (; count < sizeof rows / sizeof *rows; count++)
         tests[count] = (struct CMUnitTest){ rows[count].name, test_row, NULL, NULL, &rows[count] };
-    tests[count++] = (struct CMUnitTest){ "format reads back", test_format_reads_back, NULL, NULL, NULL };
-    tests[count++] = (struct CMUnitTest){ "an absurd time is still a text", test_an_absurd_time_is_still_a_text, NULL, NULL, NULL };
-    tests[count++] = (struct CMUnitTest){ "the system clock does not go back", test_the_system_clock_does_not_go_back, NULL, NULL, NULL };
+    tests[count++] =
+        (struct CMUnitTest){ "format reads back", test_format_reads_back, NULL, NULL, NULL };
+    tests[count++] = (struct CMUnitTest){ "an absurd time is still a text",
+                                          test_an_absurd_time_is_still_a_text, NULL, NULL, NULL };
+    tests[count++] =
+        (struct CMUnitTest){ "the system clock does not go back",
+                             test_the_system_clock_does_not_go_back, NULL, NULL, NULL };
     return _cmocka_run_group_tests("clock", tests, count, NULL, NULL);
 }

@@ -89,8 +89,10 @@ int main(void)
         { "fail fills every field", test_fail_fills_every_field, NULL, NULL, NULL },
         { "no error struct is fine", test_null_is_fine, NULL, NULL, NULL },
         { "a message may quote itself", test_a_message_may_quote_itself, NULL, NULL, NULL },
-        { "a long message is cut between characters", test_a_long_message_is_cut_between_characters, NULL, NULL, NULL },
-        { "a prefix keeps the kind and cuts the end", test_a_prefix_keeps_kind_and_cuts_the_end, NULL, NULL, NULL },
+        { "a long message is cut between characters", test_a_long_message_is_cut_between_characters,
+          NULL, NULL, NULL },
+        { "a prefix keeps the kind and cuts the end", test_a_prefix_keeps_kind_and_cuts_the_end,
+          NULL, NULL, NULL },
         { "kind names go both ways", test_kind_names_go_both_ways, NULL, NULL, NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

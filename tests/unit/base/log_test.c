@@ -92,7 +92,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW("levels have prefixes", test_levels_have_prefixes),
         ROW("a secret never appears", test_a_secret_never_appears),
-        ROW("control characters are cleaned and long lines cut", test_control_characters_are_cleaned_and_long_lines_cut),
+        ROW("control characters are cleaned and long lines cut",
+            test_control_characters_are_cleaned_and_long_lines_cut),
         ROW("a display steps aside for a line", test_a_display_steps_aside_for_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,7 +98,8 @@ static void test_many_timers_keep_their_order_while_some_are_cleared(void **stat
     move(fixture, TIMERS + 1);
     assert_int_equal(fixture->count, TIMERS - (TIMERS + 2) / 3);
     for (int i = 1; i < fixture->count; i++)
-        assert_true(fixture->timers[fixture->fired[i - 1]].due_ms < fixture->timers[fixture->fired[i]].due_ms);
+        assert_true(fixture->timers[fixture->fired[i - 1]].due_ms <
+                    fixture->timers[fixture->fired[i]].due_ms);
 }
 
 static void set_again(void *self)
@@ -162,11 +163,16 @@ int main(void)
 {
 #define ROW(name, function) { name, function, open_loop, close_loop, NULL }
     const struct CMUnitTest tests[] = {
-        ROW("timers fire in order of time, then of setting", test_timers_fire_in_order_of_time_then_setting),
-        ROW("a cleared timer does not fire and a moved one fires once", test_a_cleared_timer_does_not_fire_and_a_moved_one_fires_once),
-        ROW("many timers keep their order while some are cleared", test_many_timers_keep_their_order_while_some_are_cleared),
-        ROW("a timer that sets itself waits for the next turn", test_a_timer_that_sets_itself_waits_for_the_next_turn),
-        ROW("an event of an unwatched descriptor is not delivered", test_an_event_of_an_unwatched_descriptor_is_not_delivered),
+        ROW("timers fire in order of time, then of setting",
+            test_timers_fire_in_order_of_time_then_setting),
+        ROW("a cleared timer does not fire and a moved one fires once",
+            test_a_cleared_timer_does_not_fire_and_a_moved_one_fires_once),
+        ROW("many timers keep their order while some are cleared",
+            test_many_timers_keep_their_order_while_some_are_cleared),
+        ROW("a timer that sets itself waits for the next turn",
+            test_a_timer_that_sets_itself_waits_for_the_next_turn),
+        ROW("an event of an unwatched descriptor is not delivered",
+            test_an_event_of_an_unwatched_descriptor_is_not_delivered),
         ROW("stop ends run", test_stop_ends_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,7 +105,8 @@ static void test_held_wakes_wait_until_they_are_let_go(void **state)
     cf_queue_push(&first, &messages[1].link);
     cf_queue_push(&second, &messages[2].link);
     assert_false(has_signal(&first));
-    assert_ptr_equal(cf_queue_take_all(&second), &messages[2].link);    /* it is there all the same */
+    /* it is there all the same */
+    assert_ptr_equal(cf_queue_take_all(&second), &messages[2].link);
 
     cf_queue_flush_wakes();
     assert_true(has_signal(&first));
@@ -165,12 +166,18 @@ static void test_a_queue_that_is_gone_is_not_woken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        { "messages come in the order pushed", test_messages_come_in_the_order_pushed, NULL, NULL, NULL },
-        { "waiting ends without a message when poked", test_waiting_ends_without_a_message_when_poked, NULL, NULL, NULL },
-        { "nothing is lost between threads", test_nothing_is_lost_between_threads, NULL, NULL, NULL },
-        { "held wakes wait until they are let go", test_held_wakes_wait_until_they_are_let_go, NULL, NULL, NULL },
-        { "another thread wakes though one holds", test_another_thread_wakes_though_one_holds, NULL, NULL, NULL },
-        { "a queue that is gone is not woken", test_a_queue_that_is_gone_is_not_woken, NULL, NULL, NULL },
+        { "messages come in the order pushed", test_messages_come_in_the_order_pushed, NULL, NULL,
+          NULL },
+        { "waiting ends without a message when poked",
+          test_waiting_ends_without_a_message_when_poked, NULL, NULL, NULL },
+        { "nothing is lost between threads", test_nothing_is_lost_between_threads, NULL, NULL,
+          NULL },
+        { "held wakes wait until they are let go", test_held_wakes_wait_until_they_are_let_go, NULL,
+          NULL, NULL },
+        { "another thread wakes though one holds", test_another_thread_wakes_though_one_holds, NULL,
+          NULL, NULL },
+        { "a queue that is gone is not woken", test_a_queue_that_is_gone_is_not_woken, NULL, NULL,
+          NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

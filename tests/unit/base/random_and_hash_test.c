@@ -18,7 +18,8 @@ static void test_sha256_of_abc(void **state)
     char hex[2 * CF_SHA256_SIZE + 1];
     cf_sha256("abc", 3, digest);
     cf_hex(digest, sizeof digest, hex);
-    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");   /* FIPS 180-2, B.1 */
+    /* FIPS 180-2, B.1 */
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 static void test_hash64_depends_on_seed_and_bytes(void **state)
@@ -89,8 +90,12 @@ static void test_uuids_are_version_7_and_ordered_by_time(void **state)
 static void test_what_is_no_uuid_is_refused(void **state)
 {
     (void)state;
-    const char *const bad[] = { "", "0192f0c1", "0192f0c1-0000-7000-8000-00000000000", "0192f0c1-0000-7000-8000-0000000000000",
-                                "0192f0c1x0000-7000-8000-000000000000", "g192f0c1-0000-7000-8000-000000000000" };
+    const char *const bad[] = { "",
+                                "0192f0c1",
+                                "0192f0c1-0000-7000-8000-00000000000",
+                                "0192f0c1-0000-7000-8000-0000000000000",
+                                "0192f0c1x0000-7000-8000-000000000000",
+                                "g192f0c1-0000-7000-8000-000000000000" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(cf_uuid_is_valid(bad[i]));
     assert_true(cf_uuid_is_valid("0192F0C1-0000-4000-8000-000000000000"));
@@ -100,10 +105,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         { "SHA-256 of abc", test_sha256_of_abc, NULL, NULL, NULL },
-        { "hash64 depends on seed and bytes", test_hash64_depends_on_seed_and_bytes, NULL, NULL, NULL },
-        { "the same seed gives the same numbers", test_the_same_seed_gives_the_same_numbers, NULL, NULL, NULL },
+        { "hash64 depends on seed and bytes", test_hash64_depends_on_seed_and_bytes, NULL, NULL,
+          NULL },
+        { "the same seed gives the same numbers", test_the_same_seed_gives_the_same_numbers, NULL,
+          NULL, NULL },
         { "numbers stay in their range", test_numbers_stay_in_their_range, NULL, NULL, NULL },
-        { "UUIDs are version 7 and ordered by time", test_uuids_are_version_7_and_ordered_by_time, NULL, NULL, NULL },
+        { "UUIDs are version 7 and ordered by time", test_uuids_are_version_7_and_ordered_by_time,
+          NULL, NULL, NULL },
         { "what is no UUID is refused", test_what_is_no_uuid_is_refused, NULL, NULL, NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,8 +23,10 @@ struct row {
 static struct row rows[] = {
     { "a script comes first", "SCRIPT.lua [ARGS...]", 0, "SCRIPT.lua", CF_WORD_SCRIPT, false },
     { "its arguments may be files", "SCRIPT.lua [ARGS...]", 1, "ARGS", CF_WORD_FILE, true },
-    { "the last of any number stands for all", "SCRIPT.lua [ARGS...]", 7, "ARGS", CF_WORD_FILE, true },
-    { "brackets within brackets are left out", "[SCRIPT.lua [ARGS...]]", 0, "SCRIPT.lua", CF_WORD_SCRIPT, false },
+    { "the last of any number stands for all", "SCRIPT.lua [ARGS...]", 7, "ARGS", CF_WORD_FILE,
+      true },
+    { "brackets within brackets are left out", "[SCRIPT.lua [ARGS...]]", 0, "SCRIPT.lua",
+      CF_WORD_SCRIPT, false },
     { "and behind them, too", "[SCRIPT.lua [ARGS...]]", 1, "ARGS", CF_WORD_FILE, true },
     { "an argument that may be left out is one", "[RUN]", 0, "RUN", CF_WORD_ANY, false },
     { "behind the last there is none", "[RUN]", 1, NULL, CF_WORD_ANY, false },
@@ -81,9 +83,11 @@ static void no_name_needs_quoting_in_a_shell(void **state)
     (void)state;
     const struct cf_option *option;
     for (const struct cf_command *const *command = cf_commands; *command != NULL; command++) {
-        assert_int_equal(strspn((*command)->name, "abcdefghijklmnopqrstuvwxyz-"), strlen((*command)->name));
+        assert_int_equal(strspn((*command)->name, "abcdefghijklmnopqrstuvwxyz-"),
+                         strlen((*command)->name));
         for (size_t i = 0; (option = cf_command_option(*command, i)) != NULL; i++)
-            assert_int_equal(strspn(option->name, "abcdefghijklmnopqrstuvwxyz-"), strlen(option->name));
+            assert_int_equal(strspn(option->name, "abcdefghijklmnopqrstuvwxyz-"),
+                             strlen(option->name));
     }
 }
 
@@ -92,7 +96,9 @@ int main(void)
     enum { ROWS = sizeof rows / sizeof *rows };
     struct CMUnitTest tests[ROWS + 3];
     for (size_t i = 0; i < ROWS; i++)
-        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row, .initial_state = &rows[i] };
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name,
+                                        .test_func = check_row,
+                                        .initial_state = &rows[i] };
     tests[ROWS] = (struct CMUnitTest)cmocka_unit_test(the_value_of_an_option_is_told_by_its_name);
     tests[ROWS + 1] = (struct CMUnitTest)cmocka_unit_test(choices_are_listed_with_spaces);
     tests[ROWS + 2] = (struct CMUnitTest)cmocka_unit_test(no_name_needs_quoting_in_a_shell);

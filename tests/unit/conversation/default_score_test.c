@@ -10,7 +10,11 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-struct row { const char *name; struct cf_conversation_measure measure; int count, length, structure, score; };
+struct row {
+    const char *name;
+    struct cf_conversation_measure measure;
+    int count, length, structure, score;
+};
 
 static struct row rows[] = {
     { "nothing gives one all the same",         { 0, 0, 0, false },     0, 0, 0, 1 },
@@ -48,10 +52,11 @@ static void a_breakdown_names_the_rules(void **state)
     char text[CF_DEFAULT_SCORE_TEXT_MAX];
     cf_default_score(&measure, &score);
     cf_default_score_format(&measure, &score, text);
-    assert_string_equal(text, "[{\"max\":3,\"name\":\"turn count\",\"note\":\"1 turn\",\"points\":0},"
-                              "{\"max\":3,\"name\":\"turn length\",\"note\":\"23.5 characters on average\","
-                              "\"points\":1},"
-                              "{\"max\":4,\"name\":\"structure\",\"points\":0}]");
+    assert_string_equal(
+        text, "[{\"max\":3,\"name\":\"turn count\",\"note\":\"1 turn\",\"points\":0},"
+              "{\"max\":3,\"name\":\"turn length\",\"note\":\"23.5 characters on average\","
+              "\"points\":1},"
+              "{\"max\":4,\"name\":\"structure\",\"points\":0}]");
 }
 
 static void the_longest_breakdown_fits(void **state)

@@ -348,8 +348,9 @@ static void check_cut(void **state)
     cf_conversation_done(&whole);
 }
 
-#define ODD_A                                                                              \
-    "{\"role\": \"assistant\", \"content\": \"\\u00e9 \\ud83d\\ude00 \xE2\x82\xAC \\\"[{x}]\\\", \\n\"}"
+#define ODD_A                                                                                      \
+    "{\"role\": \"assistant\", \"content\": \"\\u00e9 \\ud83d\\ude00 \xE2\x82\xAC \\\"[{x}]\\\", " \
+    "\\n\"}"
 
 static const struct { const char *name, *text; } cuts[] = {
     { "plain JSON may be cut anywhere", "{\"messages\": [" U ", " ODD_A ", " U ", " A "]}" },

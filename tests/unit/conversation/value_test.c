@@ -17,15 +17,19 @@ struct row {
 
 static struct row rows[] = {
     { "a value alone", "{\"a\":1}", "{\"a\":1}" },
-    { "a value in a fence", "Here you are:\n\n```json\n{\"a\":[1,2]}\n```\nAnything else?", "{\"a\":[1,2]}" },
+    { "a value in a fence", "Here you are:\n\n```json\n{\"a\":[1,2]}\n```\nAnything else?",
+      "{\"a\":[1,2]}" },
     { "a fence counts however long the words are",
       "I thought about it for a long while, and this is what I would say:\n```\n[1]\n```", "[1]" },
     { "a value behind thinking", "<think>{\"a\":2}</think>\n{\"a\":1}", "{\"a\":1}" },
     { "a value among words", "Sure: {\"name\":\"green tea\"}. Enjoy!", "{\"name\":\"green tea\"}" },
-    { "a bracket in prose is no value", "Tea comes from one plant [1], whatever its colour is.", NULL },
+    { "a bracket in prose is no value", "Tea comes from one plant [1], whatever its colour is.",
+      NULL },
     { "brackets before the value", "(a {b} c) {\"name\":\"green tea, black tea\"}",
       "{\"name\":\"green tea, black tea\"}" },
-    { "what models get wrong is mended", "```json\n{\"a\": 1, \xE2\x80\x9C" "b\xE2\x80\x9D: [1, 2,],}\n```",
+    { "what models get wrong is mended",
+      "```json\n{\"a\": 1, \xE2\x80\x9C"
+      "b\xE2\x80\x9D: [1, 2,],}\n```",
       "{\"a\":1,\"b\":[1,2]}" },
     { "an end that is missing is no value", "{\"a\":[1,2", NULL },
     { "words alone are none", "I would rather not.", NULL },

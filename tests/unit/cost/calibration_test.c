@@ -26,7 +26,11 @@ static struct row rows[] = {
     { "what has no usage says nothing", { { 100, 0 }, { 0, 7 }, { 100, -1 } }, 100, 100, 0.3 },
     { "something is never corrected to nothing", { { 1000, 1 }, { 1000, 1 } }, 3, 1, 0 },
     { "nothing stays nothing", { { 100, 150 } }, 0, 0, 0.3 },
-    { "what is too large stays in range", { { 1, INT64_C(1) << 31 } }, INT64_MAX / 2, INT64_MAX, 0.3 },
+    { "what is too large stays in range",
+      { { 1, INT64_C(1) << 31 } },
+      INT64_MAX / 2,
+      INT64_MAX,
+      0.3 },
 };
 
 static void check_row(void **state)
@@ -55,8 +59,11 @@ static void late_replies_count_more_than_old_ones(void **state)
 int main(void)
 {
     enum { ROWS = sizeof rows / sizeof *rows };
-    struct CMUnitTest tests[ROWS + 1] = { [ROWS] = cmocka_unit_test(late_replies_count_more_than_old_ones) };
+    struct CMUnitTest tests[ROWS + 1] = { [ROWS] = cmocka_unit_test(
+                                              late_replies_count_more_than_old_ones) };
     for (size_t i = 0; i < ROWS; i++)
-        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row, .initial_state = &rows[i] };
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name,
+                                        .test_func = check_row,
+                                        .initial_state = &rows[i] };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,8 +56,17 @@ static void a_text_of_one_endless_word_is_not_one_token(void **state)
 static void space_in_front_changes_nothing(void **state)
 {
     (void)state;
-    static const char *const words[] = { "a", "of", "word", "abcdefghijk", "abcdefghijkl", "abcdefghijklm",
-                                         "a-word-of-twenty-byt", "caf\xC3\xA9", "\xE6\x97\xA5", "\x01", "\t\n" };
+    static const char *const words[] = { "a",
+                                         "of",
+                                         "word",
+                                         "abcdefghijk",
+                                         "abcdefghijkl",
+                                         "abcdefghijklm",
+                                         "a-word-of-twenty-byt",
+                                         "caf\xC3\xA9",
+                                         "\xE6\x97\xA5",
+                                         "\x01",
+                                         "\t\n" };
     char text[700] = "", shifted[800];
     uint32_t seed = 1;
     while (strlen(text) < 640) {

@@ -34,12 +34,13 @@ static struct cf_item item_with(const struct stored *stored, size_t count)
 }
 
 /* row 0: none in the journal. */
-static void expect(struct cf_item *item, const char *branch, const uint8_t *hash, int64_t max_tokens,
-                   int64_t row, int64_t ordinal, bool serves)
+static void expect(struct cf_item *item, const char *branch, const uint8_t *hash,
+                   int64_t max_tokens, int64_t row, int64_t ordinal, bool serves)
 {
     int64_t got_ordinal = -7;
     bool got_serves = !serves;
-    const struct cf_journal_call *call = cf_item_ask(item, branch, hash, max_tokens, &got_ordinal, &got_serves);
+    const struct cf_journal_call *call =
+        cf_item_ask(item, branch, hash, max_tokens, &got_ordinal, &got_serves);
     assert_int_equal(call != NULL ? call->call : 0, row);
     assert_int_equal(got_ordinal, ordinal);
     assert_int_equal(got_serves, serves);
@@ -155,8 +156,8 @@ static void many_different_requests_are_counted(void **state)
 }
 
 /* Asks, finds that nothing serves, and says why; *out_row is the row whose place it takes. */
-static const char *why(struct cf_item *item, const char *branch, const uint8_t *hash, int64_t max_tokens,
-                       int64_t *out_row)
+static const char *why(struct cf_item *item, const char *branch, const uint8_t *hash,
+                       int64_t max_tokens, int64_t *out_row)
 {
     int64_t ordinal;
     bool serves;

@@ -11,7 +11,9 @@
 
 static void fill(struct cf_keys *keys)
 {
-    static const struct cf_limit_config own = { .max_requests = 7, .window_ms = 1000, .pause_threshold = 1 };
+    static const struct cf_limit_config own = { .max_requests = 7,
+                                                .window_ms = 1000,
+                                                .pause_threshold = 1 };
     static const struct cf_key_options options[] = {
         { "a", "sk-aaaaaaaa", NULL }, { "b", "sk-bbbbbbbb", &own }, { "c", "sk-cccccccc", NULL },
     };

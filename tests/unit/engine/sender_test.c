@@ -26,7 +26,8 @@ static void check_reply(struct cf_call *call, int attempts)
     cf_call_free(call);
 }
 
-static void check_error(struct cf_call *call, enum cf_error_kind kind, int http_status, int attempts)
+static void check_error(struct cf_call *call, enum cf_error_kind kind, int http_status,
+                        int attempts)
 {
     assert_false(call->has_reply);
     assert_int_equal(call->error.kind, kind);
@@ -41,10 +42,13 @@ static void call_returns_with_stored_reply(void **state)
     struct fixture *f = start("");
     fixture_submit(f);
     struct cf_call *call = fixture_next(f);
-    assert_rows(f, 1, "calls WHERE state = 'done' AND attempts = 1 AND cost_pico > 0 AND request_id <> ''");
+    assert_rows(
+        f, 1, "calls WHERE state = 'done' AND attempts = 1 AND cost_pico > 0 AND request_id <> ''");
     assert_rows(f, 1, "call_replies");
     assert_rows(f, 1, "call_requests WHERE body LIKE '%number 1\"%'");
-    assert_rows(f, 1, "generation_logs WHERE status = 'success' AND http_status = 200 AND duration_ms >= 0");
+    assert_rows(
+        f, 1,
+        "generation_logs WHERE status = 'success' AND http_status = 200 AND duration_ms >= 0");
     check_reply(call, 1);
     fixture_check_rows(f);
     assert_int_equal(fixture_counters(f)->replies, 1);
@@ -103,7 +107,8 @@ static void a_500_is_tried_again(void **state)
     check_reply(fixture_next(f), 2);
     assert_int_equal(atomic_load(&f->retries), 1);
     assert_rows(f, 1, "calls WHERE state = 'done' AND attempts = 2 AND at_risk_pico = 0");
-    assert_rows(f, 1, "generation_logs WHERE status = 'retry' AND http_status = 500 AND attempt = 1");
+    assert_rows(f, 1,
+                "generation_logs WHERE status = 'retry' AND http_status = 500 AND attempt = 1");
     assert_rows(f, 1, "generation_logs WHERE status = 'success' AND attempt = 2");
     fixture_check_rows(f);
     assert_int_equal(fixture_counters(f)->requests, 2);
@@ -115,7 +120,8 @@ static void a_call_fails_after_its_attempts(void **state)
     (void)state;
     struct fixture *f = start("faults=500");
     fixture_submit(f);
-    struct cf_call *call = fixture_next_in_time(f);    /* for a moment others could tell of an outage */
+    /* for a moment others could tell of an outage */
+    struct cf_call *call = fixture_next_in_time(f);
     assert_false(call->stops_run);
     check_error(call, CF_ERR_API, 500, 3);
     assert_rows(f, 1, "calls WHERE state = 'failed' AND attempts = 3");
@@ -171,7 +177,8 @@ static void check_unknown(const char *spec)
     struct cf_account account;
     cf_account_read(&f->account, &account);
     assert_int_equal(account.ledger.at_risk, BOUND_PICO);
-    assert_int_equal(fixture_count(f, "SELECT at_risk_pico FROM calls WHERE state = 'done'"), BOUND_PICO);
+    assert_int_equal(fixture_count(f, "SELECT at_risk_pico FROM calls WHERE state = 'done'"),
+                     BOUND_PICO);
     fixture_check_rows(f);
     fixture_close(f);
 }
@@ -276,7 +283,8 @@ static void calls_go_on_with_the_other_key(void **state)
     fixture_open(&fixture, "", "sk-second");
     struct fixture *f = &fixture;
     f->options.key_count = 2;
-    f->options.limits.concurrency = 1;       /* a lane: most wait in the line of the key that goes */
+    /* a lane: most wait in the line of the key that goes */
+    f->options.limits.concurrency = 1;
     fixture_start(f);
     for (int i = 0; i < 10; i++)
         fixture_submit(f);
@@ -550,7 +558,8 @@ static void without_a_queue_who_cannot_go_is_refused(void **state)
 
 /* --- storage errors --- */
 
-#define REFUSE(when) "CREATE TRIGGER refuse BEFORE " when " BEGIN SELECT RAISE(FAIL, 'no room'); END"
+#define REFUSE(when) \
+    "CREATE TRIGGER refuse BEFORE " when " BEGIN SELECT RAISE(FAIL, 'no room'); END"
 
 static void nothing_is_sent_if_its_row_cannot_be_written(void **state)
 {
@@ -741,8 +750,9 @@ static void a_call_that_is_sent_again_has_the_request_as_it_is_now(void **state)
 
     /* As the journal gives it to the next session. */
     struct cf_call *call = cf_call_new();
-    static const char body[] = "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":512,\"messages\":[{\"role\":"
-                               "\"user\",\"content\":\"again\"}]}";
+    static const char body[] =
+        "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":512,\"messages\":[{\"role\":"
+        "\"user\",\"content\":\"again\"}]}";
     call->completions = &f->completions;
     call->owner = f;
     call->account = &f->account;

@@ -22,7 +22,8 @@
 
 static void check_way(void **state)
 {
-    static const char prompt[] = "Write a chat between Ann, who feels calm, and an agent about tea & toast";
+    static const char prompt[] =
+        "Write a chat between Ann, who feels calm, and an agent about tea & toast";
     int way = (int)(intptr_t)*state;
     struct cf_sim_brief brief;
     struct cf_sim_dialogue dialogue;
@@ -32,7 +33,8 @@ static void check_way(void **state)
     struct cf_error err = { .kind = CF_OK };
     char path[600];
 
-    snprintf(path, sizeof path, TEST_DATA "/model_replies/%s.expect.json", cf_sim_malformed_name(way));
+    snprintf(path, sizeof path, TEST_DATA "/model_replies/%s.expect.json",
+             cf_sim_malformed_name(way));
     char *expect_text = test_file_read(path, NULL);
     cJSON *expect = cJSON_Parse(expect_text);
     const char *expected = cJSON_GetObjectItem(expect, "outcome")->valuestring;
@@ -44,10 +46,11 @@ static void check_way(void **state)
     cf_sim_malformed_add(way, &dialogue, &text);
     assert_true(cf_buf_ok(&text));
 
-    enum cf_outcome outcome = cf_conversation_parse(cf_buf_str(&text), text.len, false, &conversation, &err);
+    enum cf_outcome outcome =
+        cf_conversation_parse(cf_buf_str(&text), text.len, false, &conversation, &err);
     if (strcmp(cf_outcome_name(outcome), expected) != 0)
-        print_message("%s: %s\n%.1500s\n", cf_sim_malformed_name(way), err.kind != CF_OK ? err.message : "",
-                      cf_buf_str(&text));
+        print_message("%s: %s\n%.1500s\n", cf_sim_malformed_name(way),
+                      err.kind != CF_OK ? err.message : "", cf_buf_str(&text));
     assert_string_equal(cf_outcome_name(outcome), expected);
 
     cf_conversation_done(&conversation);

@@ -278,7 +278,8 @@ static void what_was_kept_starts_a_lane(void **state)
 static void a_server_that_lets_bursts_pass_gets_them(void **state)
 {
     struct fixture *fixture = *state;
-    const struct cf_limit_learnt learnt = { .limits = { .requests = 20 }, .bursts = CF_BURSTS_PASS };
+    const struct cf_limit_learnt learnt = { .limits = { .requests = 20 },
+                                            .bursts = CF_BURSTS_PASS };
     cf_limiter_restore(fixture->limiter, "a", &learnt, 0);
     for (int i = 0; i < 10; i++)
         assert_int_equal(ask(fixture, "a", i, 0), 1);

@@ -298,7 +298,8 @@ static void check_changes(const struct lane *lane, int resource, int64_t window_
         int64_t sum = 0, most = 0;
         for (size_t k = i + 1; k-- > 0 && lane->seen[k].at_ms >= lane->seen[i].at_ms - window_ms;) {
             sum += amount_of(&lane->seen[k], resource);
-            most = limit_of(&lane->seen[k], resource) > most ? limit_of(&lane->seen[k], resource) : most;
+            most = limit_of(&lane->seen[k], resource) > most ? limit_of(&lane->seen[k], resource)
+                                                             : most;
         }
         if (most > 0)
             assert_in_range(sum, 0, most);

@@ -259,8 +259,9 @@ static void the_order_of_keys_does_not_matter(void **state)
     assert_string_equal(reply.refusal_explanation, "why");
     cf_reply_done(&reply);
 
-    decode("{\"stop_details\":{\"category\":\"cyber\"},\"content\":[],\"stop_reason\":\"end_turn\"}",
-           &reply);
+    decode(
+        "{\"stop_details\":{\"category\":\"cyber\"},\"content\":[],\"stop_reason\":\"end_turn\"}",
+        &reply);
     assert_null(reply.refusal_category);
     cf_reply_done(&reply);
 }
@@ -272,7 +273,8 @@ static void of_equal_keys_the_first_counts(void **state)
     decode("{\"id\":\"one\",\"id\":\"two\",\"model\":7,\"model\":\"m\","
            "\"content\":[{\"type\":\"text\",\"type\":\"tool_use\",\"text\":\"a\",\"text\":\"b\"},"
            "{\"type\":\"tool_use\",\"type\":\"text\",\"name\":\"f\",\"name\":\"g\",\"text\":\"x\","
-           "\"input\":{\"a\":1},\"input\":{\"a\":2}}],\"content\":[{\"type\":\"text\",\"text\":\"c\"}],"
+           "\"input\":{\"a\":1},\"input\":{\"a\":2}}],\"content\":[{\"type\":\"text\",\"text\":"
+           "\"c\"}],"
            "\"usage\":{\"input_tokens\":1,\"input_tokens\":null,\"output_tokens\":2,"
            "\"output_tokens\":\"x\"},\"usage\":{},\"type\":\"message\",\"type\":\"error\"}",
            &reply);

@@ -49,7 +49,8 @@ static struct row rows[] = {
     { "beside it the system prompt is compared", "{\"system\":\"s\\n\\n" PROMPT "1\"}",
       "{\"system\":\"t\\n\\n" PROMPT "1\"}", "system" },
     { "a schema that is new is one, too", "{}", "{\"system\":\"" PROMPT "1\"}", "schema" },
-    { "the form that follows from the model is not told", "{\"model\":\"x\",\"output_config\":{\"format\":1}}",
+    { "the form that follows from the model is not told",
+      "{\"model\":\"x\",\"output_config\":{\"format\":1}}",
       "{\"model\":\"y\",\"system\":\"" PROMPT "1\"}", "model" },
     { "effort alone", "{\"output_config\":{\"effort\":\"low\"}}",
       "{\"output_config\":{\"effort\":\"high\"}}", "effort" },
@@ -78,8 +79,9 @@ static void a_reply_that_is_sent_back_is_known(void **state)
     (void)state;
 #define TEXT(text) (struct cf_text){ text, strlen(text) }
     const char *before = "{" ASK("a") "}";
-    const char *after = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
-                        "\"content\":\"{}\"},{\"role\":\"user\",\"content\":\"no\"}]}";
+    const char *after =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
+        "\"content\":\"{}\"},{\"role\":\"user\",\"content\":\"no\"}]}";
     assert_true(cf_request_sends_back(TEXT(before), TEXT("{}"), TEXT(after)));
     assert_false(cf_request_sends_back(TEXT(before), TEXT("[]"), TEXT(after)));
     assert_false(cf_request_sends_back(TEXT("{" ASK("b") "}"), TEXT("{}"), TEXT(after)));

@@ -121,7 +121,8 @@ static struct wait_row wait_rows[] = {
 static void check_wait(void **state)
 {
     const struct wait_row *row = *state;
-    assert_int_equal(cf_retry_after_parse(row->retry_after_ms, row->retry_after, NULL, NOW), row->ms);
+    assert_int_equal(cf_retry_after_parse(row->retry_after_ms, row->retry_after, NULL, NOW),
+                     row->ms);
 }
 
 static void a_date_is_measured_by_the_clock_of_the_reply(void **state)

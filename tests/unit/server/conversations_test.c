@@ -90,10 +90,11 @@ static void every_wrong_parameter_is_named(void **state)
     static const char *const paths[] = { "frob",  "status", "minScore", "q",        "simulated",
                                          "limit", "offset", "cursor",   "run", "templateId" };
     (void)state;
-    struct answer answer = get(shared,
-                               "/api/conversations?frob=1&status=nice&minScore=11&q=&simulated=maybe&limit=0"
-                               "&offset=-1&cursor=x&run=nothing&templateId=nothing",
-                               400);
+    struct answer answer =
+        get(shared,
+            "/api/conversations?frob=1&status=nice&minScore=11&q=&simulated=maybe&limit=0"
+            "&offset=-1&cursor=x&run=nothing&templateId=nothing",
+            400);
     assert_str(&answer, "error", "invalid_request");
     assert_int_equal(cJSON_GetArraySize(at(answer.json, "details")), 10);
     for (int i = 0; i < 10; i++) {
@@ -158,7 +159,8 @@ static void what_is_not_there_is_a_404(void **state)
         answer_done(&answer);
     }
     char path[128];
-    snprintf(path, sizeof path, "/api/conversations/%s", shared->run.uuid);    /* of something else */
+    /* of something else */
+    snprintf(path, sizeof path, "/api/conversations/%s", shared->run.uuid);
     struct answer answer = get(shared, path, 404);
     answer_done(&answer);
 }

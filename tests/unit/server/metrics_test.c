@@ -28,7 +28,8 @@ static void figures_stand_in_the_text(void **state)
     struct answer answer = get(d, "/nothing", 404);
     answer_done(&answer);
     answer = get(d, "/metrics", 200);
-    assert_non_null(strstr(answer.head, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+    assert_non_null(
+        strstr(answer.head, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (strstr(answer.body, lines[i]) == NULL)
             fail_msg("no %s in %s", lines[i], answer.body);
@@ -46,7 +47,8 @@ static void every_line_is_of_the_format(void **state)
         const char *space = strrchr(line, ' ');
         if (strncmp(line, "# HELP confab_", 14) == 0 || strncmp(line, "# TYPE confab_", 14) == 0)
             continue;
-        if (space == NULL || sscanf(line, "%127[a-z_]", name) != 1 || sscanf(space, " %lf", &value) != 1)
+        if (space == NULL || sscanf(line, "%127[a-z_]", name) != 1 ||
+            sscanf(space, " %lf", &value) != 1)
             fail_msg("%s", line);
     }
     answer_done(&answer);

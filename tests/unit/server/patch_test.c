@@ -72,11 +72,12 @@ static void a_review_is_stored_with_its_history(void **state)
     char path[128];
     (void)state;
     path_of(path, 2);
-    struct answer answer = patch(shared, path,
-                                 "{\"status\":\"approved\",\"note\":\"good <enough>\",\"author\":\"me\","
-                                 "\"tags\":{\"set\":{\"checked\":true,\"by\":\"me\",\"weight\":2.5},"
-                                 "\"remove\":[\"judge\"]}}",
-                                 200);
+    struct answer answer =
+        patch(shared, path,
+              "{\"status\":\"approved\",\"note\":\"good <enough>\",\"author\":\"me\","
+              "\"tags\":{\"set\":{\"checked\":true,\"by\":\"me\",\"weight\":2.5},"
+              "\"remove\":[\"judge\"]}}",
+              200);
     assert_str(&answer, "data.status", "approved");
     assert_str(&answer, "data.reviewNote", "good <enough>");
     assert_str(&answer, "data.tags.by", "me");
@@ -108,8 +109,8 @@ static void a_note_alone_leaves_the_status(void **state)
 
 static void a_turn_is_edited_once(void **state)
 {
-    static const char body[] =
-        "{\"turn\":{\"index\":1,\"content\":\"Better.\",\"before\":\"The alpha answer.\"},\"author\":\"me\"}";
+    static const char body[] = "{\"turn\":{\"index\":1,\"content\":\"Better.\",\"before\":\"The "
+                               "alpha answer.\"},\"author\":\"me\"}";
     char path[128];
     (void)state;
     path_of(path, 0);
@@ -145,8 +146,8 @@ static void many_are_reviewed_at_once_or_none(void **state)
 {
     char body[512];
     (void)state;
-    snprintf(body, sizeof body, "{\"ids\":[\"%s\",\"nothing\",\"%s\"],\"status\":\"rejected\"}", shared->ids[0],
-             shared->ids[3]);
+    snprintf(body, sizeof body, "{\"ids\":[\"%s\",\"nothing\",\"%s\"],\"status\":\"rejected\"}",
+             shared->ids[0], shared->ids[3]);
     struct answer answer = patch(shared, "/api/conversations", body, 404);
     assert_str(&answer, "details.0.path", "ids[1]");
     answer_done(&answer);
@@ -154,7 +155,8 @@ static void many_are_reviewed_at_once_or_none(void **state)
     assert_number(&answer, "total", 0);
     answer_done(&answer);
 
-    snprintf(body, sizeof body, "{\"ids\":[\"%s\",\"%s\"],\"status\":\"rejected\",\"tags\":{\"set\":{\"bulk\":1}}}",
+    snprintf(body, sizeof body,
+             "{\"ids\":[\"%s\",\"%s\"],\"status\":\"rejected\",\"tags\":{\"set\":{\"bulk\":1}}}",
              shared->ids[0], shared->ids[3]);
     answer = patch(shared, "/api/conversations", body, 200);
     assert_number(&answer, "data.updated", 2);
@@ -190,7 +192,8 @@ static void an_older_version_is_not_reviewed(void **state)
 static void nothing_is_changed_that_is_not_there(void **state)
 {
     (void)state;
-    struct answer answer = patch(shared, "/api/conversations/nothing", "{\"status\":\"approved\"}", 404);
+    struct answer answer =
+        patch(shared, "/api/conversations/nothing", "{\"status\":\"approved\"}", 404);
     answer_done(&answer);
 }
 

@@ -12,7 +12,15 @@
 #define POST_WITH(headers) POST_HEAD headers "Content-Length: 2\r\n\r\n{}"
 
 /* Rows that are made by a function: too long to stand here. */
-enum maker { AS_IT_IS, LONG_URI, LONG_QUERY, MANY_HEADERS, LONG_HEADER, DEEP_JSON, MANY_PARAMETERS };
+enum maker {
+    AS_IT_IS,
+    LONG_URI,
+    LONG_QUERY,
+    MANY_HEADERS,
+    LONG_HEADER,
+    DEEP_JSON,
+    MANY_PARAMETERS
+};
 
 struct row {
     const char *name, *bytes;
@@ -34,11 +42,15 @@ static struct row rows[] = {
     ROW("HTTP/3.0", "GET /healthz HTTP/3.0\r\n" HOST "\r\n", 505, "http_version"),
     ROW("HTTP/1.2", "GET /healthz HTTP/1.2\r\n" HOST "\r\n", 505, "http_version"),
     ROW("no version after HTTP/", "GET /healthz HTTP/\r\n" HOST "\r\n", 505, "http_version"),
-    ROW("a method in small letters", "get /healthz HTTP/1.1\r\n" HOST "\r\n", 400, "invalid_request"),
+    ROW("a method in small letters", "get /healthz HTTP/1.1\r\n" HOST "\r\n", 400,
+        "invalid_request"),
     ROW("an invented method", "FROB /healthz HTTP/1.1\r\n" HOST "\r\n", 400, "invalid_request"),
-    ROW("a NUL in the request line", "GET /heal\0thz HTTP/1.1\r\n" HOST "\r\n", 400, "invalid_request"),
-    ROW("a control character in the path", "GET /heal\1thz HTTP/1.1\r\n" HOST "\r\n", 400, "invalid_request"),
-    ROW("TLS to a plain port", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "invalid_request"),
+    ROW("a NUL in the request line", "GET /heal\0thz HTTP/1.1\r\n" HOST "\r\n", 400,
+        "invalid_request"),
+    ROW("a control character in the path", "GET /heal\1thz HTTP/1.1\r\n" HOST "\r\n", 400,
+        "invalid_request"),
+    ROW("TLS to a plain port", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400,
+        "invalid_request"),
     ROW("an absolute URI", "GET http://example.com/healthz HTTP/1.1\r\n" HOST "\r\n", 0, NULL),
     ROW("a tunnel", "CONNECT example.com:443 HTTP/1.1\r\n" HOST "\r\n", 400, "invalid_request"),
     ROW("TRACE", "TRACE /healthz HTTP/1.1\r\n" HOST "\r\n", 400, "invalid_request"),
@@ -72,55 +84,75 @@ static struct row rows[] = {
     ROW("a NUL in the query", GET("/healthz?q=%00"), 400, "invalid_request"),
 
     /* the method */
-    ROW("POST where one reads", "POST /healthz HTTP/1.1\r\n" HOST JSON_TYPE "Content-Length: 2\r\n\r\n{}", 405,
+    ROW("POST where one reads",
+        "POST /healthz HTTP/1.1\r\n" HOST JSON_TYPE "Content-Length: 2\r\n\r\n{}", 405,
         "method_not_allowed"),
-    ROW("DELETE where one reads", "DELETE /healthz HTTP/1.1\r\n" HOST "\r\n", 405, "method_not_allowed"),
-    ROW("PUT where one posts", "PUT /api/session HTTP/1.1\r\n" HOST JSON_TYPE "Content-Length: 2\r\n\r\n{}", 405,
+    ROW("DELETE where one reads", "DELETE /healthz HTTP/1.1\r\n" HOST "\r\n", 405,
+        "method_not_allowed"),
+    ROW("PUT where one posts",
+        "PUT /api/session HTTP/1.1\r\n" HOST JSON_TYPE "Content-Length: 2\r\n\r\n{}", 405,
         "method_not_allowed"),
     ROW("GET where one posts", GET("/api/session"), 405, "method_not_allowed"),
-    ROW("a method of WebDAV", "PROPFIND /healthz HTTP/1.1\r\n" HOST "\r\n", 405, "method_not_allowed"),
+    ROW("a method of WebDAV", "PROPFIND /healthz HTTP/1.1\r\n" HOST "\r\n", 405,
+        "method_not_allowed"),
 
     /* headers */
     ROW("no host", "GET /healthz HTTP/1.1\r\n\r\n", 400, "invalid_request"),
     ROW("an empty host", "GET /healthz HTTP/1.1\r\nHost:\r\n\r\n", 400, "invalid_request"),
     ROW("two hosts", GET_WITH(HOST), 400, "invalid_request"),
-    ROW("the host of another site", "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403, "forbidden"),
-    ROW("a host that begins like ours", "GET /healthz HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", 403,
+    ROW("the host of another site", "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403,
         "forbidden"),
+    ROW("a host that begins like ours",
+        "GET /healthz HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", 403, "forbidden"),
     ROW("a host with a name before it", "GET /healthz HTTP/1.1\r\nHost: me@127.0.0.1\r\n\r\n", 400,
         "invalid_request"),
-    ROW("a host with markup", "GET /healthz HTTP/1.1\r\nHost: <script>\r\n\r\n", 400, "invalid_request"),
-    ROW("the host of another site, HTTP/1.0", "GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n", 403, "forbidden"),
+    ROW("a host with markup", "GET /healthz HTTP/1.1\r\nHost: <script>\r\n\r\n", 400,
+        "invalid_request"),
+    ROW("the host of another site, HTTP/1.0", "GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n",
+        403, "forbidden"),
     ROW("another origin", GET_WITH("Origin: http://evil.example\r\n"), 403, "forbidden"),
     ROW("another port's origin", GET_WITH("Origin: http://127.0.0.1:9\r\n"), 403, "forbidden"),
     ROW("the origin of a file", GET_WITH("Origin: null\r\n"), 403, "forbidden"),
     ROW("an origin without a scheme", GET_WITH("Origin: 127.0.0.1\r\n"), 403, "forbidden"),
     ROW("another site's request", GET_WITH("Sec-Fetch-Site: cross-site\r\n"), 403, "forbidden"),
     ROW("a neighbour's request", GET_WITH("Sec-Fetch-Site: same-site\r\n"), 403, "forbidden"),
-    ROW("another site's form", POST_WITH("Origin: http://evil.example\r\n" JSON_TYPE), 403, "forbidden"),
-    ROW("another site asks first", "OPTIONS /api/session HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\n\r\n", 403,
+    ROW("another site's form", POST_WITH("Origin: http://evil.example\r\n" JSON_TYPE), 403,
+        "forbidden"),
+    ROW("another site asks first",
+        "OPTIONS /api/session HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\n\r\n", 403,
         "forbidden"),
     ROW("a header without a colon", GET_WITH("Nonsense\r\n"), 400, "invalid_request"),
-    ROW("a header without a name", GET_WITH(": value\r\nContent-Length: 3\r\n"), 400, "invalid_request"),
-    ROW("a folded header", GET_WITH("X-A: b\r\n c\r\nContent-Length: 3\r\n"), 400, "invalid_request"),
+    ROW("a header without a name", GET_WITH(": value\r\nContent-Length: 3\r\n"), 400,
+        "invalid_request"),
+    ROW("a folded header", GET_WITH("X-A: b\r\n c\r\nContent-Length: 3\r\n"), 400,
+        "invalid_request"),
     ROW("a NUL in a header", GET_WITH("X-A: b\0c\r\n"), 400, "invalid_request"),
     ROW("a carriage return in a header", GET_WITH("X-A: b\rX-B: c\r\n"), 400, "invalid_request"),
     MADE("many headers", MANY_HEADERS, 431, "headers_too_large"),
     MADE("a long header", LONG_HEADER, 400, "invalid_request"),
-    ROW("something else expected", POST_WITH("Expect: a-miracle\r\n" JSON_TYPE), 417, "expectation_failed"),
+    ROW("something else expected", POST_WITH("Expect: a-miracle\r\n" JSON_TYPE), 417,
+        "expectation_failed"),
 
     /* where the body ends */
     ROW("two lengths", POST_WITH(JSON_TYPE "Content-Length: 2\r\n"), 400, "invalid_request"),
-    ROW("two lengths that differ", POST_WITH(JSON_TYPE "Content-Length: 20\r\n"), 400, "invalid_request"),
-    ROW("a length and chunks", POST_WITH(JSON_TYPE "Transfer-Encoding: chunked\r\n"), 400, "invalid_request"),
-    ROW("chunks twice", POST_HEAD JSON_TYPE
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "invalid_request"),
-    ROW("chunks by another name", POST_HEAD JSON_TYPE "Transfer-Encoding: xchunked\r\n\r\n", 400, "invalid_request"),
-    ROW("chunks and compression", POST_HEAD JSON_TYPE "Transfer-Encoding: gzip, chunked\r\n\r\n", 400,
+    ROW("two lengths that differ", POST_WITH(JSON_TYPE "Content-Length: 20\r\n"), 400,
         "invalid_request"),
-    ROW("the identity and a length", POST_WITH(JSON_TYPE "Transfer-Encoding: identity\r\n"), 400, "invalid_request"),
-    ROW("chunks in HTTP/1.0", "POST /api/session HTTP/1.0\r\n" JSON_TYPE
-        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "invalid_request"),
+    ROW("a length and chunks", POST_WITH(JSON_TYPE "Transfer-Encoding: chunked\r\n"), 400,
+        "invalid_request"),
+    ROW("chunks twice",
+        POST_HEAD JSON_TYPE
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        400, "invalid_request"),
+    ROW("chunks by another name", POST_HEAD JSON_TYPE "Transfer-Encoding: xchunked\r\n\r\n", 400,
+        "invalid_request"),
+    ROW("chunks and compression", POST_HEAD JSON_TYPE "Transfer-Encoding: gzip, chunked\r\n\r\n",
+        400, "invalid_request"),
+    ROW("the identity and a length", POST_WITH(JSON_TYPE "Transfer-Encoding: identity\r\n"), 400,
+        "invalid_request"),
+    ROW("chunks in HTTP/1.0",
+        "POST /api/session HTTP/1.0\r\n" JSON_TYPE
+        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        400, "invalid_request"),
     ROW("a negative length", POST("-1", "{}"), 411, "length_required"),
     ROW("a length with a sign", POST("+2", "{}"), 400, "invalid_request"),
     ROW("a hexadecimal length", POST("0x2", "{}"), 400, "invalid_request"),
@@ -130,24 +162,30 @@ static struct row rows[] = {
     ROW("a length beyond all numbers", POST("99999999999999999999999", "{}"), 413, "too_large"),
     ROW("no length", POST_HEAD JSON_TYPE "\r\n", 411, "length_required"),
     ROW("a length that is too large", POST("5000", "{}"), 413, "too_large"),
-    ROW("chunks that are too large", POST_HEAD JSON_TYPE "Transfer-Encoding: chunked\r\n\r\nffffffff\r\n{}", 400,
+    ROW("chunks that are too large",
+        POST_HEAD JSON_TYPE "Transfer-Encoding: chunked\r\n\r\nffffffff\r\n{}", 400,
         "invalid_request"),
-    ROW("a chunk without a size", POST_HEAD JSON_TYPE "Transfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n", 400,
+    ROW("a chunk without a size",
+        POST_HEAD JSON_TYPE "Transfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n", 400,
         "invalid_request"),
-    ROW("a body where none is taken", "DELETE /api/session HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}", 400,
+    ROW("a body where none is taken",
+        "DELETE /api/session HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\n{}", 400,
         "invalid_request"),
     ROW("a body with GET", GET_WITH("Content-Length: 5\r\n") "hello", 400, "invalid_request"),
 
     /* what the body is */
     ROW("no content type", POST_WITH(""), 415, "unsupported_media_type"),
-    ROW("a form", POST_WITH("Content-Type: application/x-www-form-urlencoded\r\n"), 415, "unsupported_media_type"),
+    ROW("a form", POST_WITH("Content-Type: application/x-www-form-urlencoded\r\n"), 415,
+        "unsupported_media_type"),
     ROW("plain text", POST_WITH("Content-Type: text/plain\r\n"), 415, "unsupported_media_type"),
-    ROW("files", POST_WITH("Content-Type: multipart/form-data; boundary=x\r\n"), 415, "unsupported_media_type"),
+    ROW("files", POST_WITH("Content-Type: multipart/form-data; boundary=x\r\n"), 415,
+        "unsupported_media_type"),
     ROW("a type that begins like JSON", POST_WITH("Content-Type: application/jsonx\r\n"), 415,
         "unsupported_media_type"),
     ROW("JSON in Latin 1", POST_WITH("Content-Type: application/json; charset=iso-8859-1\r\n"), 415,
         "unsupported_media_type"),
-    ROW("compressed", POST_WITH(JSON_TYPE "Content-Encoding: gzip\r\n"), 415, "unsupported_media_type"),
+    ROW("compressed", POST_WITH(JSON_TYPE "Content-Encoding: gzip\r\n"), 415,
+        "unsupported_media_type"),
     ROW("no body", POST("0", ""), 400, "invalid_request"),
     ROW("white space", POST("3", " \n "), 400, "invalid_request"),
     ROW("half an object", POST("8", "{\"token\""), 400, "invalid_request"),
@@ -170,11 +208,15 @@ static struct row rows[] = {
     ROW("HTTP/1.0 without a host", "GET /healthz HTTP/1.0\r\n\r\n", 200, NULL),
     ROW("no more than its head", "HEAD /healthz HTTP/1.1\r\n" HOST "\r\n", 200, NULL),
     ROW("what may be asked", "OPTIONS /healthz HTTP/1.1\r\n" HOST "\r\n", 204, NULL),
-    ROW("another port in the host", "GET /healthz HTTP/1.1\r\nHost: localhost:9999\r\n\r\n", 200, NULL),
-    ROW("our own origin", GET_WITH("Origin: http://127.0.0.1\r\nSec-Fetch-Site: same-origin\r\n"), 200, NULL),
-    ROW("a link to the page", GET_WITH("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n"), 200, NULL),
+    ROW("another port in the host", "GET /healthz HTTP/1.1\r\nHost: localhost:9999\r\n\r\n", 200,
+        NULL),
+    ROW("our own origin", GET_WITH("Origin: http://127.0.0.1\r\nSec-Fetch-Site: same-origin\r\n"),
+        200, NULL),
+    ROW("a link to the page",
+        GET_WITH("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n"), 200, NULL),
     ROW("JSON", POST("2", "{}"), 204, NULL),
-    ROW("JSON in chunks", POST_HEAD JSON_TYPE "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", 204,
+    ROW("JSON in chunks",
+        POST_HEAD JSON_TYPE "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", 204,
         NULL),
     ROW("JSON in UTF-8", POST_WITH("Content-Type: application/json; charset=UTF-8\r\n"), 204, NULL),
     ROW("a parameter of no use", GET("/healthz?a=b&c&&=d"), 200, NULL),
@@ -251,7 +293,8 @@ static void is_answered(void **state)
 /* What stands behind a refused request was meant as its body: it is no request of its own. */
 static void a_refused_body_is_no_request(void **state)
 {
-    static const char two[] = POST_HEAD "Content-Type: text/plain\r\nContent-Length: 60\r\n\r\n" GET("/healthz");
+    static const char two[] =
+        POST_HEAD "Content-Type: text/plain\r\nContent-Length: 60\r\n\r\n" GET("/healthz");
     (void)state;
     int fd = fixture_connect(&shared);
     fixture_send(fd, two, sizeof two - 1);
@@ -285,7 +328,8 @@ static void a_connection_is_used_again(void **state)
 
 static void a_body_is_asked_for(void **state)
 {
-    static const char head[] = POST_HEAD JSON_TYPE "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    static const char head[] =
+        POST_HEAD JSON_TYPE "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     char go_on[26] = "";
     (void)state;
     int fd = fixture_connect(&shared);

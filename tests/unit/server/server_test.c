@@ -13,8 +13,8 @@ static void with_server(struct fixture *f, struct cf_server_options options)
     fixture_start(f, options);
 }
 
-static int status_of(const struct fixture *f, const char *method, const char *path, const char *more,
-                     const char *body)
+static int status_of(const struct fixture *f, const char *method, const char *path,
+                     const char *more, const char *body)
 {
     struct answer answer = fixture_ask(f, method, path, more, body);
     int status = answer.status;
@@ -35,15 +35,21 @@ static void the_token_opens_what_probes_do_not_need(void **state)
     assert_int_equal(status_of(&f, "GET", "/api/runs", NULL, NULL), 401);
     assert_int_equal(status_of(&f, "GET", "/metrics", NULL, NULL), 401);
     assert_int_equal(status_of(&f, "PATCH", "/api/conversations/x", NULL, "{}"), 401);
-    assert_int_equal(status_of(&f, "GET", "/api/runs", "Authorization: Bearer wrong\r\n", NULL), 401);
-    assert_int_equal(status_of(&f, "GET", "/api/runs", "Authorization: Basic " TOKEN "\r\n", NULL), 401);
-    assert_int_equal(status_of(&f, "GET", "/api/runs", "Authorization: Bearer " TOKEN "x\r\n", NULL), 401);
-    assert_int_equal(status_of(&f, "GET", "/api/runs", "Authorization: Bearer " TOKEN "\r\n", NULL), 200);
-    assert_int_equal(status_of(&f, "GET", "/api/runs", "Cookie: confab_session=" TOKEN "\r\n", NULL), 401);
+    assert_int_equal(status_of(&f, "GET", "/api/runs", "Authorization: Bearer wrong\r\n", NULL),
+                     401);
+    assert_int_equal(status_of(&f, "GET", "/api/runs", "Authorization: Basic " TOKEN "\r\n", NULL),
+                     401);
+    assert_int_equal(
+        status_of(&f, "GET", "/api/runs", "Authorization: Bearer " TOKEN "x\r\n", NULL), 401);
+    assert_int_equal(status_of(&f, "GET", "/api/runs", "Authorization: Bearer " TOKEN "\r\n", NULL),
+                     200);
+    assert_int_equal(
+        status_of(&f, "GET", "/api/runs", "Cookie: confab_session=" TOKEN "\r\n", NULL), 401);
 
     assert_int_equal(status_of(&f, "POST", "/api/session", NULL, "{\"token\":\"wrong\"}"), 401);
     assert_int_equal(status_of(&f, "POST", "/api/session", NULL, "{\"token\":1}"), 400);
-    struct answer answer = fixture_ask(&f, "POST", "/api/session", NULL, "{\"token\":\"" TOKEN "\"}");
+    struct answer answer =
+        fixture_ask(&f, "POST", "/api/session", NULL, "{\"token\":\"" TOKEN "\"}");
     assert_int_equal(answer.status, 204);
     assert_null(strstr(answer.head, TOKEN));
     const char *set = strstr(answer.head, "Set-Cookie: ");
@@ -117,8 +123,9 @@ static void a_slow_head_is_not_waited_for(void **state)
 
 static void a_body_that_does_not_come_is_not_waited_for(void **state)
 {
-    static const char half[] = "POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                               "Content-Length: 20\r\n\r\n{\"tok";
+    static const char half[] =
+        "POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 20\r\n\r\n{\"tok";
     struct fixture f;
     (void)state;
     with_server(&f, (struct cf_server_options){ .head_ms = 200 });
@@ -172,7 +179,9 @@ static void a_port_in_use_is_told(void **state)
     struct cf_server *second;
     (void)state;
     with_server(&f, (struct cf_server_options){ 0 });
-    struct cf_server_options options = { .port = cf_server_port(f.server), .db_path = f.path, .workers = 2 };
+    struct cf_server_options options = { .port = cf_server_port(f.server),
+                                         .db_path = f.path,
+                                         .workers = 2 };
     assert_false(cf_server_start(&options, &second, &f.err));
     assert_non_null(strstr(f.err.message, "cannot listen on 127.0.0.1:"));
     fixture_close(&f);
@@ -182,7 +191,8 @@ static void a_port_in_use_is_told(void **state)
 
 static void speaks_tls(const char *cert, const char *key)
 {
-    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    static const char request[] =
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     struct fixture f;
     char reply[4096] = "";
     with_server(&f, (struct cf_server_options){ .tls_cert = cert, .tls_key = key });
@@ -227,6 +237,7 @@ int main(void)
     };
     size_t count = 7;
     for (size_t i = 0; i < WRONGS; i++)
-        tests[count++] = (struct CMUnitTest){ wrongs[i].name, does_not_start, NULL, NULL, &wrongs[i] };
+        tests[count++] =
+            (struct CMUnitTest){ wrongs[i].name, does_not_start, NULL, NULL, &wrongs[i] };
     return _cmocka_run_group_tests("server", tests, count, NULL, NULL);
 }

@@ -339,6 +339,7 @@ int main(void)
         cmocka_unit_test(without_the_token_nothing_is_told),
     };
     int failed = cmocka_run_group_tests_name("watch", tests, setup_all, teardown);
-    failed += cmocka_run_group_tests_name("watch with a token", guarded, setup_with_token, teardown);
+    failed +=
+        cmocka_run_group_tests_name("watch with a token", guarded, setup_with_token, teardown);
     return failed;
 }

@@ -14,36 +14,45 @@ static struct row {
     unsigned turns;
     const char *persona, *emotion, *topic, *container;
 } rows[] = {
-    { "plain prose", "Write a chat of 12 turns between Maya, who feels worried, and an agent, about late "
-      "parcels.", "You write conversations as JSON.", CF_SIM_TASK_CONVERSATION, 12, "Maya", "worried",
+    { "plain prose",
+      "Write a chat of 12 turns between Maya, who feels worried, and an agent, about late "
+      "parcels.",
+      "You write conversations as JSON.", CF_SIM_TASK_CONVERSATION, 12, "Maya", "worried",
       "late parcels", "turns" },
-    { "labelled lines", "Persona: a retired nurse\nEmotion: angry, tired\nTopic: broken kettle\nTurns: 8\n"
-      "Return JSON.", "", CF_SIM_TASK_CONVERSATION, 8, "a retired nurse", "angry", "broken kettle", "turns" },
-    { "labels in bold and a named key", "**Topic:** tea\nWrite a dialogue as {\"messages\": [...]}", "",
-      CF_SIM_TASK_CONVERSATION, 0, NULL, NULL, "tea", "messages" },
-    { "a range of turns", "Write a conversation of 8 to 12 turns about tea", "", CF_SIM_TASK_CONVERSATION, 10,
-      NULL, NULL, "tea", "turns" },
-    { "a hyphenated count", "Write a 6-turn conversation about tea.", "", CF_SIM_TASK_CONVERSATION, 6, NULL,
-      NULL, "tea", "turns" },
-    { "an emotion ends before what follows", "Write a chat where somebody feels angry and wants money back, "
-      "in 4 turns", "", CF_SIM_TASK_CONVERSATION, 4, NULL, "angry", NULL, "turns" },
-    { "JSON parameters", "Write a chat for {\"persona\": \"Ann\", \"emotion\": \"calm\", \"topic\": \"rent\"}", "",
+    { "labelled lines",
+      "Persona: a retired nurse\nEmotion: angry, tired\nTopic: broken kettle\nTurns: 8\n"
+      "Return JSON.",
+      "", CF_SIM_TASK_CONVERSATION, 8, "a retired nurse", "angry", "broken kettle", "turns" },
+    { "labels in bold and a named key", "**Topic:** tea\nWrite a dialogue as {\"messages\": [...]}",
+      "", CF_SIM_TASK_CONVERSATION, 0, NULL, NULL, "tea", "messages" },
+    { "a range of turns", "Write a conversation of 8 to 12 turns about tea", "",
+      CF_SIM_TASK_CONVERSATION, 10, NULL, NULL, "tea", "turns" },
+    { "a hyphenated count", "Write a 6-turn conversation about tea.", "", CF_SIM_TASK_CONVERSATION,
+      6, NULL, NULL, "tea", "turns" },
+    { "an emotion ends before what follows",
+      "Write a chat where somebody feels angry and wants money back, "
+      "in 4 turns",
+      "", CF_SIM_TASK_CONVERSATION, 4, NULL, "angry", NULL, "turns" },
+    { "JSON parameters",
+      "Write a chat for {\"persona\": \"Ann\", \"emotion\": \"calm\", \"topic\": \"rent\"}", "",
       CF_SIM_TASK_CONVERSATION, 0, "Ann", "calm", "rent", "turns" },
-    { "the prompt wins over the system text", "Write a chat about tea in 4 turns", "Topic: coffee, 20 turns",
-      CF_SIM_TASK_CONVERSATION, 4, NULL, NULL, "tea in 4 turns", "turns" },
-    { "an outline", "Outline a chat about tea. Answer as JSON.", "", CF_SIM_TASK_OUTLINE, 0, NULL, NULL, "tea",
+    { "the prompt wins over the system text", "Write a chat about tea in 4 turns",
+      "Topic: coffee, 20 turns", CF_SIM_TASK_CONVERSATION, 4, NULL, NULL, "tea in 4 turns",
       "turns" },
+    { "an outline", "Outline a chat about tea. Answer as JSON.", "", CF_SIM_TASK_OUTLINE, 0, NULL,
+      NULL, "tea", "turns" },
     { "writing from an outline is writing", "Write a chat of 8 turns from this outline: tea.", "",
       CF_SIM_TASK_CONVERSATION, 8, NULL, NULL, NULL, "turns" },
-    { "a judge", "Rate the chat by this rubric and give a score.", "", CF_SIM_TASK_JUDGE, 0, NULL, NULL, NULL,
+    { "a judge", "Rate the chat by this rubric and give a score.", "", CF_SIM_TASK_JUDGE, 0, NULL,
+      NULL, NULL, "turns" },
+    { "writing about a score is writing", "Write a chat of 8 turns about a credit score",
+      "You judge well.", CF_SIM_TASK_CONVERSATION, 8, NULL, NULL, "a credit score", "turns" },
+    { "writing about judges is writing", "Write a chat of 6 turns: they judge a film and score it.",
+      "", CF_SIM_TASK_CONVERSATION, 6, NULL, NULL, NULL, "turns" },
+    { "a draft that is judged", "Evaluate this draft of a chat and score it.", "",
+      CF_SIM_TASK_JUDGE, 0, NULL, NULL, NULL, "turns" },
+    { "small talk is plain text", "Hello, how are you?", "", CF_SIM_TASK_TEXT, 0, NULL, NULL, NULL,
       "turns" },
-    { "writing about a score is writing", "Write a chat of 8 turns about a credit score", "You judge well.",
-      CF_SIM_TASK_CONVERSATION, 8, NULL, NULL, "a credit score", "turns" },
-    { "writing about judges is writing", "Write a chat of 6 turns: they judge a film and score it.", "",
-      CF_SIM_TASK_CONVERSATION, 6, NULL, NULL, NULL, "turns" },
-    { "a draft that is judged", "Evaluate this draft of a chat and score it.", "", CF_SIM_TASK_JUDGE, 0,
-      NULL, NULL, NULL, "turns" },
-    { "small talk is plain text", "Hello, how are you?", "", CF_SIM_TASK_TEXT, 0, NULL, NULL, NULL, "turns" },
     { "nothing at all", "", "", CF_SIM_TASK_TEXT, 0, NULL, NULL, NULL, "turns" },
 };
 
@@ -102,6 +111,7 @@ int main(void)
         tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row,
                                         .initial_state = &rows[i] };
     tests[ROWS] = (struct CMUnitTest)cmocka_unit_test(a_long_phrase_is_cut_at_a_word);
-    tests[ROWS + 1] = (struct CMUnitTest)cmocka_unit_test(a_long_phrase_is_not_cut_inside_a_character);
+    tests[ROWS + 1] =
+        (struct CMUnitTest)cmocka_unit_test(a_long_phrase_is_not_cut_inside_a_character);
     return cmocka_run_group_tests_name("simulator/brief", tests, NULL, NULL);
 }

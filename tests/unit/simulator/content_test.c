@@ -19,7 +19,8 @@
 #include "simulator/request.h"
 #include "simulator/spec.h"
 
-#define PROMPT "Write a chat of %d turns between Maya, who feels worried, and an agent, about parcel %d."
+#define PROMPT \
+    "Write a chat of %d turns between Maya, who feels worried, and an agent, about parcel %d."
 
 static struct cf_sim_spec spec_of(const char *text)
 {
@@ -53,8 +54,10 @@ static char *answer(const char *spec_text, const char *body, int way)
 static char *ask(const char *spec_text, int turns, int item)
 {
     char body[600];
-    snprintf(body, sizeof body, "{\"model\":\"m\",\"max_tokens\":4000,\"system\":\"You write JSON.\","
-             "\"messages\":[{\"role\":\"user\",\"content\":\"" PROMPT "\"}]}", turns, item);
+    snprintf(body, sizeof body,
+             "{\"model\":\"m\",\"max_tokens\":4000,\"system\":\"You write JSON.\","
+             "\"messages\":[{\"role\":\"user\",\"content\":\"" PROMPT "\"}]}",
+             turns, item);
     return answer(spec_text, body, -1);
 }
 
@@ -71,8 +74,10 @@ static cJSON *parse(const char *text)
 static cJSON *answer_as_json(const char *prompt)
 {
     char body[600];
-    snprintf(body, sizeof body, "{\"model\":\"m\",\"max_tokens\":4000,\"messages\":[{\"role\":\"user\","
-             "\"content\":\"%s\"}]}", prompt);
+    snprintf(body, sizeof body,
+             "{\"model\":\"m\",\"max_tokens\":4000,\"messages\":[{\"role\":\"user\","
+             "\"content\":\"%s\"}]}",
+             prompt);
     char *text = answer("", body, -1);
     cJSON *tree = parse(text);
     free(text);
@@ -142,7 +147,8 @@ static void a_conversation_uses_what_the_prompt_says(void **state)
 static void items_differ_and_the_same_item_does_not(void **state)
 {
     (void)state;
-    char *first = ask("", 8, 1), *again = ask("", 8, 1), *second = ask("", 8, 2), *seed = ask("seed=2", 8, 1);
+    char *first = ask("", 8, 1), *again = ask("", 8, 1), *second = ask("", 8, 2),
+         *seed = ask("seed=2", 8, 1);
     assert_string_equal(first, again);
     assert_string_not_equal(first, second);
     assert_string_not_equal(first, seed);
@@ -172,9 +178,12 @@ static void a_cut_off_answer_is_gone_on_with(void **state)
     struct cf_buf quoted;
     cf_buf_init(&quoted, 8000);
     cf_json_add_string(&quoted, whole, 500);
-    snprintf(body, sizeof body, "{\"model\":\"m\",\"max_tokens\":4000,\"system\":\"You write JSON.\",\"messages\":["
-             "{\"role\":\"user\",\"content\":\"" PROMPT "\"},{\"role\":\"assistant\",\"content\":%s},"
-             "{\"role\":\"user\",\"content\":\"Go on\"}]}", 8, 1, cf_buf_str(&quoted));
+    snprintf(body, sizeof body,
+             "{\"model\":\"m\",\"max_tokens\":4000,\"system\":\"You write JSON.\",\"messages\":["
+             "{\"role\":\"user\",\"content\":\"" PROMPT
+             "\"},{\"role\":\"assistant\",\"content\":%s},"
+             "{\"role\":\"user\",\"content\":\"Go on\"}]}",
+             8, 1, cf_buf_str(&quoted));
     char *rest = answer("", body, -1);
     assert_string_equal(rest, whole + 500);
     cf_buf_done(&quoted);
@@ -208,8 +217,11 @@ static void a_prefilled_brace_is_not_repeated(void **state)
     (void)state;
     char *whole = ask("", 8, 1);
     char body[1000];
-    snprintf(body, sizeof body, "{\"model\":\"m\",\"max_tokens\":4000,\"system\":\"You write JSON.\",\"messages\":["
-             "{\"role\":\"user\",\"content\":\"" PROMPT "\"},{\"role\":\"assistant\",\"content\":\"{\"}]}", 8, 1);
+    snprintf(body, sizeof body,
+             "{\"model\":\"m\",\"max_tokens\":4000,\"system\":\"You write JSON.\",\"messages\":["
+             "{\"role\":\"user\",\"content\":\"" PROMPT
+             "\"},{\"role\":\"assistant\",\"content\":\"{\"}]}",
+             8, 1);
     char *rest = answer("", body, -1);
     assert_string_equal(rest, whole + 1);
     free(rest);
@@ -221,13 +233,22 @@ static void a_prefilled_brace_is_not_repeated(void **state)
 static void a_schema_gets_an_object_that_matches(void **state)
 {
     (void)state;
-    char *text = answer("", "{\"model\":\"m\",\"max_tokens\":4000," FORCED ",\"tools\":[{\"name\":\"t\","
-        "\"input_schema\":{\"type\":\"object\",\"properties\":{\"note\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]},"
-        "\"score\":{\"type\":\"integer\",\"minimum\":3,\"maximum\":4},\"kind\":{\"enum\":[\"a\",\"b\"]},"
-        "\"ok\":{\"type\":\"boolean\"},\"day\":{\"type\":\"string\",\"format\":\"date\"},\"tags\":{\"$ref\":\"#/$defs/t\"},"
-        "\"turns\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"role\":{\"enum\":[\"user\",\"assistant\"]},"
-        "\"content\":{\"type\":\"string\"}}}}},\"required\":[\"score\",\"turns\"],\"$defs\":{\"t\":{\"type\":\"array\","
-        "\"items\":{\"type\":\"string\"}}}}}],\"messages\":[{\"role\":\"user\",\"content\":\"Write a chat of 8 turns.\"}]}", -1);
+    char *text =
+        answer("",
+               "{\"model\":\"m\",\"max_tokens\":4000," FORCED ",\"tools\":[{\"name\":\"t\","
+               "\"input_schema\":{\"type\":\"object\",\"properties\":{\"note\":{\"anyOf\":[{"
+               "\"type\":\"string\"},{\"type\":\"null\"}]},"
+               "\"score\":{\"type\":\"integer\",\"minimum\":3,\"maximum\":4},\"kind\":{\"enum\":["
+               "\"a\",\"b\"]},"
+               "\"ok\":{\"type\":\"boolean\"},\"day\":{\"type\":\"string\",\"format\":\"date\"},"
+               "\"tags\":{\"$ref\":\"#/$defs/t\"},"
+               "\"turns\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+               "\"role\":{\"enum\":[\"user\",\"assistant\"]},"
+               "\"content\":{\"type\":\"string\"}}}}},\"required\":[\"score\",\"turns\"],\"$defs\":"
+               "{\"t\":{\"type\":\"array\","
+               "\"items\":{\"type\":\"string\"}}}}}],\"messages\":[{\"role\":\"user\",\"content\":"
+               "\"Write a chat of 8 turns.\"}]}",
+               -1);
     cJSON *tree = parse(text);
     assert_string_equal(tree->child->string, "score");          /* required ones come first */
     assert_in_range((int)cJSON_GetObjectItem(tree, "score")->valuedouble, 3, 4);
@@ -246,15 +267,24 @@ static void a_schema_gets_an_object_that_matches(void **state)
 static void an_answer_keeps_the_limits_that_descriptions_tell(void **state)
 {
     (void)state;
-    char *text = answer("", "{\"model\":\"m\",\"max_tokens\":4000,\"output_config\":{\"format\":{\"type\":\"json_schema\","
-        "\"schema\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-        "\"score\":{\"type\":\"integer\",\"description\":\"How good.\\n\\n{minimum: 40, maximum: 60, multipleOf: 20}\"},"
-        "\"word\":{\"type\":\"string\",\"description\":\"{minLength: 4, maxLength: 4}\"},"
-        "\"long\":{\"type\":\"string\",\"description\":\"{minLength: 300}\"},"
-        "\"list\":{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"description\":\"{minItems: 7, maxItems: 7}\"},"
-        "\"turns\":{\"type\":\"array\",\"description\":\"{minItems: 14}\",\"items\":{\"type\":\"object\",\"properties\":"
-        "{\"role\":{\"enum\":[\"user\",\"assistant\"]},\"content\":{\"type\":\"string\"}},\"additionalProperties\":false}}},"
-        "\"required\":[\"score\"]}}},\"messages\":[{\"role\":\"user\",\"content\":\"Write a chat of 8 turns.\"}]}", -1);
+    char *text =
+        answer("",
+               "{\"model\":\"m\",\"max_tokens\":4000,\"output_config\":{\"format\":{\"type\":"
+               "\"json_schema\","
+               "\"schema\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+               "\"score\":{\"type\":\"integer\",\"description\":\"How good.\\n\\n{minimum: 40, "
+               "maximum: 60, multipleOf: 20}\"},"
+               "\"word\":{\"type\":\"string\",\"description\":\"{minLength: 4, maxLength: 4}\"},"
+               "\"long\":{\"type\":\"string\",\"description\":\"{minLength: 300}\"},"
+               "\"list\":{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"description\":\"{"
+               "minItems: 7, maxItems: 7}\"},"
+               "\"turns\":{\"type\":\"array\",\"description\":\"{minItems: "
+               "14}\",\"items\":{\"type\":\"object\",\"properties\":"
+               "{\"role\":{\"enum\":[\"user\",\"assistant\"]},\"content\":{\"type\":\"string\"}},"
+               "\"additionalProperties\":false}}},"
+               "\"required\":[\"score\"]}}},\"messages\":[{\"role\":\"user\",\"content\":\"Write a "
+               "chat of 8 turns.\"}]}",
+               -1);
     cJSON *tree = parse(text);
     int score = (int)cJSON_GetObjectItem(tree, "score")->valuedouble;
     assert_true(score == 40 || score == 60);
@@ -269,9 +299,14 @@ static void an_answer_keeps_the_limits_that_descriptions_tell(void **state)
 static void a_schema_in_the_system_prompt_is_followed(void **state)
 {
     (void)state;
-    char *text = answer("", "{\"model\":\"m\",\"max_tokens\":4000,\"system\":\"Be kind.\\n\\nAnswer with JSON that fits this "
-        "JSON Schema, and with nothing else:\\n{\\\"type\\\":\\\"array\\\",\\\"items\\\":{\\\"const\\\":5},"
-        "\\\"minItems\\\":3,\\\"maxItems\\\":3}\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", -1);
+    char *text = answer("",
+                        "{\"model\":\"m\",\"max_tokens\":4000,\"system\":\"Be kind.\\n\\nAnswer "
+                        "with JSON that fits this "
+                        "JSON Schema, and with nothing "
+                        "else:\\n{\\\"type\\\":\\\"array\\\",\\\"items\\\":{\\\"const\\\":5},"
+                        "\\\"minItems\\\":3,\\\"maxItems\\\":3}\",\"messages\":[{\"role\":\"user\","
+                        "\"content\":\"x\"}]}",
+                        -1);
     assert_string_equal(text, "[5,5,5]");
     free(text);
 }
@@ -279,9 +314,13 @@ static void a_schema_in_the_system_prompt_is_followed(void **state)
 static void a_schema_that_refers_to_itself_ends(void **state)
 {
     (void)state;
-    char *text = answer("", "{\"model\":\"m\",\"max_tokens\":4000," FORCED ",\"tools\":[{\"name\":\"t\","
-        "\"input_schema\":{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}}],"
-        "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", -1);
+    char *text =
+        answer("",
+               "{\"model\":\"m\",\"max_tokens\":4000," FORCED ",\"tools\":[{\"name\":\"t\","
+               "\"input_schema\":{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},"
+               "\"required\":[\"a\"]}}],"
+               "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+               -1);
     cJSON_Delete(parse(text));
     free(text);
 }
@@ -341,8 +380,10 @@ static void varied_usage_always_adds_up(void **state)
     for (uint64_t hash = 1; hash <= 200; hash++) {
         struct cf_sim_request request;
         struct cf_sim_reply reply;
-        read_request(&request, "{\"model\":\"m\",\"max_tokens\":600,\"messages\":[{\"role\":\"user\",\"content\":"
-                               "\"Write a chat of 8 turns about tea as JSON, please, and make it long.\"}]}");
+        read_request(
+            &request,
+            "{\"model\":\"m\",\"max_tokens\":600,\"messages\":[{\"role\":\"user\",\"content\":"
+            "\"Write a chat of 8 turns about tea as JSON, please, and make it long.\"}]}");
         cf_sim_reply_make(&spec, &request, hash, NULL, &reply);
         cJSON *usage = parse(reply.usage), *message = parse(cf_buf_str(&reply.body));
         assert_true(cJSON_Compare(cJSON_GetObjectItem(message, "usage"), usage, true));
@@ -351,9 +392,10 @@ static void varied_usage_always_adds_up(void **state)
         assert_true(reply.output_tokens > 0 && reply.output_tokens <= request.max_tokens);
         const cJSON *split = cJSON_GetObjectItem(usage, "cache_creation");
         if (split != NULL)
-            assert_int_equal((int64_t)cJSON_GetObjectItem(split, "ephemeral_5m_input_tokens")->valuedouble
-                                 + (int64_t)cJSON_GetObjectItem(split, "ephemeral_1h_input_tokens")->valuedouble,
-                             reply.cache_write_tokens);
+            assert_int_equal(
+                (int64_t)cJSON_GetObjectItem(split, "ephemeral_5m_input_tokens")->valuedouble +
+                    (int64_t)cJSON_GetObjectItem(split, "ephemeral_1h_input_tokens")->valuedouble,
+                reply.cache_write_tokens);
         with_cache += reply.cache_write_tokens > 0 || reply.cache_read_tokens > 0;
         with_thinking += cJSON_GetObjectItem(usage, "output_tokens_details") != NULL;
         minimal += cJSON_GetObjectItem(usage, "cache_read_input_tokens") == NULL;
@@ -372,13 +414,16 @@ static void a_small_max_tokens_cuts_the_text(void **state)
     struct cf_sim_spec spec = spec_of("");
     struct cf_sim_request request;
     struct cf_sim_reply reply;
-    read_request(&request, "{\"model\":\"m\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\",\"content\":"
-                           "\"Write a chat of 8 turns about tea as JSON.\"}]}");
+    read_request(&request,
+                 "{\"model\":\"m\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\",\"content\":"
+                 "\"Write a chat of 8 turns about tea as JSON.\"}]}");
     cf_sim_reply_make(&spec, &request, 1, NULL, &reply);
     cJSON *message = parse(cf_buf_str(&reply.body));
     assert_string_equal(cJSON_GetObjectItem(message, "stop_reason")->valuestring, "max_tokens");
-    assert_int_equal(strlen(cJSON_GetObjectItem(cJSON_GetObjectItem(message, "content")->child, "text")->valuestring),
-                     200);
+    assert_int_equal(
+        strlen(cJSON_GetObjectItem(cJSON_GetObjectItem(message, "content")->child, "text")
+                   ->valuestring),
+        200);
     assert_int_equal(reply.output_tokens, 50);
     cJSON_Delete(message);
     cf_sim_reply_done(&reply);
@@ -391,14 +436,18 @@ static void a_stop_sequence_ends_the_text(void **state)
     struct cf_sim_spec spec = spec_of("");
     struct cf_sim_request request;
     struct cf_sim_reply reply;
-    read_request(&request, "{\"model\":\"m\",\"max_tokens\":5000,\"stop_sequences\":[\"zzz\",\"assistant\"],\"messages\":"
-                           "[{\"role\":\"user\",\"content\":\"Write a chat of 8 turns about tea as JSON.\"}]}");
+    read_request(
+        &request,
+        "{\"model\":\"m\",\"max_tokens\":5000,\"stop_sequences\":[\"zzz\",\"assistant\"],"
+        "\"messages\":"
+        "[{\"role\":\"user\",\"content\":\"Write a chat of 8 turns about tea as JSON.\"}]}");
     cf_sim_reply_make(&spec, &request, 1, NULL, &reply);
     cJSON *message = parse(cf_buf_str(&reply.body));
     assert_string_equal(cJSON_GetObjectItem(message, "stop_reason")->valuestring, "stop_sequence");
     assert_string_equal(cJSON_GetObjectItem(message, "stop_sequence")->valuestring, "assistant");
-    assert_null(strstr(cJSON_GetObjectItem(cJSON_GetObjectItem(message, "content")->child, "text")->valuestring,
-                       "assistant"));
+    assert_null(strstr(
+        cJSON_GetObjectItem(cJSON_GetObjectItem(message, "content")->child, "text")->valuestring,
+        "assistant"));
     cJSON_Delete(message);
     cf_sim_reply_done(&reply);
     cf_sim_request_done(&request);

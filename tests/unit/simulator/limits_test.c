@@ -16,7 +16,8 @@ static void make(struct cf_sim_lane *lane, struct cf_sim_spec *spec, const char 
 }
 
 /* How many of `tries` requests of `input` tokens are let in at once. */
-static int admitted(struct cf_sim_lane *lane, int64_t now_ms, int tries, int64_t input, int64_t *wait_ms)
+static int admitted(struct cf_sim_lane *lane, int64_t now_ms, int tries, int64_t input,
+                    int64_t *wait_ms)
 {
     enum cf_sim_resource resource;
     int count = 0;

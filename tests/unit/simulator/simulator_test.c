@@ -8,9 +8,12 @@
 #include "base/json.h"
 #include "client.h"
 
-#define BODY(n) "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":4000,\"messages\":[{\"role\":\"user\"," \
+#define BODY(n)                                                                              \
+    "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":4000,\"messages\":[{\"role\":\"user\"," \
     "\"content\":\"Write a chat of 8 turns as JSON about parcel " #n "\"}]}"
-#define STREAM "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":4000,\"stream\":true,\"messages\":[{\"role\":\"user\"," \
+#define STREAM                                                                             \
+    "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":4000,\"stream\":true,\"messages\":[{" \
+    "\"role\":\"user\","                                                                   \
     "\"content\":\"Write a chat of 8 turns as JSON about tea\"}]}"
 
 static void check_answer(struct cf_simulator *sim, int fd, int status, const char *part)
@@ -175,14 +178,20 @@ static void models_of_another_class_have_limits_of_their_own(void **state)
     (void)state;
     struct cf_simulator *sim = open_simulator("rpm=1", NULL, NULL);
     int fd = connect_to(sim);
-    static const struct { const char *model; int status; } rows[] = {
-        { "claude-opus-4-7", 200 }, { "claude-opus-4-8", 429 }, { "claude-haiku-4-5-20251001", 200 },
-        { "claude-haiku-4-5", 429 }, { "claude-opus-5", 200 },
+    static const struct { const char *model; int status;
+    } rows[] = {
+        { "claude-opus-4-7", 200 },
+        { "claude-opus-4-8", 429 },
+        { "claude-haiku-4-5-20251001", 200 },
+        { "claude-haiku-4-5", 429 },
+        { "claude-opus-5", 200 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char body[300];
-        snprintf(body, sizeof body, "{\"model\":\"%s\",\"max_tokens\":40,\"messages\":[{\"role\":\"user\","
-                 "\"content\":\"Hi\"}]}", rows[i].model);
+        snprintf(body, sizeof body,
+                 "{\"model\":\"%s\",\"max_tokens\":40,\"messages\":[{\"role\":\"user\","
+                 "\"content\":\"Hi\"}]}",
+                 rows[i].model);
         send_message(fd, body);
         check_answer(sim, fd, rows[i].status, "");
     }
@@ -192,8 +201,10 @@ static void models_of_another_class_have_limits_of_their_own(void **state)
 
 /* --- wrong requests --- */
 
-#define FORMAT(schema) "{\"model\":\"m\",\"max_tokens\":900,\"output_config\":{\"format\":{\"type\":" \
-    "\"json_schema\",\"schema\":" schema "}},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"
+#define FORMAT(schema)                                                             \
+    "{\"model\":\"m\",\"max_tokens\":900,\"output_config\":{\"format\":{\"type\":" \
+    "\"json_schema\",\"schema\":" schema                                           \
+    "}},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"
 
 static struct wrong {
     const char *name, *path, *headers, *body;
@@ -202,52 +213,93 @@ static struct wrong {
 } wrongs[] = {
     { "a missing key is a 401", "/v1/messages", "anthropic-version: 2023-06-01\r\n", BODY(1), 401,
       "\"type\":\"authentication_error\"" },
-    { "another key is a 401", "/v1/messages", "x-api-key: key-2\r\nanthropic-version: 2023-06-01\r\n", BODY(1), 401,
-      "invalid x-api-key" },
+    { "another key is a 401", "/v1/messages",
+      "x-api-key: key-2\r\nanthropic-version: 2023-06-01\r\n", BODY(1), 401, "invalid x-api-key" },
     { "two credentials are a 401", "/v1/messages", KEY "authorization: Bearer x\r\n", BODY(1), 401,
       "both x-api-key and authorization" },
-    { "a missing version is a 400", "/v1/messages", "x-api-key: key-1\r\n", BODY(1), 400, "anthropic-version" },
-    { "an unknown path is a 404", "/v1/nothing", KEY, BODY(1), 404, "\"type\":\"not_found_error\"" },
+    { "a missing version is a 400", "/v1/messages", "x-api-key: key-1\r\n", BODY(1), 400,
+      "anthropic-version" },
+    { "an unknown path is a 404", "/v1/nothing", KEY, BODY(1), 404,
+      "\"type\":\"not_found_error\"" },
     { "a POST of the models is a 405", "/v1/models", KEY, "{}", 405, "Method Not Allowed" },
     { "broken JSON is a 400", "/v1/messages", KEY, "{\"model\":", 400, "not valid JSON" },
     { "an array is a 400", "/v1/messages", KEY, "[]", 400, "valid dictionary" },
     { "a missing model is named", "/v1/messages", KEY, "{}", 400, "model: Field required" },
-    { "a missing max_tokens is named", "/v1/messages", KEY, "{\"model\":\"m\"}", 400, "max_tokens: Field required" },
-    { "a max_tokens of 0 is a 400", "/v1/messages", KEY, "{\"model\":\"m\",\"max_tokens\":0}", 400, "max_tokens" },
+    { "a missing max_tokens is named", "/v1/messages", KEY, "{\"model\":\"m\"}", 400,
+      "max_tokens: Field required" },
+    { "a max_tokens of 0 is a 400", "/v1/messages", KEY, "{\"model\":\"m\",\"max_tokens\":0}", 400,
+      "max_tokens" },
     { "missing messages are named", "/v1/messages", KEY, "{\"model\":\"m\",\"max_tokens\":9}", 400,
       "messages: Field required" },
-    { "empty messages are a 400", "/v1/messages", KEY, "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[]}", 400,
-      "at least one message" },
-    { "the assistant cannot begin", "/v1/messages", KEY, "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":"
-      "\"assistant\",\"content\":\"x\"}]}", 400, "first message must use" },
-    { "an empty content is a 400", "/v1/messages", KEY, "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":"
-      "\"user\",\"content\":\"\"}]}", 400, "non-empty" },
-    { "an unknown field is a 400", "/v1/messages", KEY, "{\"model\":\"m\",\"max_tokens\":9,\"n\":1,\"messages\":[]}", 400,
+    { "empty messages are a 400", "/v1/messages", KEY,
+      "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[]}", 400, "at least one message" },
+    { "the assistant cannot begin", "/v1/messages", KEY,
+      "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":"
+      "\"assistant\",\"content\":\"x\"}]}",
+      400, "first message must use" },
+    { "an empty content is a 400", "/v1/messages", KEY,
+      "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":"
+      "\"user\",\"content\":\"\"}]}",
+      400, "non-empty" },
+    { "an unknown field is a 400", "/v1/messages", KEY,
+      "{\"model\":\"m\",\"max_tokens\":9,\"n\":1,\"messages\":[]}", 400,
       "n: Extra inputs are not permitted" },
-    { "a temperature above 1 is a 400", "/v1/messages", KEY, "{\"model\":\"m\",\"max_tokens\":9,\"temperature\":1.5,"
-      "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 400, "temperature" },
-    { "new models refuse a temperature", "/v1/messages", KEY, "{\"model\":\"claude-opus-4-7\",\"max_tokens\":9,"
-      "\"temperature\":0.5,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 400, "not supported by this model" },
-    { "older models take a temperature", "/v1/messages", KEY, "{\"model\":\"claude-opus-4-6\",\"max_tokens\":9,"
-      "\"temperature\":0.5,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 200, "" },
-    { "new models refuse a prefill", "/v1/messages", KEY, "{\"model\":\"claude-opus-4-6\",\"max_tokens\":9,"
-      "\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"{\"}]}", 400, "prefill" },
-    { "more than the model can say is a 400", "/v1/messages", KEY, "{\"model\":\"claude-haiku-4-5\",\"max_tokens\":64001,"
-      "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 400, "above the maximum of 64000" },
-    { "some models cannot stop thinking", "/v1/messages", KEY, "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":9,"
-      "\"thinking\":{\"type\":\"disabled\"},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 400, "thinking" },
-    { "the newest models refuse a forced tool", "/v1/messages", KEY, "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":9,"
+    { "a temperature above 1 is a 400", "/v1/messages", KEY,
+      "{\"model\":\"m\",\"max_tokens\":9,\"temperature\":1.5,"
+      "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+      400, "temperature" },
+    { "new models refuse a temperature", "/v1/messages", KEY,
+      "{\"model\":\"claude-opus-4-7\",\"max_tokens\":9,"
+      "\"temperature\":0.5,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+      400, "not supported by this model" },
+    { "older models take a temperature", "/v1/messages", KEY,
+      "{\"model\":\"claude-opus-4-6\",\"max_tokens\":9,"
+      "\"temperature\":0.5,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+      200, "" },
+    { "new models refuse a prefill", "/v1/messages", KEY,
+      "{\"model\":\"claude-opus-4-6\",\"max_tokens\":9,"
+      "\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"{"
+      "\"}]}",
+      400, "prefill" },
+    { "more than the model can say is a 400", "/v1/messages", KEY,
+      "{\"model\":\"claude-haiku-4-5\",\"max_tokens\":64001,"
+      "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+      400, "above the maximum of 64000" },
+    { "some models cannot stop thinking", "/v1/messages", KEY,
+      "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":9,"
+      "\"thinking\":{\"type\":\"disabled\"},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+      400, "thinking" },
+    { "the newest models refuse a forced tool", "/v1/messages", KEY,
+      "{\"model\":\"claude-sonnet-5-5\",\"max_tokens\":9,"
       "\"tools\":[{\"name\":\"t\",\"input_schema\":{}}],\"tool_choice\":{\"type\":\"any\"},"
-      "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 400, "tool_choice" },
-    { "a schema that is taken", "/v1/messages", KEY, FORMAT("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},\"additionalProperties\":false}"), 200, "" },
-    { "an open object in a schema is a 400", "/v1/messages", KEY, FORMAT("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}}}"), 400, "must be explicitly set to false" },
-    { "a length in a schema is a 400", "/v1/messages", KEY, FORMAT("{\"type\":\"string\",\"maxLength\":3}"), 400, "property 'maxLength' is not supported" },
-    { "so is a count above one", "/v1/messages", KEY, FORMAT("{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"minItems\":2}"), 400, "other than 0 or 1" },
-    { "a schema that refers to itself is a 400", "/v1/messages", KEY, FORMAT("{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/a\"}}}}"), 400, "recursive definitions" },
-    { "a reference elsewhere is a 400", "/v1/messages", KEY, FORMAT("{\"$ref\":\"https://example.org\"}"), 400, "external" },
-    { "a schema without a type is a 400", "/v1/messages", KEY, FORMAT("{\"description\":\"x\"}"), 400, "needs a 'type'" },
-    { "lists in an enum are a 400", "/v1/messages", KEY, FORMAT("{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"enum\":[[1]]}"), 400, "complex types" },
-    { "tokens can be counted", "/v1/messages/count_tokens", KEY, "{\"messages\":[]}", 200, "\"input_tokens\":" },
+      "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+      400, "tool_choice" },
+    { "a schema that is taken", "/v1/messages", KEY,
+      FORMAT("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},"
+             "\"additionalProperties\":false}"),
+      200, "" },
+    { "an open object in a schema is a 400", "/v1/messages", KEY,
+      FORMAT("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}}}"), 400,
+      "must be explicitly set to false" },
+    { "a length in a schema is a 400", "/v1/messages", KEY,
+      FORMAT("{\"type\":\"string\",\"maxLength\":3}"), 400,
+      "property 'maxLength' is not supported" },
+    { "so is a count above one", "/v1/messages", KEY,
+      FORMAT("{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"minItems\":2}"), 400,
+      "other than 0 or 1" },
+    { "a schema that refers to itself is a 400", "/v1/messages", KEY,
+      FORMAT("{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/"
+             "$defs/a\"}}}}"),
+      400, "recursive definitions" },
+    { "a reference elsewhere is a 400", "/v1/messages", KEY,
+      FORMAT("{\"$ref\":\"https://example.org\"}"), 400, "external" },
+    { "a schema without a type is a 400", "/v1/messages", KEY, FORMAT("{\"description\":\"x\"}"),
+      400, "needs a 'type'" },
+    { "lists in an enum are a 400", "/v1/messages", KEY,
+      FORMAT("{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"enum\":[[1]]}"), 400,
+      "complex types" },
+    { "tokens can be counted", "/v1/messages/count_tokens", KEY, "{\"messages\":[]}", 200,
+      "\"input_tokens\":" },
 };
 
 static void check_wrong(void **state)
@@ -302,7 +354,9 @@ static void a_client_that_waits_is_told_to_go_on(void **state)
     struct cf_simulator *sim = open_simulator("", NULL, NULL);
     int fd = connect_to(sim);
     char head[300];
-    snprintf(head, sizeof head, "POST /messages HTTP/1.1\r\n" KEY "expect: 100-continue\r\ncontent-length: %zu\r\n\r\n",
+    snprintf(head, sizeof head,
+             "POST /messages HTTP/1.1\r\n" KEY
+             "expect: 100-continue\r\ncontent-length: %zu\r\n\r\n",
              strlen(BODY(1)));
     send_text(fd, head);
     struct answer answer = read_answer(sim, fd);
@@ -334,20 +388,25 @@ static struct fault {
     { "503", "faults=503@1", BODY(1), ANSWER_WHOLE, 503, "api_error" },
     { "504", "faults=504@1", BODY(1), ANSWER_WHOLE, 504, "timeout_error" },
     { "529", "faults=529@1", BODY(1), ANSWER_WHOLE, 529, "overloaded_error" },
-    { "spend_cap", "faults=spend_cap@1", BODY(1), ANSWER_WHOLE, 429, "enforced_spend_limit_reached" },
+    { "spend_cap", "faults=spend_cap@1", BODY(1), ANSWER_WHOLE, 429,
+      "enforced_spend_limit_reached" },
     { "a reset before the reply", "faults=reset@1", BODY(1), ANSWER_RESET, 0, "" },
-    { "a reset in mid-body", "faults=reset_body@1", BODY(1), ANSWER_RESET, 200, "\"type\":\"message\"" },
+    { "a reset in mid-body", "faults=reset_body@1", BODY(1), ANSWER_RESET, 200,
+      "\"type\":\"message\"" },
     { "a body cut short", "faults=cut@1", BODY(1), ANSWER_CLOSED, 200, "\"type\":\"message\"" },
     { "a stream cut short", "faults=cut@1", STREAM, ANSWER_CLOSED, 200, "event: message_start" },
     { "a slow trickle", "faults=trickle@1", BODY(1), ANSWER_NONE, 0, "" },
-    { "half an answer, and no end", "faults=stall@1", BODY(1), ANSWER_NONE, 200, "\"type\":\"message\"" },
-    { "half a stream, and no end", "faults=stall@1", STREAM, ANSWER_NONE, 200, "content_block_delta" },
+    { "half an answer, and no end", "faults=stall@1", BODY(1), ANSWER_NONE, 200,
+      "\"type\":\"message\"" },
+    { "half a stream, and no end", "faults=stall@1", STREAM, ANSWER_NONE, 200,
+      "content_block_delta" },
     { "no answer", "faults=silent@1", BODY(1), ANSWER_NONE, 0, "" },
     { "an error inside a stream", "faults=stream_error@1", STREAM, ANSWER_WHOLE, 200,
       "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"" },
     { "an empty message", "faults=empty@1", BODY(1), ANSWER_WHOLE, 200, "\"content\":[]" },
     { "a refusal", "faults=refusal@1", BODY(1), ANSWER_WHOLE, 200, "\"stop_reason\":\"refusal\"" },
-    { "a cut at the limit", "faults=max_tokens@1", BODY(1), ANSWER_WHOLE, 200, "\"stop_reason\":\"max_tokens\"" },
+    { "a cut at the limit", "faults=max_tokens@1", BODY(1), ANSWER_WHOLE, 200,
+      "\"stop_reason\":\"max_tokens\"" },
     { "a malformed text", "faults=malformed:refusal_text@1", BODY(1), ANSWER_WHOLE, 200,
       "I'm not able to write this conversation" },
 };
@@ -389,7 +448,10 @@ static void a_broken_envelope_is_a_200_without_a_message(void **state)
     int fd = connect_to(sim), kinds = 0;
     for (int i = 0; i < 20; i++) {
         char body[300];
-        snprintf(body, sizeof body, "{\"model\":\"m\",\"max_tokens\":400,\"messages\":[{\"role\":\"user\",\"content\":\"%d\"}]}", i);
+        snprintf(body, sizeof body,
+                 "{\"model\":\"m\",\"max_tokens\":400,\"messages\":[{\"role\":\"user\",\"content\":"
+                 "\"%d\"}]}",
+                 i);
         send_message(fd, body);
         struct answer answer = read_answer(sim, fd);
         assert_int_equal(answer.status, 200);
@@ -430,7 +492,10 @@ static void run_in_order(bool is_reversed, int status[40][3])
     for (int i = 0; i < 120; i++) {
         int item = is_reversed ? 39 - i % 40 : i % 40;
         char body[300];
-        snprintf(body, sizeof body, "{\"model\":\"m\",\"max_tokens\":40,\"messages\":[{\"role\":\"user\",\"content\":\"%d\"}]}", item);
+        snprintf(body, sizeof body,
+                 "{\"model\":\"m\",\"max_tokens\":40,\"messages\":[{\"role\":\"user\",\"content\":"
+                 "\"%d\"}]}",
+                 item);
         send_message(fd, body);
         struct answer answer = read_answer(sim, fd);
         status[item][i / 40] = answer.status;
@@ -460,9 +525,11 @@ static void faults_by_chance_do_not_depend_on_the_order(void **state)
 static void a_stream_has_its_events_in_order(void **state)
 {
     (void)state;
-    static const char *const events[] = { "event: message_start", "event: content_block_start",
-        "event: ping", "event: content_block_delta", "event: content_block_stop", "event: message_delta",
-        "\"stop_reason\":\"end_turn\"", "event: message_stop" };
+    static const char *const events[] = {
+        "event: message_start",         "event: content_block_start", "event: ping",
+        "event: content_block_delta",   "event: content_block_stop",  "event: message_delta",
+        "\"stop_reason\":\"end_turn\"", "event: message_stop"
+    };
     struct cf_simulator *sim = open_simulator("", NULL, NULL);
     int fd = connect_to(sim);
     send_message(fd, STREAM);
@@ -485,8 +552,10 @@ static void a_slow_reader_gets_all_of_many_large_replies(void **state)
     struct cf_simulator_counters counters;
     int fd = connect_with_buffer(sim, 16384);
     for (int i = 0; i < 15; i++)
-        send_message(fd, "{\"model\":\"m\",\"max_tokens\":128000,\"messages\":[{\"role\":\"user\",\"content\":"
-                         "\"Write a chat of 100 turns as JSON about tea\"}]}");
+        send_message(
+            fd,
+            "{\"model\":\"m\",\"max_tokens\":128000,\"messages\":[{\"role\":\"user\",\"content\":"
+            "\"Write a chat of 100 turns as JSON about tea\"}]}");
     settle(sim);
     cf_simulator_counters(sim, &counters);
     assert_true(counters.replies < 15);        /* the kernel does not take so much at once */
@@ -553,14 +622,28 @@ static void the_log_says_what_arrived_and_what_was_delivered(void **state)
     char *log = read_log(path);
     static const char *const parts[] = {
         "{\"event\":\"start\",\"unix_ms\":",
-        "{\"event\":\"arrival\",\"n\":1,\"t_ms\":", "\"attempt\":1,\"key\":\"", "\"model\":\"claude-sonnet-5-5\"}",
-        "{\"event\":\"end\",\"n\":1,", "\"status\":200,\"fault\":null,\"delivered_whole\":true",
-        "\"usage\":{\"input_tokens\":", "\"attempt\":2", "{\"event\":\"end\",\"n\":2,",
-        "\"status\":500,\"fault\":\"500\",\"delivered_whole\":true", "\"usage\":null", "\"attempt\":3",
-        "{\"event\":\"end\",\"n\":3,", "\"status\":0,\"fault\":\"reset\",\"delivered_whole\":false",
-        "{\"event\":\"end\",\"n\":4,", "\"fault\":null,\"delivered_whole\":false",
-        "{\"event\":\"arrival\",\"n\":5,", "\"model\":\"\"}", "{\"event\":\"end\",\"n\":5,", "\"status\":400",
-        "{\"event\":\"arrival\",\"n\":6,", "{\"event\":\"end\",\"n\":6,", "\"delivered_whole\":false",
+        "{\"event\":\"arrival\",\"n\":1,\"t_ms\":",
+        "\"attempt\":1,\"key\":\"",
+        "\"model\":\"claude-sonnet-5-5\"}",
+        "{\"event\":\"end\",\"n\":1,",
+        "\"status\":200,\"fault\":null,\"delivered_whole\":true",
+        "\"usage\":{\"input_tokens\":",
+        "\"attempt\":2",
+        "{\"event\":\"end\",\"n\":2,",
+        "\"status\":500,\"fault\":\"500\",\"delivered_whole\":true",
+        "\"usage\":null",
+        "\"attempt\":3",
+        "{\"event\":\"end\",\"n\":3,",
+        "\"status\":0,\"fault\":\"reset\",\"delivered_whole\":false",
+        "{\"event\":\"end\",\"n\":4,",
+        "\"fault\":null,\"delivered_whole\":false",
+        "{\"event\":\"arrival\",\"n\":5,",
+        "\"model\":\"\"}",
+        "{\"event\":\"end\",\"n\":5,",
+        "\"status\":400",
+        "{\"event\":\"arrival\",\"n\":6,",
+        "{\"event\":\"end\",\"n\":6,",
+        "\"delivered_whole\":false",
     };
     const char *at = log;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -647,7 +730,8 @@ int main(void)
         tests[OTHERS + i] = (struct CMUnitTest){ .name = wrongs[i].name, .test_func = check_wrong,
                                                  .initial_state = &wrongs[i] };
     for (size_t i = 0; i < FAULTS; i++)
-        tests[OTHERS + WRONGS + i] = (struct CMUnitTest){ .name = faults[i].name, .test_func = check_fault,
+        tests[OTHERS + WRONGS + i] = (struct CMUnitTest){ .name = faults[i].name,
+                                                          .test_func = check_fault,
                                                           .initial_state = &faults[i] };
     return cmocka_run_group_tests_name("simulator", tests, NULL, NULL);
 }

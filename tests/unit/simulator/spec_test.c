@@ -14,12 +14,15 @@ static struct row {
     const char *name, *spec, *error;    /* error: part of the message; NULL: the spec is good */
 } rows[] = {
     { "an empty spec is good", "", NULL },
-    { "every field may be given", "rpm=1000,itpm=2000000,otpm=400000,enforce=second,window=5s,"
+    { "every field may be given",
+      "rpm=1000,itpm=2000000,otpm=400000,enforce=second,window=5s,"
       "latency=lognormal:200:0.5,seed=7,faults=500:5%;529:5%;reset@3;cut@4-9;529@10s-40s;"
       "malformed:5%;malformed:smart_quotes@2,usage=varied,reply_bytes=6000,quality=mixed,"
-      "headers=off,orgs=key,trickle=1s,rpm@60s=500", NULL },
+      "headers=off,orgs=key,trickle=1s,rpm@60s=500",
+      NULL },
     { "spaces and empty items are skipped", " rpm=1 ,, itpm=2,", NULL },
-    { "an unknown field is named with the known ones", "rpn=1", "no field \"rpn=1\"; there are rpm" },
+    { "an unknown field is named with the known ones", "rpn=1",
+      "no field \"rpn=1\"; there are rpm" },
     { "a limit is a whole number", "rpm=1.5", "rpm: \"rpm=1.5\" is not a whole number" },
     { "a limit is not negative", "itpm=-1", "itpm" },
     { "a limit needs a value", "rpm", "rpm: \"rpm\" is not" },
@@ -33,7 +36,8 @@ static struct row {
     { "a uniform latency rises", "latency=uniform:300:100", "latency" },
     { "a latency is of a known kind", "latency=normal:1:2", "latency" },
     { "a fault kind is known", "faults=501:5%", "no kind \"501\"; there are 400" },
-    { "a way of malformed text is known", "faults=malformed:upside_down", "no way \"upside_down\"" },
+    { "a way of malformed text is known", "faults=malformed:upside_down",
+      "no way \"upside_down\"" },
     { "a share is a percentage", "faults=500:0.05", "is not KIND" },
     { "a share is at most all", "faults=500:101%", "is not KIND" },
     { "shares add up to at most all", "faults=500:60%;529:60%", "more than 100%" },

@@ -74,15 +74,19 @@ static void a_run_is_written_and_read_in_order(void **state)
     assert_string_equal(fixture_sql(f, "SELECT spent_pico FROM runs"), "20");
     assert_string_equal(fixture_sql(f, "SELECT count(DISTINCT uuid) FROM conversations"), "4");
     assert_string_equal(fixture_sql(f, "PRAGMA integrity_check"), "ok");
-    assert_string_equal(fixture_sql(f, "SELECT count(*) FROM generation_logs WHERE created_at NOT LIKE"
-                                       " '____-__-__T__:__:__.___Z'"), "0");
+    assert_string_equal(fixture_sql(f,
+                                    "SELECT count(*) FROM generation_logs WHERE created_at NOT LIKE"
+                                    " '____-__-__T__:__:__.___Z'"),
+                        "0");
 
     /* In the order of the input and of the attempts, whatever the dates say. */
     assert_string_equal(fixture_sql(f, "SELECT group_concat(key) FROM (SELECT key FROM items"
-                                       " WHERE ordinal IS NOT NULL ORDER BY ordinal)"), "k0,k1,k2,k3");
-    assert_string_equal(fixture_sql(f, "SELECT group_concat(key) FROM (SELECT i.key FROM"
-                                       " generation_logs l JOIN items i ON i.id = l.item ORDER BY l.id)"),
+                                       " WHERE ordinal IS NOT NULL ORDER BY ordinal)"),
                         "k0,k1,k2,k3");
+    assert_string_equal(
+        fixture_sql(f, "SELECT group_concat(key) FROM (SELECT i.key FROM"
+                       " generation_logs l JOIN items i ON i.id = l.item ORDER BY l.id)"),
+        "k0,k1,k2,k3");
 
     /* And it is gone on with. */
     hop(true);

@@ -196,7 +196,8 @@ static void make_fixture(const char *path)
     fixture_fail(f, fixture_item(f, "second", 1), "refusal", "the model declined");
     cf_store_free(f->store);
     f->store = NULL;
-    snprintf(command, sizeof command, "sqlite3 %s \"PRAGMA page_size = 1024; VACUUM INTO '%s'\"", f->path, path);
+    snprintf(command, sizeof command, "sqlite3 %s \"PRAGMA page_size = 1024; VACUUM INTO '%s'\"",
+             f->path, path);
     if (system(command) != 0)
         fprintf(stderr, "%s cannot be written\n", path);
     fixture_remove(&state);

@@ -4,7 +4,9 @@
 #include "fixture.h"
 #include "store/owner.h"
 
-static struct cf_script_budget budget = { .script = "a.lua", .provider = "anthropic", .budget_pico = 1000 };
+static struct cf_script_budget budget = { .script = "a.lua",
+                                          .provider = "anthropic",
+                                          .budget_pico = 1000 };
 
 /* A run of the script, worked on through a store of its own. */
 struct side {
@@ -69,13 +71,15 @@ static void reply(struct fixture *f, struct side *side, int64_t call, int64_t co
 static void what_another_process_has_in_flight_counts(void **state)
 {
     struct fixture *f = *state;
-    struct side one = open_side(f, "one", "a.lua", false), two = open_side(f, "two", "a.lua", false);
+    struct side one = open_side(f, "one", "a.lua", false),
+                two = open_side(f, "two", "a.lua", false);
     struct cf_write_call_sent first = send_call(f, &one, 700), refused = send_call(f, &two, 301);
     assert_int_equal(first.room, CF_SCRIPT_HAS_ROOM);
     assert_int_equal(refused.room, CF_SCRIPT_MAY_HAVE);
     assert_int_equal(refused.call, 0); /* no row */
     assert_int_equal(refused.use.in_flight_pico, 700);
-    assert_string_equal(fixture_sql(f, "SELECT count(*) || ' ' || sum(attempts) FROM calls"), "1 1");
+    assert_string_equal(fixture_sql(f, "SELECT count(*) || ' ' || sum(attempts) FROM calls"),
+                        "1 1");
     assert_int_equal(send_call(f, &two, 300).room, CF_SCRIPT_HAS_ROOM);
 
     reply(f, &one, first.call, 50); /* makes room for both */
@@ -88,7 +92,8 @@ static void what_another_process_has_in_flight_counts(void **state)
 static void what_a_dead_process_left_in_flight_is_not_waited_for(void **state)
 {
     struct fixture *f = *state;
-    struct side one = open_side(f, "one", "a.lua", false), two = open_side(f, "two", "a.lua", false);
+    struct side one = open_side(f, "one", "a.lua", false),
+                two = open_side(f, "two", "a.lua", false);
     assert_int_equal(send_call(f, &one, 700).room, CF_SCRIPT_HAS_ROOM);
     leave(&one);
     struct cf_write_call_sent refused = send_call(f, &two, 301);
@@ -104,8 +109,14 @@ static void a_failed_attempt_that_may_be_billed_goes_on_counting(void **state)
     struct side one = open_side(f, "one", "a.lua", false);
     struct cf_write_call_sent sent = send_call(f, &one, 600);
     struct cf_write_call_failed failed = {
-        .write.apply = cf_write_call_failed, .run = one.run.run, .item = one.item, .call = sent.call,
-        .error_kind = "api_error", .error_message = "reset", .may_be_billed = true, .will_retry = true,
+        .write.apply = cf_write_call_failed,
+        .run = one.run.run,
+        .item = one.item,
+        .call = sent.call,
+        .error_kind = "api_error",
+        .error_message = "reset",
+        .may_be_billed = true,
+        .will_retry = true,
         .usage = CF_TOKEN_USAGE_NONE,
     };
     write_to(f, &one, &failed.write);
@@ -122,7 +133,8 @@ static void a_failed_attempt_that_may_be_billed_goes_on_counting(void **state)
 static void other_scripts_and_earlier_generations_do_not_count(void **state)
 {
     struct fixture *f = *state;
-    struct side other = open_side(f, "other", "b.lua", false), old = open_side(f, "one", "a.lua", false);
+    struct side other = open_side(f, "other", "b.lua", false),
+                old = open_side(f, "one", "a.lua", false);
     send_call(f, &other, 900);
     send_call(f, &old, 90);
     struct side anew = open_side(f, "one", "a.lua", true);
@@ -135,7 +147,8 @@ static void other_scripts_and_earlier_generations_do_not_count(void **state)
 static void counting_anew_begins_with_what_somebody_works_on(void **state)
 {
     struct fixture *f = *state;
-    struct side one = open_side(f, "one", "a.lua", false), two = open_side(f, "two", "a.lua", false);
+    struct side one = open_side(f, "one", "a.lua", false),
+                two = open_side(f, "two", "a.lua", false);
     struct side other = open_side(f, "other", "b.lua", false);
     struct cf_reader *reader = fixture_reader(f);
     int64_t first = 0;
@@ -160,8 +173,8 @@ int main(void)
                                         fixture_make, fixture_remove),
         cmocka_unit_test_setup_teardown(other_scripts_and_earlier_generations_do_not_count,
                                         fixture_make, fixture_remove),
-        cmocka_unit_test_setup_teardown(counting_anew_begins_with_what_somebody_works_on, fixture_make,
-                                        fixture_remove),
+        cmocka_unit_test_setup_teardown(counting_anew_begins_with_what_somebody_works_on,
+                                        fixture_make, fixture_remove),
     };
     return cmocka_run_group_tests_name("script budget", tests, NULL, NULL);
 }

@@ -48,8 +48,10 @@ static void check_row(void **state)
     for (int again = 0; again < 2; again++) {
         settle(f, row->accept, false, &accept);
         struct cf_run_account account = fixture_account(f);
-        assert_string_equal(fixture_sql(f, "SELECT coalesce(group_concat(key), '') FROM (SELECT key FROM items"
-                                           " WHERE surplus ORDER BY ordinal)"), row->surplus);
+        assert_string_equal(
+            fixture_sql(f, "SELECT coalesce(group_concat(key), '') FROM (SELECT key FROM items"
+                           " WHERE surplus ORDER BY ordinal)"),
+            row->surplus);
         assert_int_equal(accept.surplus, row->surplus_count);
         assert_int_equal(account.accepted, row->accepted);
         assert_int_equal(account.surplus, row->surplus_count);
@@ -68,7 +70,8 @@ static void what_was_never_begun_is_dropped_and_what_was_asked_for_is_not(void *
     fixture_sent(f, fixture_item(f, "g", 6), 50);
     settle(f, 2, true, &accept);
     assert_int_equal(accept.dropped, 1);
-    assert_string_equal(fixture_sql(f, "SELECT group_concat(key) FROM items WHERE state = 'pending'"), "g");
+    assert_string_equal(
+        fixture_sql(f, "SELECT group_concat(key) FROM items WHERE state = 'pending'"), "g");
     assert_int_equal(fixture_account(f).pending, 1);
     assert_int_equal(fixture_account(f).planned, 4);      /* a, b, c and g; d and e are surplus */
 }
@@ -81,8 +84,9 @@ static void what_is_no_longer_accepted_is_no_surplus_either(void **state)
     settle(f, 3, false, &accept);
     assert_string_equal(fixture_sql(f, "SELECT group_concat(key) FROM items WHERE surplus"), "e");
     struct cf_write_review review = { .write.apply = cf_write_review, .status = "rejected" };
-    review.conversation = atoll(fixture_sql(f, "SELECT c.id FROM conversations c JOIN items i ON i.id = c.item"
-                                               " WHERE i.key = 'a'"));
+    review.conversation =
+        atoll(fixture_sql(f, "SELECT c.id FROM conversations c JOIN items i ON i.id = c.item"
+                             " WHERE i.key = 'a'"));
     must(f, &review.write);
     settle(f, 3, false, &accept);
     assert_int_equal(accept.surplus, 0);
@@ -94,12 +98,15 @@ int main(void)
 {
     enum { ROWS = sizeof rows / sizeof *rows };
     struct CMUnitTest tests[ROWS + 2] = {
-        [ROWS] = cmocka_unit_test_setup_teardown(what_was_never_begun_is_dropped_and_what_was_asked_for_is_not,
-                                                 fixture_make, fixture_remove),
-        [ROWS + 1] = cmocka_unit_test_setup_teardown(what_is_no_longer_accepted_is_no_surplus_either,
-                                                     fixture_make, fixture_remove),
+        [ROWS] = cmocka_unit_test_setup_teardown(
+            what_was_never_begun_is_dropped_and_what_was_asked_for_is_not, fixture_make,
+            fixture_remove),
+        [ROWS + 1] = cmocka_unit_test_setup_teardown(
+            what_is_no_longer_accepted_is_no_surplus_either, fixture_make, fixture_remove),
     };
     for (size_t i = 0; i < ROWS; i++)
-        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row, .initial_state = &rows[i] };
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name,
+                                        .test_func = check_row,
+                                        .initial_state = &rows[i] };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -403,7 +403,8 @@ static void the_first_unfinished_item_has_a_place(void **state)
     assert_int_equal(first_unfinished(f, false), 3);
 
     fixture_draw(f, "a", 0, fixture_own(f));              /* all others are orphans now */
-    struct cf_write_item_orphans orphans = { .write.apply = cf_write_item_orphans, .run = f->run.run,
+    struct cf_write_item_orphans orphans = { .write.apply = cf_write_item_orphans,
+                                             .run = f->run.run,
                                              .drawing = drawing + 1 };
     must(f, &orphans.write);
     assert_int_equal(orphans.orphans, 3);

@@ -113,14 +113,18 @@ static struct row rows[] = {
       "{\"f\":\"fn:{{n}}{{#l}}{{.}}{{/l}}\",\"n\":\"{{x}}\",\"l\":[1,2]}", "<{{x}}12>", NULL },
     { "what it gives for a section takes its place", "<{{#f}}body{{/f}}>",
       "{\"f\":\"fn:{{n}}\",\"n\":1}", "<1>", NULL },
-    { "it may give text as it is", "{{f}}{{#f}}x{{/f}}", "{\"f\":\"fn={{n}}\"}", "{{n}}{{n}}", NULL },
+    { "it may give text as it is", "{{f}}{{#f}}x{{/f}}", "{\"f\":\"fn={{n}}\"}", "{{n}}{{n}}",
+      NULL },
     { "it may render the body to a text of its own", "<{{#f}}{{n}}, {{/f}}>",
       "{\"f\":\"fn*\",\"n\":1}", "<1, 1, >", NULL },
     { "it is true", "{{^f}}no{{/f}}yes", "{\"f\":\"fn=x\"}", "yes", NULL },
     { "it sees the values around it", "{{#l}}{{f}}{{/l}}",
       "{\"l\":[{\"n\":1},{\"n\":2}],\"f\":\"fn:{{n}}\"}", "12", NULL },
     { "an entry of a list may be one", "{{#l}}{{.}}{{#.}}b{{/.}}{{/l}}",
-      "{\"l\":[\"fn:{{n}}\",\"fn=2\"],\"n\":1}", "11" "22", NULL },
+      "{\"l\":[\"fn:{{n}}\",\"fn=2\"],\"n\":1}",
+      "11"
+      "22",
+      NULL },
     { "functions may call functions", "{{f}}", "{\"f\":\"fn:[{{g}}]\",\"g\":\"fn:{{h}}\",\"h\":1}",
       "[1]", NULL },
     { "what it gives may use partials", "{{f}}", "{\"f\":\"fn:a{{>p}}\"}", "aP", NULL },
@@ -151,7 +155,8 @@ static struct row rows[] = {
       "template t, line 2, column 1: what \"f\" gave, line 1, column 1: \"l\" is opened but not "
       "closed" },
     { "so has a missing value", " {{#f}}{{/f}}", "{\"f\":\"fn:a\\n{{m}}\"}", NULL,
-      "template t, line 1, column 2: what \"f\" gave, line 2, column 1: no value for \"m\"; did you "
+      "template t, line 1, column 2: what \"f\" gave, line 2, column 1: no value for \"m\"; did "
+      "you "
       "mean \"f\"?" },
     { "of functions within functions the first and the last place are told", "{{f}}",
       "{\"f\":\"fn: {{g}}\",\"g\":\"fn:  {{h}}\",\"h\":\"fn:{{>x}}\"}", NULL,
@@ -172,8 +177,11 @@ static void check_row(void **state)
 {
     const struct row *row = *state;
     const struct cf_template_partial partials[] = {
-        { "p", "P", 1 }, { "b", "[{{$x}}{{/x}}]", 14 }, { "c", "{{f}}{{#no}}{{$x}}{{/x}}{{/no}}", 31 },
-        { "lines", "{{#f}}\na\n{{/f}}\n", 16 }, { "line", "- {{#f}}a{{/f}}", 15 },
+        { "p", "P", 1 },
+        { "b", "[{{$x}}{{/x}}]", 14 },
+        { "c", "{{f}}{{#no}}{{$x}}{{/x}}{{/no}}", 31 },
+        { "lines", "{{#f}}\na\n{{/f}}\n", 16 },
+        { "line", "- {{#f}}a{{/f}}", 15 },
         { "value", "- {{f}}\n", 8 },
     };
     const struct cf_template_options options = { .strict = true, .partials = partials,
@@ -203,8 +211,8 @@ static void what_a_variable_gives_is_escaped_when_asked_for(void **state)
     struct cf_buf out;
 
     cf_buf_init(&out, TEXT_MAX);
-    assert_true(render("{{f}}{{{f}}}{{#f}}{{/f}}{{g}}", "{\"f\":\"fn:<\",\"g\":\"fn=>\"}", &html, &out,
-                       &err));
+    assert_true(render("{{f}}{{{f}}}{{#f}}{{/f}}{{g}}", "{\"f\":\"fn:<\",\"g\":\"fn=>\"}", &html,
+                       &out, &err));
     assert_string_equal(cf_buf_str(&out), "&lt;<<&gt;");
     cf_buf_done(&out);
 }
@@ -235,9 +243,11 @@ static void a_text_over_its_bound_is_an_error_in_what_a_function_gave(void **sta
     struct cf_buf out;
 
     cf_buf_init(&out, 10);
-    assert_false(render("{{#f}}{{/f}}", "{\"f\":\"fn:{{n}}{{n}}\",\"n\":\"123456\"}", NULL, &out, &err));
-    assert_string_equal(err.message, "template t, line 1, column 1: what \"f\" gave, line 1, column 6: "
-                                     "the text grows over 10 bytes");
+    assert_false(
+        render("{{#f}}{{/f}}", "{\"f\":\"fn:{{n}}{{n}}\",\"n\":\"123456\"}", NULL, &out, &err));
+    assert_string_equal(err.message,
+                        "template t, line 1, column 1: what \"f\" gave, line 1, column 6: "
+                        "the text grows over 10 bytes");
     cf_buf_done(&out);
 }
 

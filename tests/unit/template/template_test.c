@@ -399,14 +399,15 @@ static void mistakes_with_parents_are_named(void **state)
                  "template t, line 1, column 10: \"bas\" is closed, but \"base\" was opened last");
     expect_error("{{<base}}", "{}", &options,
                  "template t, line 1, column 1: \"base\" is opened but not closed");
-    expect_error("{{>loop}}", "{}", &options,
-                 "template t, partial loop, line 1, column 1: sections and partials are nested more "
-                 "than 256 deep");
+    expect_error(
+        "{{>loop}}", "{}", &options,
+        "template t, partial loop, line 1, column 1: sections and partials are nested more "
+        "than 256 deep");
     expect_error("{{<base}}{{$title}}{{nmae}}{{/title}}{{/base}}", "{\"name\":1}", &options,
                  "template t, line 1, column 20: no value for \"nmae\"; did you mean \"name\"?");
     options.strict = false;
-    expect("[{{<bsae}}{{$x}}1{{/x}}{{/bsae}}{{<base}}{{$titel}}x{{/titel}}{{/base}}]", "{}", &options,
-           "[]");
+    expect("[{{<bsae}}{{$x}}1{{/x}}{{/bsae}}{{<base}}{{$titel}}x{{/titel}}{{/base}}]", "{}",
+           &options, "[]");
 }
 
 /* --- bounds --- */
@@ -498,9 +499,10 @@ static void work_that_multiplies_is_bounded(void **state)
         partials[i] = (struct cf_template_partial){ names[i], texts[i], strlen(texts[i]) };
     }
     partials[LEVELS - 1].len = 0;
-    expect_error("{{>p0}}", "{}", &options,
-                 "template t, partial p38, line 1, column 1: rendering takes more than 50000000 tags "
-                 "and texts");
+    expect_error(
+        "{{>p0}}", "{}", &options,
+        "template t, partial p38, line 1, column 1: rendering takes more than 50000000 tags "
+        "and texts");
 }
 
 static void a_long_name_is_cut_in_messages(void **state)
