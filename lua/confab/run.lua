@@ -106,10 +106,10 @@ local run_specs = {
 
 --- --- the workers ---
 
---- The conversations that a step returned, checked. More than one value is one too many: it would be lost.
+--- The conversations that a step returned, checked. One behind the first would be lost.
 local function conversations_of(result, further)
-  if further ~= nil then
-    error(errors.new("script_error", "the step returned several values; return several conversations as a list: { a, b }"), 0)
+  if type(further) == "userdata" then
+    error(errors.new("script_error", "the step returned several conversations; return them as a list: { a, b }"), 0)
   end
   if result == nil then return {} end
   if type(result) == "userdata" then return { result } end

@@ -215,7 +215,7 @@ end }
     assert "everything is saved" in process.output
 
 
-def test_a_second_value_of_a_step_is_a_mistake(run_confab, script):
+def test_a_second_conversation_beside_the_first_is_a_mistake(run_confab, script):
     result = run_confab("run", script("""
         local chat = confab.template { name = "chat", prompt = "Write a chat of 8 turns about {{topic}}." }
         confab.run { name = "r", items = { { topic = "tea" } }, step = function(item)
@@ -224,4 +224,4 @@ def test_a_second_value_of_a_step_is_a_mistake(run_confab, script):
           return conv, conv
         end }
     """), "--simulate")
-    assert result.code == 1 and "return several conversations as a list: { a, b }" in result.err, result
+    assert result.code == 1 and "several conversations; return them as a list: { a, b }" in result.err, result
