@@ -1,4 +1,5 @@
 """Killed at the commits that are not on a call's way: the same command again leaves what it would have left."""
+import http.client
 import re
 import signal
 
@@ -6,6 +7,7 @@ import pytest
 
 import durability
 import test_kill
+from http_client import client_of
 
 PIPELINE = """
     confab.setup { limits = { max_requests = 100000, pacing = "burst" }, retry = { base_delay_ms = 1, jitter_ms = 0 } }
@@ -57,7 +59,6 @@ WAYS = {
     "item_orphans": Way([1], plain().replace("1, 12", "1, arg[1] or 12"), *RUN, 11, before=RUN),
     "rescore": Way([1], plain(), *SCORE, before=RUN, look=CONVERSATIONS),
 }
-NOBODY_WRITES = {"turn_edit"}       # so far
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -100,9 +101,34 @@ def test_killed_as_it_does_what_another_process_asks(moment, mock, script, start
     durability.check_finished(query, 60)
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_as_a_turn_is_edited_over_http(moment, script, start_confab, run_confab, query):
+    script(plain().replace("1, 12", "1, 2"))
+    assert run_confab(*RUN, "--simulate").code == 0
+    before = query("select c.uuid, t.content from conversations c join conversation_turns t"
+                   " on t.conversation = c.id and t.turn_index = 1 order by c.id")[0]
+    for fail_point in (f"turn_edit.{moment}", None):
+        env = {"CONFAB_FAILPOINT": fail_point} if fail_point else {}
+        serving = start_confab("serve", "--simulate", "--port", "0", env=env)
+        client = client_of(serving)
+        edit = {"turn": {"index": 1, "content": "Edited.", "before": before["content"]}}
+        if fail_point:
+            with pytest.raises((http.client.HTTPException, OSError)):
+                client.ask("PATCH", f"/api/conversations/{before['uuid']}", edit)
+            assert serving.wait() == -signal.SIGKILL, serving.output
+            durability.check_rows(query)
+        elif moment == "before":
+            assert client.ask("PATCH", f"/api/conversations/{before['uuid']}", edit).status == 200
+        else:                                       # it is there already, and reads otherwise by now
+            assert client.ask("PATCH", f"/api/conversations/{before['uuid']}", edit).status == 409
+    assert query("select content from conversation_turns t join conversations c on c.id = t.conversation"
+                 " where c.uuid = ? and turn_index = 1", before["uuid"]) == [{"content": "Edited."}]
+    assert query("select field, before, after from edits") == [
+        {"field": "turn", "before": before["content"], "after": "Edited."}]
+    durability.check_rows(query)
+
+
 def test_every_kind_of_commit_is_killed_at_somewhere(root):
     kinds = {kind for path in (root / "src" / "store").glob("*.c")
              for kind in re.findall(r'CF_TX_KIND\(tx, "(\w+)"\)', path.read_text())}
-    assert kinds == {point for point, _ in test_kill.POINTS} | set(WAYS) | {"control"} | NOBODY_WRITES
-    callers = "".join(path.read_text() for path in (root / "src").glob("*/*.c") if path.parent.name != "store")
-    assert not [kind for kind in NOBODY_WRITES if f"cf_write_{kind}" in callers]
+    assert kinds == {point for point, _ in test_kill.POINTS} | set(WAYS) | {"control", "turn_edit"}
