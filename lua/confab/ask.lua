@@ -3,6 +3,7 @@ local context = require "confab.context"
 local core = require "confab.core"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
+local interrupted = require "confab.interrupted"
 local live = require "confab.live"
 local options = require "confab.options"
 local settings = require "confab.settings"
@@ -57,6 +58,7 @@ function ask.spent() return spent end
 ---@return confab.Reply
 ---@return confab.Error? refusal
 function ask.once(ctx, request)
+  if interrupted.is_open then interrupted.settle() end
   request.hold, request.branch = ctx.on_held ~= nil, ctx.branch
   if ctx.times and not request.hold then ctx.times:flush() end
   local ok, reply = pcall(request.shown and live.ask or core.call.ask, ctx.item, request, request.shown)

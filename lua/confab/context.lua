@@ -4,6 +4,7 @@ local again = require "confab.again"
 local control = require "confab.control"
 local core = require "confab.core"
 local flags = require "confab.flags"
+local interrupted = require "confab.interrupted"
 local settings = require "confab.settings"
 local waiters = require "confab.waiters"
 require "confab.coroutines"
@@ -133,6 +134,11 @@ local function open_own()
   if item.state ~= "done" and not flags.plan then run:finish(item, { state = "done" }) end
   return { run = run, item = item, on_held = context.on_held, on_retry = settings.given "on_retry" ~= nil }
 end
+
+interrupted.on_settled(function()
+  opening = nil    -- who was about to open it is gone
+  if own then own.run:renew(own.item) end
+end)
 
 local function get_own()
   while opening do waiters.wait(opening) end

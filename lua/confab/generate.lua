@@ -4,6 +4,7 @@ local context = require "confab.context"
 local core = require "confab.core"
 local errors = require "confab.errors"
 local flags = require "confab.flags"
+local interrupted = require "confab.interrupted"
 local keys = require "confab.keys"
 local options = require "confab.options"
 local scoring = require "confab.scoring"
@@ -265,6 +266,34 @@ local generate_specs = {
 }
 for name, spec in next, generate.column_specs do generate_specs[name] = spec end
 
+-- Items outside a run, by their keys: those that are being worked on, and those whose work an interrupt has ended.
+local worked_on, left = {}, {}
+
+interrupted.on_settled(function()
+  for key, item in next, worked_on do left[key] = item end
+  worked_on = {}
+end)
+
+--- The next item of that identity: one that an interrupt has left, or a new one.
+local function own_item(own, base, params)
+  local n = 0
+  while true do
+    n = n + 1
+    local key = keys.occurrence(base, n)
+    local item = left[key]
+    if item then
+      left[key] = nil
+      own.run:renew(item)
+      return key, item
+    end
+    item = own.run:draw { { key = key, ordinal = -1, params = core.json.encode(params) } }[1]
+    if item then
+      own.run:load(item)
+      return key, item
+    end
+  end
+end
+
 --- Outside a run each conversation is an item of the script's own run, stored before it is returned.
 ---@param own confab.Context
 ---@param identity any  What the item is known by; JSON.
@@ -273,15 +302,12 @@ for name, spec in next, generate.column_specs do generate_specs[name] = spec end
 ---@return confab.Conversation
 function generate.alone(own, identity, params, make)
   if own.branch then identity = { identity, branch = own.branch } end
-  local base, n = keys.of(identity), 0
-  local item
-  repeat
-    n = n + 1
-    item = own.run:draw { { key = keys.occurrence(base, n), ordinal = -1, params = core.json.encode(params) } }[1]
-  until item
-  own.run:load(item)
+  interrupted.settle()
+  local key, item = own_item(own, keys.of(identity), params)
   local ctx = setmetatable({ item = item }, { __index = own })
+  worked_on[key] = item
   local ok, conv = pcall(make, ctx)
+  worked_on[key] = nil
   if not ok then
     if not flags.plan and errors.is(conv) and not conv.stops_run then
       own.run:finish(item, { state = "failed", error_kind = conv.kind, error_message = conv.message })

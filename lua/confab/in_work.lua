@@ -2,13 +2,10 @@
 local control = require "confab.control"
 local core = require "confab.core"
 local errors = require "confab.errors"
+local interrupted = require "confab.interrupted"
 local plan = require "confab.plan"
 
 local in_work = {}
-
-local SETTLE_MS = 20
-
-local was_interrupted = false
 
 local states = {}    -- of lua/confab/run.lua, in the order in which they began
 
@@ -67,26 +64,9 @@ function in_work.interrupt()
   for _, state in ipairs(states) do
     control.set_tuner(state.core, nil)
     pcall(state.core.set_state, state.core, "interrupted", "interrupted at the prompt", nil, true)
-    was_interrupted = true
   end
   states = {}
-end
-
---- Waits for the replies that an interrupt has left in flight: a run that is begun again is not to take
---- them for lost, and ask for them anew.
-function in_work.settle()
-  if not was_interrupted then return end
-  was_interrupted = false
-  if core.engine.status().in_flight == 0 then return end
-  core.progress.say "waiting for the replies that are in flight"
-  local done = core.scheduler.ticket()
-  core.scheduler.set_tick(SETTLE_MS, function()
-    if not done or core.engine.status().in_flight > 0 then return end
-    core.scheduler.wake(done, true)
-    done = nil
-  end)
-  core.scheduler.wait(done)
-  core.scheduler.set_tick(SETTLE_MS, nil)
+  interrupted.happened()
 end
 
 return in_work

@@ -17,6 +17,7 @@ local events = require "confab.events"
 local flags = require "confab.flags"
 local generate = require "confab.generate"
 local in_work = require "confab.in_work"
+local interrupted = require "confab.interrupted"
 local inputs = require "confab.inputs"
 local kept = require "confab.kept"
 local options = require "confab.options"
@@ -430,7 +431,7 @@ end
 
 local function work_off(opts, name)
   scheduler.check_wait "confab.run"
-  in_work.settle()
+  interrupted.settle()
   local items = as_items(opts.items)
   local limit = budget.in_force(opts.budget)
   if opts.template then

@@ -41,13 +41,13 @@ void cf_item_done(struct cf_item *item)
     memset(item, 0, sizeof *item);
 }
 
-/* The counter of equal requests on a branch. */
-static int64_t *next_ordinal(struct cf_item *item, const char *branch, const uint8_t *hash)
+/* The counters of equal requests on a branch. */
+static struct cf_asked *counters(struct cf_item *item, const char *branch, const uint8_t *hash)
 {
     for (size_t i = 0; i < item->asked_count; i++) {
         struct cf_asked *asked = &item->asked[i];
         if (memcmp(asked->hash, hash, CF_SHA256_SIZE) == 0 && strcmp(asked->branch, branch) == 0)
-            return &asked->next;
+            return asked;
     }
     if ((item->asked_count & (item->asked_count - 1)) == 0) {     /* full at powers of two */
         size_t cap = item->asked_count > 0 ? 2 * item->asked_count : 1;
@@ -57,7 +57,7 @@ static int64_t *next_ordinal(struct cf_item *item, const char *branch, const uin
     memset(asked, 0, sizeof *asked);
     snprintf(asked->branch, sizeof asked->branch, "%s", branch);
     memcpy(asked->hash, hash, CF_SHA256_SIZE);
-    return &asked->next;
+    return asked;
 }
 
 static const struct cf_journal_call *find(const struct cf_item *item, const char *branch,
@@ -81,9 +81,9 @@ const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *bran
                                           const uint8_t hash[CF_SHA256_SIZE], int64_t max_tokens,
                                           int64_t *out_ordinal, bool *out_serves)
 {
-    int64_t *next = next_ordinal(item, branch, hash);
+    struct cf_asked *asked = counters(item, branch, hash);
     for (;;) {
-        int64_t ordinal = (*next)++;
+        int64_t ordinal = asked->next++;
         const struct cf_journal_call *call = find(item, branch, hash, ordinal);
         *out_ordinal = ordinal;
         if (call != NULL && item->used != NULL)
@@ -93,10 +93,42 @@ const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *bran
         /* A reply that does not serve stays in the journal: the call takes the next number. */
         if (call != NULL && strcmp(call->state, "done") == 0 && !*out_serves)
             continue;
-        if (!*out_serves)
+        if (!*out_serves) {
             item->new_calls++;
+            asked->unanswered++;
+        }
         return call;
     }
+}
+
+void cf_item_answered(struct cf_item *item, const char *branch, const uint8_t hash[CF_SHA256_SIZE])
+{
+    struct cf_asked *asked = counters(item, branch, hash);
+    if (asked->unanswered > 0)
+        asked->unanswered--;
+}
+
+bool cf_item_renew(struct cf_item *item, struct cf_reader *reader, struct cf_error *err)
+{
+    free(item->calls);
+    free(item->used);
+    item->calls = NULL;
+    item->used = NULL;
+    item->call_count = 0;
+    if (!cf_reader_journal(reader, item->id, &item->calls, &item->call_count, err))
+        return false;
+    item->used = cf_calloc(item->call_count, sizeof *item->used);
+    for (size_t i = 0; i < item->asked_count; i++) {
+        struct cf_asked *asked = &item->asked[i];
+        asked->next -= asked->unanswered;
+        asked->unanswered = 0;
+        for (int64_t ordinal = 0; ordinal < asked->next; ordinal++) {
+            const struct cf_journal_call *call = find(item, asked->branch, asked->hash, ordinal);
+            if (call != NULL)
+                item->used[call - item->calls] = true;
+        }
+    }
+    return true;
 }
 
 bool cf_item_stands(const struct cf_item *item, const uint8_t hash[CF_SHA256_SIZE])

@@ -28,7 +28,12 @@ struct cf_item {
     size_t  call_count;
     bool   *used;                        /* owned; of calls: asked for in this pass */
     /* owned */
-    struct cf_asked { char branch[64]; uint8_t hash[CF_SHA256_SIZE]; int64_t next; } *asked;
+    struct cf_asked {
+        char branch[64];
+        uint8_t hash[CF_SHA256_SIZE];
+        int64_t next;                    /* ordinal of the next equal request */
+        int64_t unanswered;              /* of those that the journal did not answer */
+    } *asked;
     size_t  asked_count;
     int64_t new_calls;                   /* asked for that the journal could not answer */
 };
@@ -52,6 +57,13 @@ void cf_item_done(struct cf_item *item);
 const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *branch,
                                           const uint8_t hash[CF_SHA256_SIZE], int64_t max_tokens,
                                           int64_t *out_ordinal, bool *out_serves);
+
+/* A call that the journal did not answer has come back to who asked. */
+void cf_item_answered(struct cf_item *item, const char *branch, const uint8_t hash[CF_SHA256_SIZE]);
+
+/* Those who waited for answers are gone: their calls are as if they had not been asked for, so that the replies
+ * that have come since serve whoever asks next. Reads the journal again. */
+bool cf_item_renew(struct cf_item *item, struct cf_reader *reader, struct cf_error *err);
 
 /* Whether the item was done with one call, and this is it: the journal would answer it with the same
  * reply, which was not cut off. Counts nothing as asked. */

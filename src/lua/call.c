@@ -149,6 +149,7 @@ static void read_request(lua_State *L, int idx, struct request *request)
 
 struct waiting_call {
     struct cf_call *call;
+    struct cf_item *item;     /* held by who waits */
     uint64_t ticket;
     lua_State *L;             /* the main state */
     /* gets what came of it; NULL: the coroutine that waits for the ticket */
@@ -172,6 +173,8 @@ static int push_call_result(lua_State *L, void *data)
     struct waiting_call *waiting = data;
     struct cf_call *call = waiting->call;
     int count = 0;
+    if (L != NULL)
+        cf_item_answered(waiting->item, call->branch, call->hash);
     if (L != NULL && call->has_reply) {
         calibrate(L, waiting);
         struct cf_lua_reply_facts facts = {
@@ -547,6 +550,7 @@ static int call_ask(lua_State *L)
     struct waiting_call *waiting = cf_calloc(1, sizeof *waiting);
     struct cf_call *call = cf_call_new();
     waiting->call = call;
+    waiting->item = item;
     waiting->ticket = cf_scheduler_ticket(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     waiting->L = lua_tothread(L, -1);

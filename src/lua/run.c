@@ -135,6 +135,25 @@ static int run_load(lua_State *L)
     return 0;
 }
 
+static bool write_nothing(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)
+{
+    (void)write, (void)tx, (void)err;
+    return true;
+}
+
+static int run_renew(lua_State *L)
+{
+    struct cf_run *run = check_run(L, 1);
+    struct cf_item *item = cf_lua_check_item(L, 2);
+    struct cf_error err;
+    struct cf_write behind_all = { .apply = write_nothing };    /* replies on their way are stored, then */
+    if (!cf_store_write(check_store(L, run->engine), &behind_all, &err))
+        return cf_lua_raise(L, &err);
+    if (!cf_item_renew(item, cf_engine_reader(cf_lua_check_engine(L)), &err))
+        return cf_lua_raise(L, &err);
+    return 0;
+}
+
 /* The row of the run at 1 with the key at 2; NULL if there is none. Lent until the next read. */
 static const struct cf_item_row *read_item(lua_State *L)
 {
@@ -402,6 +421,7 @@ int cf_lua_open_run(lua_State *L)
     };
     static const luaL_Reg methods[] = {
         { "draw", run_draw },           { "load", run_load },
+        { "renew", run_renew },
         { "finish", run_finish },       { "orphans", run_orphans },
         { "set_state", run_set_state }, { "account", run_account },
         { "params", run_params },       { "drawn", run_drawn },

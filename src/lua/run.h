@@ -14,6 +14,7 @@
  *      run:draw(list)     list of { key, ordinal, params (JSON) }; -> list of items; false where the key
  *                         was drawn before in this pass; in a plan at once, and nothing is written
  *      run:load(item)     reads the journal of an item that was there before
+ *      run:renew(item)    after an interrupt: what was asked for and not answered yet counts as not asked for
  *      run:find(key)      an item that was drawn before, as it is now, or nil
  *      run:params(key)    the JSON of an item's parameters, or nil
  *      run:recorded(key)  what record() kept with the item, or nil

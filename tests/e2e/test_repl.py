@@ -244,6 +244,14 @@ def test_ctrl_c_ends_what_runs_and_not_the_session(terminal, text, enters):
     end(session)
 
 
+def wait_for_a_call(folder, query):
+    deadline = time.monotonic() + 20 * confab_process.SLOWED
+    while not ((folder / "confab.db").exists() and query("SELECT 1 AS n FROM sqlite_master WHERE name = 'calls'")
+               and query("SELECT id FROM calls")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_ctrl_c_leaves_a_run_that_can_be_gone_on_with(terminal, write, query, run_confab):
     session = terminal("--simulate=latency=fixed:200,seed=1")
     session.type('chat = confab.template { name = "chat", prompt = "Write a chat of 8 turns, number {{n}}." }')
@@ -263,19 +271,36 @@ def test_ctrl_c_leaves_a_run_that_can_be_gone_on_with(terminal, write, query, ru
     assert rows == [{"state": "done", "n": 40}]           # what was in flight was not paid for twice
 
 
-def test_a_run_begun_again_waits_for_what_an_interrupt_left_in_flight(terminal, write, query):
+def test_a_run_begun_again_waits_for_what_an_interrupt_left_in_flight(terminal, folder, query):
     session = terminal("--simulate=latency=fixed:1000")
     session.type('chat = confab.template { name = "chat", prompt = "Write a chat of 8 turns, number {{n}}." }')
     session.type('function go() return confab.run { name = "r", items = { { n = 1 } }, template = chat }.account.accepted end')
     session.type('go()')
     session.wait("go()\n")
-    deadline = time.monotonic() + 20 * confab_process.SLOWED
-    while not query("SELECT 1 AS n FROM sqlite_master WHERE name = 'calls'") or not query("SELECT id FROM calls"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_a_call(folder, query)
     session.keys("C-c")
     session.wait("interrupted", "confab $")
     session.type('"got " .. go()')
     session.wait('"got 1"')
     end(session)
     assert query("SELECT state, attempts, at_risk_pico FROM calls") == [{"state": "done", "attempts": 1, "at_risk_pico": 0}]
+
+
+@pytest.mark.parametrize("call", [
+    'confab.ask { prompt = "Tell of tea" }.text:len() > 0',
+    'confab.generate { template = chat, params = { n = 1 } }.score > 0',
+])
+def test_what_was_interrupted_is_not_paid_for_twice(terminal, folder, query, call):
+    session = terminal("--simulate=latency=fixed:700")
+    session.type('chat = confab.template { name = "chat", prompt = "Write a chat of 8 turns, number {{n}}." }')
+    session.type(call)
+    wait_for_a_call(folder, query)
+    session.keys("C-c")
+    session.wait("interrupted", "confab $")
+    session.type(f'"got " .. tostring({call})')
+    session.wait('"got true"')
+    session.type(f'"again " .. tostring({call})')     # asked for once more: another answer
+    session.wait('"again true"')
+    end(session)
+    assert query("SELECT state, count(*) AS n, sum(attempts) AS attempts FROM calls GROUP BY state") == [
+        {"state": "done", "n": 2, "attempts": 2}]
