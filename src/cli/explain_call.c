@@ -8,11 +8,11 @@
 
 #include "cli/database.h"
 #include "base/object.h"
+#include "cli/attempt.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "confab/buf.h"
 #include "confab/error.h"
-#include "confab/money.h"
 #include "provider/anthropic.h"
 #include "provider/request_diff.h"
 #include "store/reader.h"
@@ -252,44 +252,11 @@ static bool show_earlier(struct cf_reader *reader, int64_t call, struct cf_buf *
 
 static void print_attempt(const struct cf_log_row *row)
 {
-    char when[CF_NUMBER_TEXT_MAX], took[CF_NUMBER_TEXT_MAX], cost[CF_MONEY_TEXT_MAX];
+    char when[CF_NUMBER_TEXT_MAX], took[CF_NUMBER_TEXT_MAX];
     cf_printf("  attempt %-4lld %s  %-8s  %s", (long long)row->attempt,
               cf_format_time(row->created_at, when), row->status,
               cf_format_duration(row->duration_ms, took));
-    if (row->cost_pico >= 0) {
-        cf_money_format(row->cost_pico, cost);
-        cf_printf("  %s", cost);
-    }
-    if (row->at_risk_pico > 0) {
-        cf_money_format(row->at_risk_pico, cost);
-        cf_printf("  %s at risk", cost);
-    }
-    if (row->request_id != NULL) {
-        cf_printf("  ");
-        cf_print_line(cf_text_of(row->request_id), 0);
-    }
-    if (row->error_kind != NULL) {
-        cf_printf("  %s: ", row->error_kind);
-        cf_print_line(cf_text_of(row->error_message), 0);
-    }
-    cf_printf("\n");
-}
-
-static void add_attempt(struct cf_buf *json, const struct cf_log_row *row)
-{
-    cf_object_open(json, NULL);
-    cf_object_int(json, "attempt", row->attempt);
-    cf_object_str(json, "created_at", row->created_at);
-    cf_object_str(json, "status", row->status);
-    cf_object_count(json, "http_status", row->http_status > 0 ? row->http_status : -1);
-    cf_object_str(json, "error_kind", row->error_kind);
-    cf_object_str(json, "error_message", row->error_message);
-    cf_object_str(json, "model", row->model);
-    cf_object_usd(json, "cost_usd", row->cost_pico);
-    cf_object_usd(json, "at_risk_usd", row->at_risk_pico);
-    cf_object_count(json, "duration_ms", row->duration_ms);
-    cf_object_str(json, "request_id", row->request_id);
-    cf_object_close(json);
+    cf_attempt_print_end(row);
 }
 
 static bool show_attempts(struct cf_reader *reader, int64_t call, struct cf_buf *json,
@@ -304,10 +271,13 @@ static bool show_attempts(struct cf_reader *reader, int64_t call, struct cf_buf 
     if (json != NULL)
         cf_object_open_list(json, "attempts");
     while ((next = cf_logs_next(cursor, &row, err)) > 0) {
-        if (json != NULL)
-            add_attempt(json, row);
-        else
+        if (json == NULL) {
             print_attempt(row);
+            continue;
+        }
+        cf_object_open(json, NULL);
+        cf_attempt_add(json, row);
+        cf_object_close(json);
     }
     if (json != NULL)
         cf_object_close_list(json);

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "cli/attempt.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/database.h"
@@ -8,7 +9,6 @@
 #include "cli/print.h"
 #include "confab/buf.h"
 #include "confab/error.h"
-#include "confab/money.h"
 #include "store/reader.h"
 
 #define KEY_CHARS 24
@@ -25,23 +25,11 @@ static void add_object(struct cf_buf *out, const struct cf_log_row *row)
 {
     cf_object_open(out, NULL);
     cf_object_int(out, "log", row->log);
-    cf_object_str(out, "created_at", row->created_at);
     cf_object_int(out, "run", row->run);
     cf_object_text(out, "item", row->key);
     cf_object_int(out, "item_id", row->item);
     cf_object_int(out, "call_id", row->call);
-    cf_object_int(out, "attempt", row->attempt);
-    cf_object_str(out, "status", row->status);
-    cf_object_count(out, "http_status", row->http_status > 0 ? row->http_status : -1);
-    cf_object_str(out, "error_kind", row->error_kind);
-    cf_object_str(out, "error_message", row->error_message);
-    cf_object_str(out, "model", row->model);
-    cf_object_count(out, "input_tokens", row->input_tokens);
-    cf_object_count(out, "output_tokens", row->output_tokens);
-    cf_object_usd(out, "cost_usd", row->cost_pico);
-    cf_object_usd(out, "at_risk_usd", row->at_risk_pico);
-    cf_object_count(out, "duration_ms", row->duration_ms);
-    cf_object_str(out, "request_id", row->request_id);
+    cf_attempt_add(out, row);
     cf_object_close(out);
 }
 
@@ -51,7 +39,6 @@ static void print_line(const struct cf_log_row *row)
 {
     char when[CF_NUMBER_TEXT_MAX], took[CF_NUMBER_TEXT_MAX], in[CF_NUMBER_TEXT_MAX],
         out[CF_NUMBER_TEXT_MAX];
-    char cost[CF_MONEY_TEXT_MAX];
     cf_printf("%s  %-8s  call:%-6" PRId64 " ", cf_format_time(row->created_at, when), row->status,
               row->call);
     cf_print_line(row->key, KEY_CHARS);
@@ -60,19 +47,7 @@ static void print_line(const struct cf_log_row *row)
     if (row->input_tokens >= 0 || row->output_tokens >= 0)
         cf_printf("  %s in, %s out", cf_format_count(row->input_tokens, in),
                   cf_format_count(row->output_tokens, out));
-    if (row->cost_pico >= 0) {
-        cf_money_format(row->cost_pico, cost);
-        cf_printf("  %s", cost);
-    }
-    if (row->at_risk_pico > 0) {
-        cf_money_format(row->at_risk_pico, cost);
-        cf_printf("  %s at risk", cost);
-    }
-    if (row->error_kind != NULL) {
-        cf_printf("  %s: ", row->error_kind);
-        cf_print_line(cf_text_of(row->error_message), 0);
-    }
-    cf_printf("\n");
+    cf_attempt_print_end(row);
 }
 
 static bool print_all(struct cf_log_cursor *cursor, bool as_json, int64_t *out_count,
