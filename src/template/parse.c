@@ -114,18 +114,24 @@ static bool push_open(struct parser *parser, const struct cf_tag *tag, struct op
     return true;
 }
 
-static bool open_section(struct parser *parser, uint32_t from, const struct cf_tag *tag,
-                         uint32_t *out_next)
+/* The text before a tag that opens a body, and its content's start: a tag alone takes its whole line. */
+static bool open_body(struct parser *parser, uint32_t from, const struct cf_tag *tag, bool is_alone,
+                      uint32_t *out_content)
 {
-    bool is_alone = tag->is_first && tag->is_last;
-    uint32_t content = is_alone ? tag->next : tag->behind;
-
+    *out_content = is_alone ? tag->next : tag->behind;
     if (is_alone)
         add_text(parser, from, tag->line);
     else
         add_text_before(parser, from, tag);
-    if (!push_open(parser, tag, (struct open){ .node = parser->unit->node_count,
-                                               .content = content }))
+    return push_open(parser, tag, (struct open){ .node = parser->unit->node_count,
+                                                 .content = *out_content });
+}
+
+static bool open_section(struct parser *parser, uint32_t from, const struct cf_tag *tag,
+                         uint32_t *out_next)
+{
+    uint32_t content;
+    if (!open_body(parser, from, tag, tag->is_first && tag->is_last, &content))
         return false;
 
     struct cf_template_node *node =
@@ -144,14 +150,8 @@ static bool open_block(struct parser *parser, uint32_t from, const struct cf_tag
 {
     bool is_given = is_in_parent(parser);    /* what stands before it is not rendered */
     bool is_alone = (tag->is_first || is_given) && tag->is_last;
-    uint32_t content = is_alone ? tag->next : tag->behind;
-
-    if (is_alone)
-        add_text(parser, from, tag->line);
-    else
-        add_text_before(parser, from, tag);
-    if (!push_open(parser, tag, (struct open){ .node = parser->unit->node_count,
-                                               .content = content }))
+    uint32_t content;
+    if (!open_body(parser, from, tag, is_alone, &content))
         return false;
 
     struct cf_template_node *node = add_node(parser, CF_NODE_BLOCK, tag->at, tag->start, tag->len);
