@@ -9,8 +9,8 @@
 
 #include <cjson/cJSON.h>
 
-#include "base/json.h"
 #include "confab/retry.h"
+#include "test_json.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -214,49 +214,31 @@ static void every_transport_has_a_name(void **state)
 struct fixture_row { const char *name; int status; enum cf_verdict verdict; const char *message; };
 
 static struct fixture_row fixture_rows[] = {
-    { "provider/error_400", 400, FAIL,
+    { "provider/error_400.json", 400, FAIL,
       "HTTP 400, bad request: max_tokens: 200000 is above the maximum of 64000 for this model" },
-    { "provider/error_400_prefill", 400, FAIL, NULL },
-    { "provider/error_400_spend_limit", 400, KEY,
+    { "provider/error_400_prefill.json", 400, FAIL, NULL },
+    { "provider/error_400_spend_limit.json", 400, KEY,
       "HTTP 400, spend limit reached: You have reached your specified API usage limits. Access "
       "resumes on 2026-12-01 at 00:00 UTC." },
-    { "provider/error_401", 401, KEY, "HTTP 401, key not accepted: invalid x-api-key" },
-    { "provider/error_402", 402, KEY, NULL },
-    { "provider/error_403", 403, KEY, NULL },
-    { "provider/error_404", 404, STOP,
+    { "provider/error_401.json", 401, KEY, "HTTP 401, key not accepted: invalid x-api-key" },
+    { "provider/error_402.json", 402, KEY, NULL },
+    { "provider/error_403.json", 403, KEY, NULL },
+    { "provider/error_404.json", 404, STOP,
       "HTTP 404, model or address not found: model: claude-3-5-sonnet-20241022" },
-    { "provider/error_413", 413, FAIL, NULL },
-    { "provider/error_429", 429, WAIT, NULL },
-    { "provider/error_429_spend_cap", 429, KEY, NULL },
-    { "provider/error_500", 500, AGAIN, NULL },
-    { "provider/error_504", 504, AGAIN, NULL },
-    { "provider/error_529", 529, AGAIN, NULL },
-    { "retry/chat_error_400_context", 400, FAIL, NULL },
-    { "retry/chat_error_429_quota", 429, KEY, NULL },
-    { "retry/chat_error_429_rate", 429, WAIT, NULL },
-    { "retry/chat_error_429_spend_limit", 429, KEY, NULL },
-    { "retry/chat_error_http200_openrouter", 200, AGAIN, NULL },
-    { "retry/chat_error_llamacpp_503", 503, AGAIN, NULL },
-    { "retry/chat_error_openrouter_402", 402, KEY, NULL },
+    { "provider/error_413.json", 413, FAIL, NULL },
+    { "provider/error_429.json", 429, WAIT, NULL },
+    { "provider/error_429_spend_cap.json", 429, KEY, NULL },
+    { "provider/error_500.json", 500, AGAIN, NULL },
+    { "provider/error_504.json", 504, AGAIN, NULL },
+    { "provider/error_529.json", 529, AGAIN, NULL },
+    { "retry/chat_error_400_context.json", 400, FAIL, NULL },
+    { "retry/chat_error_429_quota.json", 429, KEY, NULL },
+    { "retry/chat_error_429_rate.json", 429, WAIT, NULL },
+    { "retry/chat_error_429_spend_limit.json", 429, KEY, NULL },
+    { "retry/chat_error_http200_openrouter.json", 200, AGAIN, NULL },
+    { "retry/chat_error_llamacpp_503.json", 503, AGAIN, NULL },
+    { "retry/chat_error_openrouter_402.json", 402, KEY, NULL },
 };
-
-static cJSON *load(const char *name)
-{
-    static char text[1 << 16];
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s.json", TEST_DATA, name);
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        fail_msg("%s is missing", path);
-    size_t len = fread(text, 1, sizeof text, file);
-    fclose(file);
-
-    cJSON *tree = NULL;
-    struct cf_error err;
-    if (!cf_json_parse(text, len, NULL, &tree, &err))
-        fail_msg("%s: %s", name, err.message);
-    return tree;
-}
 
 static const char *text_of(const cJSON *object, const char *name)
 {
@@ -266,7 +248,7 @@ static const char *text_of(const cJSON *object, const char *name)
 static void check_fixture(void **state)
 {
     const struct fixture_row *row = *state;
-    cJSON *tree = load(row->name);
+    cJSON *tree = test_json_load(row->name);
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(tree, "error");
     const cJSON *details = cJSON_GetObjectItemCaseSensitive(error, "details");
     const cJSON *code = cJSON_GetObjectItemCaseSensitive(error, "code");

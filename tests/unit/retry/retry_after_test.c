@@ -9,31 +9,13 @@
 
 #include <cjson/cJSON.h>
 
-#include "base/json.h"
 #include "confab/clock.h"
 #include "confab/error.h"
 #include "confab/retry_after.h"
+#include "test_json.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define NOW INT64_C(1795521600000)      /* 2026-11-24T12:00:00Z */
-
-static cJSON *load(const char *name)
-{
-    static char text[1 << 16];
-    char path[512];
-    snprintf(path, sizeof path, "%s/retry/%s", TEST_DATA, name);
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        fail_msg("%s is missing", path);
-    size_t len = fread(text, 1, sizeof text, file);
-    fclose(file);
-
-    cJSON *tree = NULL;
-    struct cf_error err;
-    if (!cf_json_parse(text, len, NULL, &tree, &err))
-        fail_msg("%s: %s", name, err.message);
-    return tree;
-}
 
 static const char *header(const cJSON *headers, const char *name)
 {
@@ -43,7 +25,7 @@ static const char *header(const cJSON *headers, const char *name)
 static void recorded_waits_are_read(void **state)
 {
     (void)state;
-    cJSON *tree = load("retry_after.json");
+    cJSON *tree = test_json_load("retry/retry_after.json");
     const char *now = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "now"));
     int64_t now_ms;
     assert_true(cf_time_parse(now, strlen(now), &now_ms));
@@ -66,7 +48,7 @@ static void recorded_waits_are_read(void **state)
 static void recorded_durations_are_read(void **state)
 {
     (void)state;
-    cJSON *tree = load("durations.json");
+    cJSON *tree = test_json_load("retry/durations.json");
     const cJSON *one;
     int count = 0;
     cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(tree, "cases")) {
