@@ -9,10 +9,8 @@
 #include "server/conversation_object.h"
 #include "server/find.h"
 #include "server/params.h"
-#include "server/problems.h"
-#include "server/readers.h"
-#include "server/respond.h"
-#include "server/server.h"
+#include "server/reading.h"
+#include "server/request.h"
 #include "store/page.h"
 #include "store/reader.h"
 
@@ -113,7 +111,6 @@ static bool add_page(struct cf_buf *out, struct cf_reader *reader, const struct 
         (wanted->total && !cf_page_total(reader, &wanted->question, &total, err)))
         return false;
 
-    cf_respond_open(out);
     cf_object_open_list(out, "data");
     for (size_t i = 0; i < count; i++)
         if (cf_conversation_object(out, NULL, reader, ids[i],
@@ -129,61 +126,37 @@ static bool add_page(struct cf_buf *out, struct cf_reader *reader, const struct 
     } else {
         cf_object_str(out, "nextCursor", NULL);
     }
-    cf_object_close(out);
     return true;
+}
+
+static int make_list(struct cf_reading *reading)
+{
+    struct wanted wanted = { .turns = true, .total = true };
+    if (!read_wanted(&reading->params, reading->reader, &wanted, &reading->err))
+        return -1;
+    bool ok = reading->problems.count > 0 ||
+              add_page(&reading->json, reading->reader, &wanted, &reading->err);
+    return ok ? 1 : -1;
 }
 
 void cf_conversations_list(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    struct wanted wanted = { .turns = true, .total = true };
-    struct cf_problems problems;
-    struct cf_reader *reader = NULL;
-    struct cf_buf json;
-    struct cf_error err;
-    cf_problems_init(&problems);
-    cf_buf_init(&json, CF_OBJECT_MAX);
+    cf_reading_answer(exchange, server, "conversation", make_list);
+}
 
-    struct cf_params params = { exchange, &problems };
-    bool ok = cf_readers_take(cf_server_readers(server), &reader, &err) &&
-              read_wanted(&params, reader, &wanted, &err);
-    bool is_right = ok && problems.count == 0;
-    if (is_right)
-        ok = add_page(&json, reader, &wanted, &err);
-    cf_readers_give(cf_server_readers(server), reader);
-
-    if (!ok)
-        cf_respond_error(exchange, &err);
-    else if (!is_right)
-        cf_respond_problems(exchange, &problems);
-    else
-        cf_respond_json(exchange, 200, &json);
-    cf_buf_done(&json);
-    cf_problems_done(&problems);
+static int make_one(struct cf_reading *reading)
+{
+    int64_t conversation;
+    int found = cf_find_id(reading->reader, reading->exchange->id, CF_ID_CONVERSATION,
+                           &conversation, &reading->err);
+    if (found <= 0)
+        return found;
+    return cf_conversation_object(&reading->json, "data", reading->reader, conversation,
+                                  (struct cf_conversation_parts){ .turns = true, .history = true },
+                                  &reading->err);
 }
 
 void cf_conversations_show(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    struct cf_reader *reader = NULL;
-    struct cf_buf json;
-    struct cf_error err;
-    int64_t conversation;
-    cf_buf_init(&json, CF_OBJECT_MAX);
-    int found = cf_readers_take(cf_server_readers(server), &reader, &err) ? 1 : -1;
-    if (found > 0)
-        found = cf_find_id(reader, exchange->id, CF_ID_CONVERSATION, &conversation, &err);
-    cf_respond_open(&json);
-    if (found > 0)
-        found = cf_conversation_object(
-            &json, "data", reader, conversation,
-            (struct cf_conversation_parts){ .turns = true, .history = true }, &err);
-    cf_object_close(&json);
-    cf_readers_give(cf_server_readers(server), reader);
-
-    if (found < 0)
-        cf_respond_error(exchange, &err);
-    else if (found == 0)
-        cf_respond_fail(exchange, 404, "there is no such conversation");
-    else
-        cf_respond_json(exchange, 200, &json);
-    cf_buf_done(&json);
+    cf_reading_answer(exchange, server, "conversation", make_one);
 }

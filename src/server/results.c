@@ -5,16 +5,11 @@
 #include <sqlite3.h>
 
 #include "base/object.h"
-#include "confab/buf.h"
-#include "confab/error.h"
 #include "server/conversation_object.h"
-#include "server/params.h"
-#include "server/problems.h"
-#include "server/readers.h"
-#include "server/respond.h"
+#include "server/reading.h"
+#include "server/request.h"
 #include "server/rows.h"
 #include "server/runs.h"
-#include "server/server.h"
 #include "store/reader.h"
 
 #define LIMIT_MAX 500
@@ -148,51 +143,24 @@ static bool add_page(struct cf_buf *out, struct cf_reader *reader, const struct 
     return ok;
 }
 
-static int make(struct cf_buf *out, struct cf_reader *reader, const char *id,
-                const struct wanted *wanted, struct cf_error *err)
+static int make(struct cf_reading *reading)
 {
+    struct wanted wanted = { .after_ordinal = -1, .limit = DEFAULT_LIMIT, .turns = true };
+    struct cf_buf *out = &reading->json;
     const struct cf_run_row *row;
-    int64_t run;
-    int found = cf_reader_find_run(reader, id, &run, err);
-    if (found > 0)
-        found = cf_reader_run(reader, run, &row, err);
+    read_wanted(&reading->params, &wanted);
+    if (reading->problems.count > 0)
+        return 1;
+    int found = cf_reading_run(reading, reading->exchange->id, &row);
     if (found <= 0)
         return found;
-    cf_respond_open(out);
     cf_object_str(out, "runId", row->uuid);
     cf_object_str(out, "state", row->state);
     cf_object_count(out, "total", row->account.planned > 0 ? row->account.planned : -1);
-    bool ok = add_page(out, reader, row, wanted, err);
-    cf_object_close(out);
-    return ok ? 1 : -1;
+    return add_page(out, reading->reader, row, &wanted, &reading->err) ? 1 : -1;
 }
 
 void cf_runs_results(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    struct wanted wanted = { .after_ordinal = -1, .limit = DEFAULT_LIMIT, .turns = true };
-    struct cf_problems problems;
-    struct cf_reader *reader = NULL;
-    struct cf_buf json;
-    struct cf_error err;
-    int made = 1;
-    cf_problems_init(&problems);
-    cf_buf_init(&json, CF_OBJECT_MAX);
-    read_wanted(&(struct cf_params){ exchange, &problems }, &wanted);
-    if (problems.count == 0) {
-        made = cf_readers_take(cf_server_readers(server), &reader, &err)
-                   ? make(&json, reader, exchange->id, &wanted, &err)
-                   : -1;
-        cf_readers_give(cf_server_readers(server), reader);
-    }
-
-    if (problems.count > 0)
-        cf_respond_problems(exchange, &problems);
-    else if (made < 0)
-        cf_respond_error(exchange, &err);
-    else if (made == 0)
-        cf_respond_fail(exchange, 404, "there is no such run");
-    else
-        cf_respond_json(exchange, 200, &json);
-    cf_buf_done(&json);
-    cf_problems_done(&problems);
+    cf_reading_answer(exchange, server, "run", make);
 }

@@ -1,15 +1,8 @@
 #include "server/stats.h"
 
 #include "base/object.h"
-#include "confab/buf.h"
-#include "confab/clock.h"
-#include "confab/error.h"
-#include "server/params.h"
-#include "server/problems.h"
-#include "server/readers.h"
-#include "server/respond.h"
+#include "server/reading.h"
 #include "server/run_object.h"
-#include "server/server.h"
 #include "store/reader.h"
 #include "store/stats.h"
 
@@ -69,56 +62,27 @@ static bool add_lists(struct cf_buf *out, struct cf_reader *reader, int64_t run,
     return ok;
 }
 
-/* 1, 0 (no such run), -1. run NULL: all. */
-static int make(struct cf_buf *out, struct cf_reader *reader, const char *run, int64_t unix_ms,
-                struct cf_error *err)
+static int make(struct cf_reading *reading)
 {
-    const struct cf_run_row *row;
-    int64_t id = 0;
-    int found = run != NULL ? cf_reader_find_run(reader, run, &id, err) : 1;
-    if (found > 0 && id != 0)
-        found = cf_reader_run(reader, id, &row, err);
+    static const char *const names[] = { "run", NULL };
+    const struct cf_run_row *row = NULL;
+    const char *run = NULL;
+    cf_params_only(&reading->params, names);
+    cf_params_text(&reading->params, "run", &run);
+    if (reading->problems.count > 0)
+        return 1;
+    int found = run != NULL ? cf_reading_run(reading, run, &row) : 1;
     if (found <= 0)
         return found;
-    cf_respond_open(out);
-    cf_object_open(out, "data");
-    if (id != 0)
-        cf_run_api_object(out, "run", row, unix_ms);
-    bool ok = add_lists(out, reader, id, err);
-    cf_object_close(out);
-    cf_object_close(out);
+    cf_object_open(&reading->json, "data");
+    if (row != NULL)
+        cf_run_api_object(&reading->json, "run", row, reading->unix_ms);
+    bool ok = add_lists(&reading->json, reading->reader, row != NULL ? row->run : 0, &reading->err);
+    cf_object_close(&reading->json);
     return ok ? 1 : -1;
 }
 
 void cf_stats_show(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    static const char *const names[] = { "run", NULL };
-    struct cf_problems problems;
-    struct cf_reader *reader = NULL;
-    struct cf_buf json;
-    struct cf_error err;
-    const char *run = NULL;
-    int made = 1;
-    cf_problems_init(&problems);
-    cf_buf_init(&json, CF_OBJECT_MAX);
-    struct cf_params params = { exchange, &problems };
-    cf_params_only(&params, names);
-    cf_params_text(&params, "run", &run);
-    if (problems.count == 0) {
-        made = cf_readers_take(cf_server_readers(server), &reader, &err)
-                   ? make(&json, reader, run, cf_unix_ms(cf_server_clock(server)), &err)
-                   : -1;
-        cf_readers_give(cf_server_readers(server), reader);
-    }
-
-    if (problems.count > 0)
-        cf_respond_problems(exchange, &problems);
-    else if (made < 0)
-        cf_respond_error(exchange, &err);
-    else if (made == 0)
-        cf_respond_fail(exchange, 404, "there is no such run");
-    else
-        cf_respond_json(exchange, 200, &json);
-    cf_buf_done(&json);
-    cf_problems_done(&problems);
+    cf_reading_answer(exchange, server, "run", make);
 }

@@ -1,15 +1,8 @@
 #include "server/templates.h"
 
 #include "base/object.h"
-#include "confab/buf.h"
-#include "confab/error.h"
-#include "server/params.h"
-#include "server/problems.h"
-#include "server/readers.h"
-#include "server/respond.h"
+#include "server/reading.h"
 #include "server/rows.h"
-#include "server/server.h"
-#include "store/reader.h"
 
 /* One pass over the conversations, grouped, however many templates there are. */
 static const char sql[] =
@@ -44,28 +37,15 @@ static const struct cf_row_field fields[] = {
     { NULL, CF_FIELD_TEXT },
 };
 
-void cf_templates_list(struct cf_http_exchange *exchange, struct cf_server *server)
+static int make_list(struct cf_reading *reading)
 {
     static const char *const none[] = { NULL };
-    struct cf_problems problems;
-    struct cf_reader *reader = NULL;
-    struct cf_buf json;
-    struct cf_error err;
-    cf_problems_init(&problems);
-    cf_params_only(&(struct cf_params){ exchange, &problems }, none);
-    cf_buf_init(&json, CF_OBJECT_MAX);
-    cf_respond_open(&json);
-    bool ok = cf_readers_take(cf_server_readers(server), &reader, &err) &&
-              cf_rows_list(&json, "data", reader, sql, 0, fields, &err);
-    cf_readers_give(cf_server_readers(server), reader);
-    cf_object_close(&json);
+    cf_params_only(&reading->params, none);
+    bool ok = cf_rows_list(&reading->json, "data", reading->reader, sql, 0, fields, &reading->err);
+    return ok ? 1 : -1;
+}
 
-    if (problems.count > 0)
-        cf_respond_problems(exchange, &problems);
-    else if (!ok)
-        cf_respond_error(exchange, &err);
-    else
-        cf_respond_json(exchange, 200, &json);
-    cf_buf_done(&json);
-    cf_problems_done(&problems);
+void cf_templates_list(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    cf_reading_answer(exchange, server, "template", make_list);
 }
