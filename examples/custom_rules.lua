@@ -1,8 +1,15 @@
 -- Rules of your own: what a good conversation is differs by tier, and what may not be in one is refused.
 -- Try it without a key: confab run examples/custom_rules.lua --simulate
+-- Other topics: confab run examples/custom_rules.lua FILE, of one topic a line, or of a JSON list if it ends in .json
 local confab = require "confab"
 
 local here = arg[0]:match "^(.*/)" or ""
+
+local function topics(path)
+  if not path:find "%.json$" then return confab.lines(path) end
+  local file <close> = assert(io.open(path))
+  return confab.json.decode(file:read "a")
+end
 
 local function turns_of(conv, role)
   local texts = {}
@@ -59,7 +66,9 @@ Answer with JSON only: {"turns": [{"role": "user", "content": "..."}, {"role": "
 
 local run = confab.run {
   name = "custom-rules", template = chat, tries = 2,
-  items = confab.sweep { topic = confab.lines(here .. "topics.txt"), tier = { "template", "edge_case" }, turns = { 8 } },
+  items = confab.sweep {
+    topic = topics(arg[1] or here .. "topics.txt"), tier = { "template", "edge_case" }, turns = { 8 },
+  },
 }
 print(run.summary)
 for conv in run:results() do

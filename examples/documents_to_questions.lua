@@ -9,8 +9,8 @@ local chat = confab.template {
   name = "document-chat", tier = "scenario",
   system = "You write chats in which a helper answers a customer from a handbook, as JSON.",
   prompt = [[
-Write a chat of {{turns}} turns. The customer asks about "{{title}}" in everyday words; the helper answers from these facts
-alone, and says so where they do not tell:
+Write a chat of {{turns}} turns. The customer asks about "{{title}}" in everyday words; the helper answers from
+these facts alone, and says so where they do not tell:
 {{#facts}}
 - {{.}}
 {{/facts}}
@@ -26,11 +26,15 @@ local run = confab.run {
       prompt = "List the facts of this text that a customer may ask about, each as one sentence:\n\n" .. chunk.text,
       schema = {
         type = "object", required = { "facts" }, additionalProperties = false,
-        properties = { facts = { type = "array", minItems = 1, maxItems = 8, items = { type = "string", minLength = 1 } } },
+        properties = {
+          facts = { type = "array", minItems = 1, maxItems = 8, items = { type = "string", minLength = 1 } },
+        },
       },
       tries = 3, max_tokens = 1000,
     }.json.facts
-    local conv = confab.generate { template = chat, params = { title = chunk.title or chunk.document_id, facts = facts, turns = 6 } }
+    local conv = confab.generate {
+      template = chat, params = { title = chunk.title or chunk.document_id, facts = facts, turns = 6 },
+    }
     return conv:tag("facts", #facts)
   end,
 }

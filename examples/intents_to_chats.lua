@@ -1,9 +1,12 @@
 -- Intents to support chats: each line of a labelled file becomes the customer's first words.
 -- Try it without a key: confab run examples/intents_to_chats.lua --simulate
--- Another file with the columns text and category: confab run examples/intents_to_chats.lua FILE.csv
+-- Another file: confab run examples/intents_to_chats.lua FILE.csv, with the columns text and category, or the two named
+-- behind it: confab run examples/intents_to_chats.lua FILE.csv question intent
 local confab = require "confab"
 
 local here = arg[0]:match "^(.*/)" or ""
+
+local file, text, category = arg[1] or here .. "intents.csv", arg[2] or "text", arg[3] or "category"
 
 local chat = confab.template {
   name = "intent-chat", tier = "template",
@@ -16,11 +19,13 @@ The agent asks what is missing, solves it, and has the last word. Answer with JS
   max_tokens = 2048,
 }
 
-local intents = confab.csv(arg[1] or here .. "intents.csv"):sample(200, { seed = 1, by = "category" })
+local intents = confab.csv(file):sample(200, { seed = 1, by = category })
 
 local run = confab.run {
   name = "intents", template = chat,
-  items = intents:map(function(row) return { text = row.text, category = row.category:gsub("_", " "), turns = 8 } end),
+  items = intents:map(function(row)
+    return { text = row[text], category = row[category]:gsub("_", " "), turns = 8 }
+  end),
 }
 print(run.summary)
-run:export("intents-{split}.jsonl", { split = { train = 0.9, val = 0.1 }, where = { min_score = 6 } })
+run:export("intents-{split}.jsonl", { split = { train = 0.8, val = 0.2 }, where = { min_score = 6 } })

@@ -1,4 +1,5 @@
 """Every pipeline in examples/ runs as it stands, and over real files where it reads some."""
+import json
 import shutil
 import subprocess
 
@@ -7,6 +8,8 @@ import pytest
 import confab_process
 
 FAST = "--simulate=rpm=100000"
+RUN_NAMES = {"intents_to_chats": "intents", "documents_to_questions": "questions", "two_models": "two-models",
+             "judge_and_revise": "judged", "custom_rules": "custom-rules", "support_chats": "support-v1"}
 
 
 @pytest.fixture
@@ -15,19 +18,12 @@ def examples(root, folder):
     return folder / "examples"
 
 
-def run_name(path):
-    return {"intents_to_chats.lua": "intents", "documents_to_questions.lua": "questions", "two_models.lua": "two-models",
-            "judge_and_revise.lua": "judged", "custom_rules.lua": "custom-rules",
-            "support_chats.lua": "support-v1"}[path.name]
-
-
-@pytest.mark.parametrize("name", ["intents_to_chats", "documents_to_questions", "two_models", "judge_and_revise",
-                                  "custom_rules", "support_chats"])
+@pytest.mark.parametrize("name", RUN_NAMES)
 def test_it_runs_as_it_stands_and_again_without_a_request(examples, run_confab, query, name):
     path = examples / f"{name}.lua"
     first = run_confab("run", path, FAST, "--limit", 6)
     assert first.code == 0, first
-    [run] = query("SELECT * FROM runs WHERE name = ?", run_name(path))
+    [run] = query("SELECT * FROM runs WHERE name = ?", RUN_NAMES[name])
     assert run["state"] == "done" and run["items_failed"] == 0
     assert run["items_accepted"] + run["items_needs_revision"] == run["items_drawn"] == 6 or name == "documents_to_questions"
     calls = query("SELECT count(*) AS n FROM calls")[0]["n"]
@@ -38,9 +34,15 @@ def test_it_runs_as_it_stands_and_again_without_a_request(examples, run_confab, 
 
 
 def test_all_examples_are_run_here(root):
-    known = {"intents_to_chats", "documents_to_questions", "two_models", "judge_and_revise", "custom_rules", "support_chats",
-             "rescoring", "strict_rules", "embedding"}
+    known = {*RUN_NAMES, "rescoring", "strict_rules", "embedding"}
     assert {path.stem for path in (root / "examples").glob("*.lua")} == known
+
+
+def test_both_splits_of_the_intents_have_something_in_them(examples, run_confab, read_jsonl):
+    result = run_confab("run", examples / "intents_to_chats.lua", FAST)
+    assert result.code == 0, result
+    splits = [read_jsonl(f"intents-{split}.simulated.jsonl") for split in ("train", "val")]
+    assert all(splits) and sum(map(len, splits)) == 8
 
 
 def test_rescoring_reads_what_is_stored(examples, run_confab, query):
@@ -51,6 +53,11 @@ def test_rescoring_reads_what_is_stored(examples, run_confab, query):
     scored = run_confab("score", "support-v1", "--rules", examples / "strict_rules.lua", "--apply")
     assert scored.code == 0 and "10 scores were stored" in scored.out
     assert "no promises" in query("SELECT quality_breakdown AS b FROM conversations")[0]["b"]
+
+
+def test_rescoring_says_that_a_run_comes_first(examples, run_confab):
+    result = run_confab("run", examples / "rescoring.lua")
+    assert result.code == 2 and "run a pipeline first" in result.err
 
 
 @pytest.mark.plain    # an ordinary interpreter cannot load a sanitized module
@@ -70,11 +77,54 @@ def test_embedding_runs_in_plain_lua(examples, mock, folder, confab_env):
 
 # --- over real files ---
 
+def strings_of(path):
+    """Every string of a file of JSON or of JSON lines."""
+    text = path.read_text(encoding="utf-8")
+    found, left = set(), [json.loads(text)] if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            found.add(value)
+        elif isinstance(value, (list, dict)):
+            left.extend(value.values() if isinstance(value, dict) else value)
+    return found
+
+
 def test_intents_over_a_real_file_of_intents(examples, shared, run_confab, query):
     result = run_confab("run", examples / "intents_to_chats.lua", shared / "banking77.csv", FAST)
     assert result.code == 0, result
     assert "200 planned" in result.out
     assert query("SELECT count(DISTINCT topic) AS n FROM conversations")[0]["n"] == 77
+
+
+def test_intents_over_a_real_file_with_columns_of_other_names(examples, shared, run_confab, query):
+    result = run_confab("run", examples / "intents_to_chats.lua", FAST, "--", shared / "prompts.csv", "prompt", "act")
+    assert result.code == 0, result
+    assert "200 planned = 200 accepted" in result.out
+    [braces] = query("SELECT count(*) AS n FROM call_view WHERE request LIKE '%${%'")
+    assert braces["n"] > 10                     # placeholders of the real prompts, sent as they are
+
+
+@pytest.mark.parametrize("name, source, count", [
+    ("support_chats", "personas.jsonl", 60), ("two_models", "personas.jsonl", 12),
+    ("judge_and_revise", "mt_bench_questions.jsonl", 60), ("judge_and_revise", "seed_tasks.jsonl", 60),
+    ("custom_rules", "banking77_categories.json", 60)])
+def test_over_a_real_file(examples, shared, run_confab, query, name, source, count):
+    result = run_confab("run", examples / f"{name}.lua", FAST, "--limit", 60, "--", shared / source)
+    assert result.code == 0, result
+    [run] = query("SELECT * FROM runs WHERE name = ?", RUN_NAMES[name])
+    assert run["state"] == "done"
+    assert run["items_accepted"] + run["items_needs_revision"] == run["items_drawn"] == count
+    column = "persona" if source == "personas.jsonl" else "topic"
+    given = {row["value"] for row in query(f"SELECT DISTINCT {column} AS value FROM conversations")}
+    assert len(given) >= 10 and given <= strings_of(shared / source)
+
+
+@pytest.mark.parametrize("source, count", [("dialogues_topical_chat_rated.jsonl", 539), ("dialogues_taskmaster4.jsonl", 3210)])
+def test_rescoring_over_real_dialogues(examples, shared, run_confab, source, count):
+    result = run_confab("run", examples / "rescoring.lua", shared / source)
+    assert result.code == 0, result
+    assert f"of {count} conversations keep a score of 6 or more" in result.out
 
 
 @pytest.mark.parametrize("name, encoding", [("system_design_primer.md", None), ("system_design_primer.ja.md", None),
