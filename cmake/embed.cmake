@@ -8,17 +8,7 @@
 if(CMAKE_SCRIPT_MODE_FILE)
   # cmake -DROOT=<folder of lua/> -DOUT=<file.c> -P embed.cmake
 
-  # Appends an array with the bytes of a file to `arrays`, and its row { name, array, size } to `rows`.
-  macro(embed path array name)
-    file(READ ${ROOT}/${path} hex HEX)
-    string(LENGTH "${hex}" size)
-    math(EXPR size "${size} / 2")
-    string(REGEX REPLACE "(................................)" "\\1\n    " hex "${hex}")
-    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
-    # The NUL behind each text is not counted; it also keeps the array of an empty file legal.
-    string(APPEND arrays "static const char ${array}[] = {\n    ${hex}0x00\n};\n\n")
-    string(APPEND rows "    { \"${name}\", ${array}, ${size} },\n")
-  endmacro()
+  include(${CMAKE_CURRENT_LIST_DIR}/embed_file.cmake)
 
   set(arrays "")
   set(rows "")
@@ -28,7 +18,8 @@ if(CMAKE_SCRIPT_MODE_FILE)
   foreach(module ${modules})
     string(REGEX REPLACE "\\.lua$" "" name "${module}")
     string(REPLACE "/" "." name "${name}")
-    embed(${module} module_${count} ${name})
+    embed_file(${module} module_${count})
+    string(APPEND rows "    { \"${name}\", module_${count}, ${size} },\n")
     math(EXPR count "${count} + 1")
   endforeach()
   set(module_rows "${rows}")
@@ -38,7 +29,8 @@ if(CMAKE_SCRIPT_MODE_FILE)
   file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/project/*)
   list(SORT files)
   foreach(file meta/confab.lua ${files})
-    embed(${file} file_${file_count} ${file})
+    embed_file(${file} file_${file_count})
+    string(APPEND rows "    { \"${file}\", file_${file_count}, ${size} },\n")
     math(EXPR file_count "${file_count} + 1")
   endforeach()
 
@@ -63,6 +55,7 @@ add_custom_command(
   COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR}/lua -DOUT=${PROJECT_BINARY_DIR}/embedded.c
           -P ${CMAKE_CURRENT_LIST_FILE}
   DEPENDS ${embedded} ${PROJECT_BINARY_DIR}/embedded.list ${CMAKE_CURRENT_LIST_FILE}
+          ${CMAKE_CURRENT_LIST_DIR}/embed_file.cmake
   COMMENT "Embedding lua/"
   VERBATIM)
 add_library(confab_embedded STATIC ${PROJECT_BINARY_DIR}/embedded.c)

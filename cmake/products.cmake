@@ -1,14 +1,16 @@
 # What the areas become: libconfab (static and shared), the program, the Lua module; and where
 # `cmake --install` puts them. Each product waits for the area it cannot do without.
 
-# Position-independent objects of every area and of the embedded Lua modules.
+# Position-independent objects of every area, of the embedded Lua modules and of the page.
 set(objects "")
 foreach(area ${areas})
   list(APPEND objects $<TARGET_OBJECTS:confab_${area}>)
 endforeach()
-if(TARGET confab_embedded)
-  list(APPEND objects $<TARGET_OBJECTS:confab_embedded>)
-endif()
+foreach(embedded confab_embedded confab_page)
+  if(TARGET ${embedded})
+    list(APPEND objects $<TARGET_OBJECTS:${embedded}>)
+  endif()
+endforeach()
 
 set(symbols ${PROJECT_SOURCE_DIR}/cmake)
 

@@ -46,6 +46,7 @@ struct cf_http_exchange {
     struct cf_buf body;                    /* as it was sent: JSON that passed the strict check */
     struct cJSON *json;                    /* the body as a tree; NULL: the route takes none */
     bool has_unread_body;                  /* the connection cannot be used again */
+    const char *cache_control;             /* of the reply; NULL: "no-store" */
     struct cf_buf headers;                 /* lines to be added to the reply: see respond.h */
     int status;                            /* of the reply; 0: none yet */
     char *text;                            /* owned: the decoded path and query */

@@ -21,6 +21,7 @@ static const struct status {
     { 201, "Created", "created" },
     { 202, "Accepted", "accepted" },
     { 204, "No Content", "no_content" },
+    { 304, "Not Modified", "not_modified" },
     { 400, "Bad Request", "invalid_request" },
     { 401, "Unauthorized", "unauthorized" },
     { 402, "Payment Required", "budget_error" },
@@ -91,23 +92,25 @@ void cf_respond(struct cf_http_exchange *exchange, int status, const char *conte
                 const char *text, size_t len)
 {
     struct cf_buf reply;
+    bool has_content = status != 204 && status != 304;
     cf_buf_init(&reply, len + HEAD_MAX);
     cf_buf_addf(&reply, "HTTP/1.1 %d %s\r\n", status, cf_respond_reason(status));
     if (content_type != NULL)
         cf_buf_addf(&reply, "Content-Type: %s\r\n", content_type);
-    if (status != 204)
+    if (has_content)
         cf_buf_addf(&reply, "Content-Length: %zu\r\n", len);
     cf_buf_addf(&reply,
-                "Cache-Control: no-store\r\n"
+                "Cache-Control: %s\r\n"
                 "X-Content-Type-Options: nosniff\r\n"
                 "X-Frame-Options: DENY\r\n"
                 "Referrer-Policy: no-referrer\r\n"
                 "Cross-Origin-Resource-Policy: same-origin\r\n"
                 "Connection: %s\r\n",
+                exchange->cache_control != NULL ? exchange->cache_control : "no-store",
                 is_kept(exchange) ? "keep-alive" : "close");
     cf_buf_add(&reply, exchange->headers.data, exchange->headers.len);
     cf_buf_adds(&reply, "\r\n");
-    if (!exchange->is_head && status != 204)
+    if (!exchange->is_head && has_content)
         cf_buf_add(&reply, text, len);
 
     exchange->status = status;

@@ -32,7 +32,7 @@ void cf_respond_json(struct cf_http_exchange *exchange, int status, struct cf_bu
 /* Begins what every reply that succeeds is: {"success": true, …, with its "data" to be added. */
 void cf_respond_open(struct cf_buf *json);
 
-/* No content, such as 204. */
+/* No content, such as 204 and 304. */
 void cf_respond_empty(struct cf_http_exchange *exchange, int status);
 
 /* An error with the word that belongs to the status. */

@@ -1,0 +1,192 @@
+// All runs: those in work with live bars, the rest as a table, and what the limiter does.
+
+import { get } from "./api.js";
+import { h, replace } from "./dom.js";
+import { ago, clock, count, dollars, duration, percent } from "./format.js";
+import { lanes } from "./lanes.js";
+import { isLive, watch } from "./live.js";
+import { acceptance, badge, batched, empty, failure, finished, legend, progressBar } from "./parts.js";
+import { follow } from "./pace.js";
+
+export const title = "Runs";
+
+const PAGE = 50;
+const LIMITS_MS = 2000, RELOAD_MS = 5000;    // how often is asked while something runs
+
+const isInWork = (run) => run.state === "running" || run.state === "paused";
+const link = (run) => h("a", { href: `#/runs/${run.id}` }, run.name ?? run.id.slice(0, 8));
+const origin = (run) => [run.simulated && "simulated", run.model, run.script].filter(Boolean).join(" · ");
+
+/** A run in work: made once, then changed in place, so that nothing jumps and focus stays. */
+function makeCard() {
+  const bar = progressBar("Progress");
+  const head = h("div", { class: "card-head" }), words = h("div"), numbers = h("dl", { class: "figures" });
+  const told = h("p", { class: "told" });
+  const node = h("li", { class: "card" }, head, bar.node, words, numbers, told);
+  let name = "";
+
+  function set(run, pace, happening) {
+    const progress = run.progress, done = finished(progress), left = Math.max(progress.planned - done, 0);
+    const rate = pace.perMinute(), spent = progress.spent ?? 0;
+    const key = `${run.name} ${run.state}`;
+    if (key !== name) {
+      name = key;
+      replace(head, h("h3", null, link(run)), badge(run.state, run.stateReason), h("span", { class: "quiet" }, origin(run)));
+      bar.node.setAttribute("aria-label", `Progress of ${run.name ?? "a run"}`);
+    }
+    bar.set(progress);
+    replace(words, legend({ ...progress, pending: left }));
+    replace(numbers, [
+      ["Done", `${count(done)} of ${count(progress.planned)}`],
+      ["Rate", rate === null ? "–" : `${count(Math.round(rate))} / min`],
+      ["Time left", rate > 0 && run.state === "running" ? duration(left / rate * 60e3) : "–"],
+      ["Cost", dollars(spent), run.budget ? ` of ${dollars(run.budget)}` : ""],
+      ["At the end", done > 0 ? `≈ ${dollars(spent / done * progress.planned)}` : "–"],
+      ["Accepted", percent(acceptance(progress))],
+    ].map(([label, value, note]) => h("div", null, h("dt", null, label), h("dd", null, value, note && h("small", null, note)))));
+    told.textContent = happening ?? "";
+  }
+  return { node, set };
+}
+
+function row(run) {
+  const progress = run.progress, bar = progressBar(`Progress of ${run.name ?? "a run"}`);
+  bar.set(progress);
+  return h("tr", null,
+    h("th", { scope: "row" }, link(run), h("small", null, origin(run))),
+    h("td", null, badge(run.state, run.stateReason)),
+    h("td", { class: "wide" }, bar.node),
+    h("td", { class: "number" }, count(finished(progress)), h("small", null, ` of ${count(progress.planned)}`)),
+    h("td", { class: "number" }, percent(acceptance(progress))),
+    h("td", { class: "number" }, dollars(progress.spent)),
+    h("td", { class: "number wide" }, duration(run.summary.totalDuration)),
+    h("td", { class: "number" }, h("time", { datetime: run.createdAt, title: clock(run.createdAt) }, ago(run.createdAt))));
+}
+
+function table(runs) {
+  const heads = [["Run"], ["State"], ["Progress", "wide"], ["Items", "number"], ["Accepted", "number"],
+    ["Cost", "number"], ["Took", "number wide"], ["Started", "number"]];
+  return h("table", { class: "runs" },
+    h("thead", null, h("tr", null, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))),
+    h("tbody", null, runs.map(row)));
+}
+
+/** What an event says about its run in one line; null: nothing that lasts. */
+function tell(event) {
+  const data = event.data;
+  if (event.type === "rate_limit") return `Rate limit: paused for ${duration(data.waitMs)} (${data.limitClass})`;
+  if (event.type === "outage" && data.state === "began") return `The service is away: ${data.message ?? data.limitClass}`;
+  if (event.type === "outage") return `The service is back after ${duration(data.awayMs)}`;
+  if (event.type === "budget") return `${percent(data.share)} of the budget is used`;
+  if (event.type === "retry") return `Trying again in ${duration(data.delayMs)}: ${data.message ?? data.errorKind}`;
+  return null;
+}
+
+export async function show(root) {
+  const runs = new Map(), cards = new Map(), paces = new Map(), happenings = new Map();
+  let shown = PAGE, total = 0, timer = 0, isClosed = false;
+  const active = h("ul", { class: "cards" }), earlier = h("div"), limits = h("div"), problem = h("div");
+  const activeSection = h("section", { "aria-labelledby": "in-work" }, h("h2", { id: "in-work" }, "In work"), active);
+  const limitsSection = h("section", { "aria-labelledby": "limits" }, h("h2", { id: "limits" }, "Limits"), limits);
+  const earlierHead = h("h2", { id: "earlier" }, "Earlier");
+  const earlierSection = h("section", { "aria-labelledby": "earlier" }, earlierHead, earlier);
+  const more = h("button", { type: "button", onclick: () => { shown += PAGE; load(); } }, "Show more");
+
+  const paceOf = (id) => {
+    if (!paces.has(id)) paces.set(id, follow());
+    return paces.get(id);
+  };
+
+  function drawActive() {
+    if (isClosed) return;
+    const now = [...runs.values()].filter(isInWork);
+    for (const [id, card] of cards) {
+      if (!now.some((run) => run.id === id)) { card.node.remove(); cards.delete(id); }
+    }
+    for (const run of now) {
+      if (!cards.has(run.id)) {
+        cards.set(run.id, makeCard());
+        active.append(cards.get(run.id).node);
+      }
+      const pace = paceOf(run.id);
+      pace.note(finished(run.progress));
+      cards.get(run.id).set(run, pace, happenings.get(run.id) ?? happenings.get(null));
+    }
+    activeSection.hidden = now.length === 0;
+  }
+
+  function drawEarlier() {
+    const then = [...runs.values()].filter((run) => !isInWork(run));
+    earlierSection.hidden = then.length === 0 && runs.size > 0;
+    earlierHead.hidden = then.length === runs.size;
+    if (runs.size === 0) {
+      replace(earlier, empty("No runs yet. Start one with ", h("code", null, "confab run script.lua"),
+        ", over ", h("code", null, "POST /api/runs"), ", or try a template in the ",
+        h("a", { href: "#/playground" }, "Playground"), "."));
+    } else if (then.length > 0) {
+      replace(earlier, table(then), total > runs.size && more);
+    }
+  }
+
+  async function loadLimits() {
+    try {
+      const { data } = await get("/api/limits");
+      limitsSection.hidden = data.lanes.length === 0;
+      replace(limits, lanes(data.lanes));
+    } catch (error) {
+      limitsSection.hidden = true;
+    }
+  }
+
+  async function load() {
+    try {
+      const reply = await get("/api/runs", { limit: shown });
+      if (isClosed) return;
+      runs.clear();
+      for (const run of reply.data) runs.set(run.id, run);
+      total = reply.total;
+      replace(problem);
+      drawActive();
+      drawEarlier();
+    } catch (error) {
+      if (error.status !== 401) replace(problem, failure(error, load));
+    }
+  }
+
+  /** Runs of other processes tell nothing, and without the socket none does: then they are asked. */
+  async function tick() {
+    const isBusy = [...runs.values()].some(isInWork);
+    if (!document.hidden && (isBusy || !isLive())) await Promise.all([load(), loadLimits()]);
+    if (!isClosed) timer = setTimeout(tick, isBusy ? LIMITS_MS : RELOAD_MS);
+  }
+
+  const redraw = batched(drawActive), reload = batched(load, 500);
+  function on(event) {
+    const words = tell(event), run = runs.get(event.run);
+    if (words !== null) happenings.set(event.run, words);
+    if (event.type === "item" && run) {
+      Object.assign(run.progress, event.data.counts, { spent: event.data.spent });
+      happenings.delete(event.run);
+    }
+    if (event.type === "run" || event.type === "connected" || (event.type === "item" && !run)) reload();
+    if (event.type === "item" || words !== null) redraw();
+  }
+
+  replace(root, h("h1", { tabindex: "-1" }, title), problem, activeSection, limitsSection, earlierSection);
+  const [reply] = await Promise.all([get("/api/runs", { limit: shown }), loadLimits()]);
+  for (const run of reply.data) runs.set(run.id, run);
+  total = reply.total;
+  drawActive();
+  drawEarlier();
+  const unwatch = watch(on);
+  timer = setTimeout(tick, LIMITS_MS);
+  return {
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+      redraw.stop();
+      reload.stop();
+      unwatch();
+    },
+  };
+}
