@@ -40,6 +40,7 @@ static void merge_lane(struct cf_sender *sender, struct cf_call *call, const cha
              sender->base_url);
     cf_limiter_merge(sender->limiter, lane->key, shared, cf_loop_now(sender->loop));
     lane->is_merged = true;
+    snprintf(lane->organisation, sizeof lane->organisation, "%s", organisation);
 }
 
 static void hear_limits(struct cf_sender *sender, struct cf_call *call,

@@ -24,6 +24,7 @@ struct cf_sender_lane *cf_outage_lane(struct cf_sender *sender, const struct cf_
     lane = cf_calloc(1, sizeof *lane);
     snprintf(lane->key, sizeof lane->key, "%s", name);
     snprintf(lane->limit_class, sizeof lane->limit_class, "%s", limit_class);
+    lane->key_name = key->name;
     lane->sender = sender;
     cf_breaker_init(&lane->breaker, &sender->breaker_policy, cf_loop_now(sender->loop));
     HASH_ADD_STR(sender->lanes, key, lane);

@@ -35,6 +35,8 @@ struct control {
     int64_t max_outage_ms;
     const struct cf_account *account;      /* see cf_sender_return_waiting */
     struct cf_error *err;
+    void (*look)(struct cf_sender *sender, void *self);    /* see cf_sender_look */
+    void *self;
     bool found;
 };
 
@@ -138,6 +140,13 @@ static void handle_tune(struct cf_sender *sender, struct cf_sender_message *mess
                                            cf_loop_now(sender->loop), control->err);
     if (control->found)
         sender->limits = limits;
+    sem_post(&control->done);
+}
+
+static void handle_look(struct cf_sender *sender, struct cf_sender_message *message)
+{
+    struct control *control = control_of(message);
+    control->look(sender, control->self);
     sem_post(&control->done);
 }
 
@@ -382,6 +391,15 @@ static bool ask(struct cf_sender *sender, struct control *control)
         ;
     sem_destroy(&control->done);
     return control->found;
+}
+
+void cf_sender_look(struct cf_sender *sender, void (*look)(struct cf_sender *sender, void *self),
+                    void *self)
+{
+    struct control control = {
+        .message = { .handle = handle_look }, .look = look, .self = self,
+    };
+    ask(sender, &control);
 }
 
 bool cf_sender_limits(struct cf_sender *sender, const char *key_name, const char *limit_class,

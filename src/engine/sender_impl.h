@@ -9,6 +9,7 @@
  *   learning.c what replies teach: limits, organisations, lengths
  *   health.c   what is looked at every few seconds: room on the disk, requests that hang
  *   telling.c  what those who watch are told
+ *   lanes.c    how the lanes stand, for those who ask
  *
  * Everything here is for the net thread. */
 #ifndef CONFAB_ENGINE_SENDER_IMPL_H
@@ -106,6 +107,10 @@ struct cf_sender {
 /* The lane that a key's calls of a limit class go through. */
 void cf_sender_lane_key(const struct cf_sender *sender, const struct cf_key *key,
                         const char *limit_class, char out[CF_LANE_KEY_MAX]);
+
+/* Calls look on the net thread and waits for it. Not for that thread. */
+void cf_sender_look(struct cf_sender *sender, void (*look)(struct cf_sender *sender, void *self),
+                    void *self);
 
 /* --- attempt.c --- */
 
@@ -207,7 +212,9 @@ struct cf_sender_lane {
     int64_t refused_ms;     /* since when there are only 429s; 0: there are not */
     int64_t pause_told_until_ms; /* its watchers know of the pause up to then */
     char limit_class[CF_LIMIT_CLASS_MAX];
-    bool is_merged;         /* into that of its organisation */
+    const char *key_name;   /* borrowed of the sender's keys */
+    bool is_merged;         /* into that of its organisation: */
+    char organisation[CF_HEADER_TEXT_MAX];
     struct cf_concurrency concurrency;
     int64_t calls_wanted;   /* in flight, its part of the sender's */
     char last_failure[160]; /* in the words of its error */
