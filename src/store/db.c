@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "confab/error.h"
+#include "store/gather.h"
 
 struct cf_text cf_text_of(const char *text)
 {
@@ -58,11 +59,14 @@ static bool check_path(const char *path, int flags, struct cf_error *err)
     return ok;
 }
 
+static const char *vfs_for_writing;    /* NULL: the default */
+
 /* SQLite's count of its memory takes a process-wide lock at every allocation: a tenth of the
  * time of a write. In a program that uses SQLite already this has no effect, and does no harm. */
 static void configure_sqlite(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    vfs_for_writing = cf_gather_vfs();
 }
 
 bool cf_db_open(struct cf_db *db, const char *path, int flags, int busy_ms, struct cf_error *err)
@@ -77,7 +81,7 @@ bool cf_db_open(struct cf_db *db, const char *path, int flags, int busy_ms, stru
     db->path = cf_strdup(path);
     db->busy_ms = busy_ms;
     int rc = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                             NULL);
+                             (flags & SQLITE_OPEN_READWRITE) != 0 ? vfs_for_writing : NULL);
     if (rc != SQLITE_OK) {
         cf_db_fail(db, err);
         cf_db_close(db);
