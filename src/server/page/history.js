@@ -1,0 +1,78 @@
+// What has happened to a conversation: edits and reviews, versions, the calls that it came from.
+
+import { statusText } from "./chat.js";
+import { addressOf } from "./conversation_filters.js";
+import { h } from "./dom.js";
+import { ago, clock, count, dollars, duration, score } from "./format.js";
+
+const time = (iso) => h("time", { datetime: iso, title: clock(iso) }, ago(iso));
+
+const isSpace = (text, at) => /\s/.test(text[at] ?? " ");
+
+/** Two texts as [what both begin with, old, new, what both end with], cut between words. */
+export function difference(before, after) {
+  const shorter = Math.min(before.length, after.length);
+  let start = 0, end = 0;
+  while (start < shorter && before[start] === after[start]) start++;
+  while (start > 0 && !(isSpace(before, start - 1) && isSpace(after, start - 1))) start--;
+  while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end++;
+  while (end > 0 && !(isSpace(before, before.length - end) && isSpace(after, after.length - end))) end--;
+  return [before.slice(0, start), before.slice(start, before.length - end), after.slice(start, after.length - end),
+    before.slice(before.length - end)];
+}
+
+const CONTEXT = 60;    // characters on either side of a change
+
+function changed(edit) {
+  if (edit.before === null || edit.after === null)
+    return [edit.before !== null && h("del", null, edit.before), edit.after !== null && h("ins", null, edit.after)];
+  const [head, old, now, tail] = difference(edit.before, edit.after);
+  return [
+    head.length > CONTEXT ? `…${head.slice(-CONTEXT)}` : head,
+    old && h("del", null, old), old && now ? " " : null, now && h("ins", null, now),
+    tail.length > CONTEXT ? `${tail.slice(0, CONTEXT)}…` : tail,
+  ];
+}
+
+function edit(one) {
+  const what = one.field === "status"
+    ? [statusText(one.before), " → ", h("strong", null, statusText(one.after))]
+    : [h("strong", null, one.field === "turn" ? `Turn ${one.turnIndex + 1}` : one.field)];
+  return h("li", null,
+    h("p", null, what, h("span", { class: "quiet" }, one.author ? ` · ${one.author}` : "", " · ", time(one.createdAt))),
+    one.field !== "status" && h("p", { class: "change", dir: "auto" }, changed(one)),
+    one.note && h("p", { class: "note", dir: "auto" }, one.note));
+}
+
+function version(one, openId) {
+  const text = `Version ${one.version}`;
+  return h("li", null,
+    one.id === openId ? h("strong", null, text) : h("a", { href: addressOf({}, one.id) }, text),
+    h("span", { class: "quiet" }, one.isCurrent ? " · current" : "", ` · ${statusText(one.status)} · score `,
+      score(one.qualityScore), " · ", time(one.createdAt)));
+}
+
+const turns = (call) => call.firstTurn === call.lastTurn ? `${call.firstTurn + 1}` : `${call.firstTurn + 1}–${call.lastTurn + 1}`;
+
+function calls(list) {
+  const head = (text, isNumber) => h("th", { scope: "col", class: isNumber && "number" }, text);
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Calls" }, h("table", { class: "calls" },
+    h("thead", null, h("tr", null, head("Turns"), head("Model"), head("In", true), head("Out", true), head("Cost", true),
+      head("Time", true), head("Ended by"), head("Request"))),
+    h("tbody", null, list.map((call) => h("tr", null,
+      h("td", null, turns(call)), h("td", null, call.model),
+      h("td", { class: "number" }, count(call.inputTokens)), h("td", { class: "number" }, count(call.outputTokens)),
+      h("td", { class: "number" }, dollars(call.cost)), h("td", { class: "number" }, duration(call.latencyMs)),
+      h("td", null, call.stopReason ?? "–"), h("td", null, h("code", null, call.requestId ?? "–")))))));
+}
+
+const section = (title, body) => h("section", null, h("h3", null, title), body);
+
+/** All of it, as sections; those that would be empty are left out. */
+export function historyOf(conv) {
+  return h("div", { class: "history" },
+    conv.edits.length > 0 && section("History", h("ol", { class: "edits" }, [...conv.edits].reverse().map(edit))),
+    conv.versions.length > 1 && section("Versions",
+      h("ul", { class: "versions" }, conv.versions.map((one) => version(one, conv.id)))),
+    conv.calls.length > 0 && section("Calls", calls(conv.calls)));
+}
