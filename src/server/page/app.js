@@ -3,7 +3,7 @@
 import { post, remove } from "./api.js";
 import { h, notice, replace } from "./dom.js";
 import { bind, showHelp } from "./keys.js";
-import { isLive, reconnect } from "./live.js";
+import { isLive, reconnect, watch } from "./live.js";
 import * as runs from "./runs.js";
 
 const views = {
@@ -87,7 +87,8 @@ async function go() {
   document.title = root.dataset.title ? `${root.dataset.title} · confab` : title;
   show(root);
   main.removeAttribute("aria-busy");
-  if (!isFirst) {
+  if (isFirst) watch(() => {});    // the sign in the frame is right in views that watch nothing, too
+  else {
     scrollTo(0, 0);
     (root.querySelector("h1") ?? main).focus({ preventScroll: true });
   }

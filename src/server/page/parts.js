@@ -1,7 +1,7 @@
 // Pieces that several views are made of.
 
 import { h } from "./dom.js";
-import { count } from "./format.js";
+import { count, duration, percent } from "./format.js";
 
 const STATES = {
   running: ["Running", "busy"], paused: ["Paused", "warn"], done: ["Done", "good"],
@@ -9,7 +9,7 @@ const STATES = {
   failed: ["Failed", "bad"], died: ["Died", "bad"],
   accepted: ["Accepted", "good"], needs_revision: ["Needs revision", "warn"], pending: ["Waiting", "idle"],
   skipped: ["Skipped", "idle"], generated: ["Generated", "idle"], approved: ["Approved", "good"],
-  rejected: ["Rejected", "bad"], open: ["Open", "good"], away: ["Service away", "bad"],
+  rejected: ["Rejected", "bad"], surplus: ["Surplus", "idle"], open: ["Open", "good"], away: ["Service away", "bad"],
 };
 
 /** A word for a state, with a colour and a mark beside it. */
@@ -18,7 +18,8 @@ export function badge(state, title) {
   return h("span", { class: "badge", "data-tone": tone, title }, text);
 }
 
-const PARTS = [["accepted", "accepted"], ["needsRevision", "need revision"], ["failed", "failed"], ["skipped", "skipped"]];
+const PARTS = [["accepted", "accepted"], ["surplus", "beyond what was asked"], ["needsRevision", "need revision"],
+  ["failed", "failed"], ["skipped", "skipped"]];
 
 /** How far a run is: {planned, accepted, needsRevision, failed, skipped} as one bar. set(progress)
  * changes it in place. */
@@ -78,3 +79,22 @@ export function batched(fn, ms = 250) {
   return later;
 }
 
+
+// --- runs ---
+
+/** Whether somebody works on it at present. */
+export const isInWork = (run) => run.state === "running" || run.state === "paused";
+
+/** Where it comes from, in a line. */
+export const originOf = (run) => [run.simulated && "simulated", run.model, run.script].filter(Boolean).join(" · ");
+
+/** What an event says about its run in one line; null: nothing that lasts. */
+export function tellEvent(event) {
+  const data = event.data;
+  if (event.type === "rate_limit") return `Rate limit: paused for ${duration(data.waitMs)} (${data.limitClass})`;
+  if (event.type === "outage" && data.state === "began") return `The service is away: ${data.message ?? data.limitClass}`;
+  if (event.type === "outage") return `The service is back after ${duration(data.awayMs)}`;
+  if (event.type === "budget") return `${percent(data.share)} of the budget is used`;
+  if (event.type === "retry") return `Trying again in ${duration(data.delayMs)}: ${data.message ?? data.errorKind}`;
+  return null;
+}

@@ -35,6 +35,13 @@ function figure(title, note, names, table, draw) {
   return node;
 }
 
+/** Puts these figures in the place of the ones there; tables that were open stay open. */
+export function showPlots(place, figures) {
+  const open = [...place.querySelectorAll("details")].map((details) => details.open);
+  figures.forEach((node, i) => { node.querySelector("details").open = open[i] ?? false; });
+  replace(place, figures);
+}
+
 function frame(width, left, top, label, format) {
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top.at(-1));
   const svg = s("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img", "aria-label": label },

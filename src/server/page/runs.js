@@ -5,17 +5,15 @@ import { h, replace } from "./dom.js";
 import { ago, clock, count, dollars, duration, percent } from "./format.js";
 import { lanes } from "./lanes.js";
 import { isLive, watch } from "./live.js";
-import { acceptance, badge, batched, empty, failure, finished, legend, progressBar } from "./parts.js";
 import { follow } from "./pace.js";
+import { acceptance, badge, batched, empty, failure, finished, isInWork, legend, originOf, progressBar, tellEvent } from "./parts.js";
 
 export const title = "Runs";
 
 const PAGE = 50;
 const LIMITS_MS = 2000, RELOAD_MS = 5000;    // how often is asked while something runs
 
-const isInWork = (run) => run.state === "running" || run.state === "paused";
 const link = (run) => h("a", { href: `#/runs/${run.id}` }, run.name ?? run.id.slice(0, 8));
-const origin = (run) => [run.simulated && "simulated", run.model, run.script].filter(Boolean).join(" · ");
 
 /** A run in work: made once, then changed in place, so that nothing jumps and focus stays. */
 function makeCard() {
@@ -31,7 +29,7 @@ function makeCard() {
     const key = `${run.name} ${run.state}`;
     if (key !== name) {
       name = key;
-      replace(head, h("h3", null, link(run)), badge(run.state, run.stateReason), h("span", { class: "quiet" }, origin(run)));
+      replace(head, h("h3", null, link(run)), badge(run.state, run.stateReason), h("span", { class: "quiet" }, originOf(run)));
       bar.node.setAttribute("aria-label", `Progress of ${run.name ?? "a run"}`);
     }
     bar.set(progress);
@@ -53,7 +51,7 @@ function row(run) {
   const progress = run.progress, bar = progressBar(`Progress of ${run.name ?? "a run"}`);
   bar.set(progress);
   return h("tr", null,
-    h("th", { scope: "row" }, link(run), h("small", null, origin(run))),
+    h("th", { scope: "row" }, link(run), h("small", null, originOf(run))),
     h("td", null, badge(run.state, run.stateReason)),
     h("td", { class: "wide" }, bar.node),
     h("td", { class: "number" }, count(finished(progress)), h("small", null, ` of ${count(progress.planned)}`)),
@@ -69,17 +67,6 @@ function table(runs) {
   return h("table", { class: "runs" },
     h("thead", null, h("tr", null, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))),
     h("tbody", null, runs.map(row)));
-}
-
-/** What an event says about its run in one line; null: nothing that lasts. */
-function tell(event) {
-  const data = event.data;
-  if (event.type === "rate_limit") return `Rate limit: paused for ${duration(data.waitMs)} (${data.limitClass})`;
-  if (event.type === "outage" && data.state === "began") return `The service is away: ${data.message ?? data.limitClass}`;
-  if (event.type === "outage") return `The service is back after ${duration(data.awayMs)}`;
-  if (event.type === "budget") return `${percent(data.share)} of the budget is used`;
-  if (event.type === "retry") return `Trying again in ${duration(data.delayMs)}: ${data.message ?? data.errorKind}`;
-  return null;
 }
 
 export async function show(root) {
@@ -162,7 +149,7 @@ export async function show(root) {
 
   const redraw = batched(drawActive), reload = batched(load, 500);
   function on(event) {
-    const words = tell(event), run = runs.get(event.run);
+    const words = tellEvent(event), run = runs.get(event.run);
     if (words !== null) happenings.set(event.run, words);
     if (event.type === "item" && run) {
       Object.assign(run.progress, event.data.counts, { spent: event.data.spent });
