@@ -21,14 +21,6 @@ static const struct cf_page_asset *find(const char *name)
     return NULL;
 }
 
-/* Whether the browser says that it has this content. If-None-Match lists tags; ours are long enough
- * to stand in no other. */
-static bool is_known(const struct cf_http_exchange *exchange, const struct cf_page_asset *asset)
-{
-    const char *known = cf_request_header(exchange, "If-None-Match");
-    return known != NULL && (strcmp(known, "*") == 0 || strstr(known, asset->etag) != NULL);
-}
-
 static void respond_asset(struct cf_http_exchange *exchange, const char *name)
 {
     const struct cf_page_asset *asset = find(name);
@@ -41,7 +33,7 @@ static void respond_asset(struct cf_http_exchange *exchange, const char *name)
     cf_respond_header(exchange, "Content-Security-Policy", "%s", POLICY);
     cf_respond_header(exchange, "Cross-Origin-Opener-Policy", "same-origin");
     cf_respond_header(exchange, "ETag", "%s", asset->etag);
-    if (is_known(exchange, asset)) {
+    if (cf_request_has(exchange, asset->etag)) {
         cf_respond_empty(exchange, 304);
         return;
     }

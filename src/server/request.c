@@ -21,6 +21,13 @@ const char *cf_request_header(const struct cf_http_exchange *exchange, const cha
     return mg_get_header(exchange->connection, name);
 }
 
+/* If-None-Match lists tags; ours are long enough to stand in no other. */
+bool cf_request_has(const struct cf_http_exchange *exchange, const char *etag)
+{
+    const char *known = cf_request_header(exchange, "If-None-Match");
+    return known != NULL && (strcmp(known, "*") == 0 || strstr(known, etag) != NULL);
+}
+
 const char *cf_request_query(const struct cf_http_exchange *exchange, const char *name)
 {
     for (size_t i = exchange->query_count; i-- > 0;)

@@ -66,6 +66,9 @@ void cf_request_done(struct cf_http_exchange *exchange);
 /* The value of a header, whatever its case; NULL: not sent. Lent. */
 const char *cf_request_header(const struct cf_http_exchange *exchange, const char *name);
 
+/* Whether the client says that it has what this ETag stands for; its quotes are part of it. */
+bool cf_request_has(const struct cf_http_exchange *exchange, const char *etag);
+
 /* The value of a parameter of the query, the last one if it is given several times; NULL: not given.
  * Lent. */
 const char *cf_request_query(const struct cf_http_exchange *exchange, const char *name);

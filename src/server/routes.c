@@ -3,6 +3,7 @@
 #include "server/conversations.h"
 #include "server/health.h"
 #include "server/metrics.h"
+#include "server/openapi.h"
 #include "server/page.h"
 #include "server/patch.h"
 #include "server/router.h"
@@ -16,6 +17,7 @@
 const struct cf_http_route cf_http_routes[] = {
     { "GET", "/", cf_page_index, .is_open = true },
     { "GET", "/page/:name", cf_page_asset, .is_open = true },
+    { "GET", "/api/openapi.json", cf_openapi_show, .is_open = true },
     { "GET", "/healthz", cf_health_alive, .is_open = true },
     { "GET", "/readyz", cf_health_ready, .is_open = true },
     { "GET", "/metrics", cf_metrics_show, .body_max = 0 },
