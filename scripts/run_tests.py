@@ -22,10 +22,12 @@ import xml.etree.ElementTree as ElementTree
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 LOGS = BUILD / "test-logs"
+PAGE_TESTS = ROOT / "tests" / "e2e" / "page"
+PAGE_TOOLS = BUILD / "page-tools"
 THREADED_AREAS = ("base", "limit", "http", "store", "simulator", "engine")
 
 SLOWED = 4     # how much longer a job may take under a sanitizer
-LIMITS_S = {"unit": 120, "lua": 120, "e2e": 600, "scripts": 300}
+LIMITS_S = {"unit": 120, "lua": 120, "e2e": 600, "page": 600, "scripts": 300}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Variant:
     name: str
     cmake: tuple
     env: dict
-    kinds: tuple = ("unit", "lua", "e2e", "scripts")
+    kinds: tuple = ("unit", "lua", "e2e", "page", "scripts")
 
     @property
     def folder(self):
@@ -289,6 +291,7 @@ def pytest_job(variant, kind, name, target, marker):
     return Job(variant, kind, name, under(variant) + [str(part) for part in command],
                {"CONFAB_BIN": str(variant.folder / "confab"),
                 "CONFAB_BUILD": str(variant.folder),
+                "CONFAB_PAGE_TOOLS": str(PAGE_TOOLS),
                 "CONFAB_VARIANT": variant.name} | longer_look(), report=report)
 
 
@@ -297,6 +300,38 @@ def e2e_jobs(variant):
               "tsan": "threads and not alone and not plain"}[variant.name]
     for path in sorted((ROOT / "tests" / "e2e").glob("test_*.py")):
         yield pytest_job(variant, "e2e", path.stem, path, marker)
+
+
+def install_page_tools():
+    """Puts what the browser tests take from npm into build/, once for each state of the lock file.
+
+    What needs it is skipped, and counted so, where it cannot be had.
+    """
+    names = ("package.json", "package-lock.json", ".npmrc")
+    PAGE_TOOLS.mkdir(parents=True, exist_ok=True)
+    wanted = {name: (PAGE_TESTS / name).read_bytes() for name in names}
+    is_there = all((PAGE_TOOLS / name).is_file() and (PAGE_TOOLS / name).read_bytes() == text
+                   for name, text in wanted.items())
+    if is_there and (PAGE_TOOLS / "node_modules").is_dir():
+        return
+    for name, text in wanted.items():
+        (PAGE_TOOLS / name).write_bytes(text)
+    with open(LOGS / "page-tools.log", "w", encoding="utf-8") as log:
+        try:
+            subprocess.run(["npm", "ci", "--ignore-scripts", "--prefer-offline"], cwd=PAGE_TOOLS, stdout=log,
+                           stderr=log, stdin=subprocess.DEVNULL, timeout=300, check=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            shutil.rmtree(PAGE_TOOLS / "node_modules", ignore_errors=True)
+            print(f"npm ci: {error} ({log.name}): the page is tested without axe-core", flush=True)
+
+
+def page_jobs(variant):
+    """The page in Debian's Chromium. The browser is no concern of the sanitizers."""
+    paths = sorted(PAGE_TESTS.glob("test_*.py"))
+    if paths:
+        install_page_tools()
+    for path in paths:
+        yield pytest_job(variant, "page", path.stem, path, "not alone")
 
 
 def alone_jobs(variant):
@@ -310,7 +345,7 @@ def scripts_jobs(variant):
         yield pytest_job(variant, "scripts", path.stem, path, "not alone")
 
 
-JOBS = {"e2e": e2e_jobs, "scripts": scripts_jobs, "lua": lua_jobs, "unit": unit_jobs}
+JOBS = {"page": page_jobs, "e2e": e2e_jobs, "scripts": scripts_jobs, "lua": lua_jobs, "unit": unit_jobs}
 
 
 def main():

@@ -18,12 +18,13 @@ const views = {
 const main = document.getElementById("view");
 let current = { key: null, view: null };    // what is shown; view: what its show() gave
 let turn = 0;                               // a view that comes too late is not shown
-let asksForToken = false;
+let asksForToken = false, watches = false;
 
 /** "#/runs/ID?state=failed" as {path: ["runs", ID], query}. */
 function read(hash) {
   const [path, query] = (hash.startsWith("#/") ? hash.slice(2) : "runs").split("?");
-  return { path: path.split("/").filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(query) };
+  const decode = (text) => { try { return decodeURIComponent(text); } catch { return text; } };
+  return { path: path.split("/").filter(Boolean).map(decode), query: new URLSearchParams(query) };
 }
 
 function nameOf(place) {
@@ -87,8 +88,9 @@ async function go() {
   document.title = root.dataset.title ? `${root.dataset.title} · confab` : title;
   show(root);
   main.removeAttribute("aria-busy");
-  if (isFirst) watch(() => {});    // the sign in the frame is right in views that watch nothing, too
-  else {
+  if (!watches) watch(() => {});    // the sign in the frame is right in views that watch nothing, too
+  watches = true;
+  if (!isFirst) {
     scrollTo(0, 0);
     (root.querySelector("h1") ?? main).focus({ preventScroll: true });
   }
