@@ -38,7 +38,7 @@ local function tell_offers()
 end
 
 local function listen()
-  local server <close> = require "confab.server".start(serve_tasks.take)
+  local server <close> = require "confab.server".start(serve_tasks.take, serve_templates.offered())
   core.scheduler.set_tick(100, function()
     if core.scheduler.stopping() then server:drain() end
   end)

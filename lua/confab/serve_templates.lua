@@ -52,6 +52,14 @@ function serve_templates.names()
   return names
 end
 
+--- Their uuids, in any order.
+---@return string[]
+function serve_templates.offered()
+  local uuids = {}
+  for uuid in next, by_uuid do uuids[#uuids + 1] = uuid end
+  return uuids
+end
+
 local HAS_FUNCTIONS = "(a function)"    -- see template.row
 
 local function is_whole(row, settings)

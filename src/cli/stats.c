@@ -1,5 +1,6 @@
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/command.h"
 #include "cli/commands.h"
@@ -13,6 +14,8 @@
 #include "confab/money.h"
 #include "store/reader.h"
 #include "store/stats.h"
+#include "store/stats_object.h"
+#include "store/tally.h"
 
 static const struct cf_option options[] = {
     { "json", 0, NULL, false, "print one JSON object" },
@@ -32,18 +35,8 @@ static void add_status(const struct cf_stats_status *row, void *self)
     cf_object_close(out);
 }
 
-static void add_score(const struct cf_stats_score *row, void *self)
+static void add_group(const struct cf_tally_group *row, struct cf_buf *out)
 {
-    struct cf_buf *out = self;
-    cf_object_open(out, NULL);
-    cf_object_count(out, "score", row->score);
-    cf_object_int(out, "conversations", row->conversations);
-    cf_object_close(out);
-}
-
-static void add_group(const struct cf_stats_group *row, void *self)
-{
-    struct cf_buf *out = self;
     cf_object_open(out, NULL);
     cf_object_str(out, "name", row->name);
     cf_object_int(out, "replies", row->replies);
@@ -57,33 +50,17 @@ static void add_group(const struct cf_stats_group *row, void *self)
     cf_object_close(out);
 }
 
-/* The lists of the object, each under its name. */
-static bool add_lists(struct cf_reader *reader, int64_t run, struct cf_buf *out,
-                      struct cf_error *err)
-{
-    cf_object_open_list(out, "statuses");
-    bool ok = cf_stats_statuses(reader, run, add_status, out, err);
-    cf_object_close_list(out);
-    cf_object_open_list(out, "scores");
-    ok = ok && cf_stats_scores(reader, run, add_score, out, err);
-    cf_object_close_list(out);
-    cf_object_open_list(out, "models");
-    ok = ok && cf_stats_groups(reader, run, CF_STATS_BY_MODEL, add_group, out, err);
-    cf_object_close_list(out);
-    cf_object_open_list(out, "templates");
-    ok = ok && cf_stats_groups(reader, run, CF_STATS_BY_TEMPLATE, add_group, out, err);
-    cf_object_close_list(out);
-    return ok;
-}
+static const struct cf_stats_spelling spelling = { add_status, add_group };
 
-static bool print_json(struct cf_reader *reader, const struct cf_run_row *run,
-                       const struct cf_loose *loose, struct cf_error *err)
+static bool print_json(struct cf_reader *reader, struct cf_tally *tally,
+                       const struct cf_run_row *run, const struct cf_loose *loose,
+                       struct cf_error *err)
 {
     struct cf_buf out;
     cf_buf_init(&out, CF_OBJECT_MAX);
     cf_object_open(&out, NULL);
     cf_run_object(&out, "run", run, loose);
-    bool ok = add_lists(reader, run->run, &out, err);
+    bool ok = cf_stats_add_lists(&out, reader, tally, run->run, &spelling, err);
     cf_object_close(&out);
     ok = ok && cf_object_print(&out, err);
     cf_buf_done(&out);
@@ -133,11 +110,10 @@ static void print_bars(const struct bars *bars)
     }
 }
 
-static void print_group(const struct cf_stats_group *row, void *self)
+static void print_group(const struct cf_tally_group *row, struct cf_table *table)
 {
     const int64_t counts[] = { row->replies, row->input_tokens, row->output_tokens };
     const int64_t latencies[] = { row->p50_ms, row->p95_ms, row->p99_ms };
-    struct cf_table *table = self;
     char text[CF_NUMBER_TEXT_MAX], money[CF_MONEY_TEXT_MAX];
     cf_table_add(table, row->name);
     for (int i = 0; i < 3; i++)
@@ -148,24 +124,27 @@ static void print_group(const struct cf_stats_group *row, void *self)
         cf_table_add(table, cf_format_duration(latencies[i], text));
 }
 
-static bool print_groups(struct cf_reader *reader, const char *title, enum cf_stats_by by,
-                         int64_t run, struct cf_error *err)
+static void print_groups(struct cf_tally *tally, const char *title, enum cf_tally_by by,
+                         int64_t run)
 {
     static const char *const heads[] = {
         "REPLIES", "INPUT", "OUTPUT", "COST", "P50", "P95", "P99"
     };
+    struct cf_tally_group *groups;
     struct cf_table table;
+    size_t count = cf_tally_groups(tally, run, by, &groups);
     cf_table_init(&table, "lrrrrrrr");
     cf_table_add(&table, title);
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         cf_table_add(&table, heads[i]);
-    bool ok = cf_stats_groups(reader, run, by, print_group, &table, err);
-    if (ok && table.count > table.columns) {
+    for (size_t i = 0; i < count; i++)
+        print_group(&groups[i], &table);
+    if (count > 0) {
         cf_printf("\n");
         cf_table_print(&table);
     }
     cf_table_done(&table);
-    return ok;
+    free(groups);
 }
 
 static void print_account(const struct cf_run_row *run, const struct cf_loose *loose)
@@ -201,22 +180,25 @@ static void print_account(const struct cf_run_row *run, const struct cf_loose *l
                   cf_format_count(a->unknown_cost_replies, one));
 }
 
-static bool print_people(struct cf_reader *reader, const struct cf_run_row *run,
-                         const struct cf_loose *loose, struct cf_error *err)
+static bool print_people(struct cf_reader *reader, struct cf_tally *tally,
+                         const struct cf_run_row *run, const struct cf_loose *loose,
+                         struct cf_error *err)
 {
+    struct cf_stats_of of = { .run = run->run };
     struct bars bars = { .most = 0 };
     print_account(run, loose);
     cf_printf("\nconversations\n");
-    if (!cf_stats_statuses(reader, run->run, print_status, NULL, err))
-        return false;
-    if (!cf_stats_scores(reader, run->run, read_bar, &bars, err))
+    if (!cf_stats_statuses(reader, of, print_status, NULL, err) ||
+        !cf_stats_scores(reader, of, read_bar, &bars, err) ||
+        !cf_tally_update(tally, reader, err))
         return false;
     if (bars.most > 0) {
         cf_printf("\nscores, from the number given to below the next\n");
         print_bars(&bars);
     }
-    return print_groups(reader, "MODEL", CF_STATS_BY_MODEL, run->run, err) &&
-           print_groups(reader, "TEMPLATE", CF_STATS_BY_TEMPLATE, run->run, err);
+    print_groups(tally, "MODEL", CF_TALLY_BY_MODEL, run->run);
+    print_groups(tally, "TEMPLATE", CF_TALLY_BY_TEMPLATE, run->run);
+    return true;
 }
 
 static int stats(const struct cf_args *args, struct cf_error *err)
@@ -226,12 +208,14 @@ static int stats(const struct cf_args *args, struct cf_error *err)
     bool ok = false;
     if (!cf_database_open(args, &reader, err))
         return -1;
+    struct cf_tally *tally = cf_tally_new();
     struct cf_loose loose;
     if (cf_database_run(reader, args->positional_count > 0 ? args->positionals[0] : NULL, &run,
                         err) &&
         cf_loose_count(reader, run, &loose, err))
-        ok = cf_args_has(args, "json") ? print_json(reader, run, &loose, err)
-                                       : print_people(reader, run, &loose, err);
+        ok = cf_args_has(args, "json") ? print_json(reader, tally, run, &loose, err)
+                                       : print_people(reader, tally, run, &loose, err);
+    cf_tally_free(tally);
     cf_reader_free(reader);
     return ok ? CF_EXIT_OK : -1;
 }

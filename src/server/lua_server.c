@@ -1,10 +1,12 @@
 #include "server/lua_server.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "confab/error.h"
 #include "engine/engine.h"
 #include "lua/engine.h"
@@ -123,7 +125,29 @@ static void deliver(struct cf_completion *completion, void *context)
 struct lua_server {
     struct cf_server *server; /* owned; NULL before start and after stop */
     struct cf_jobs *jobs;     /* owned */
+    const char **offered;     /* owned, with its texts; ended by NULL */
 };
+
+static void free_offered(struct lua_server *self)
+{
+    for (size_t i = 0; self->offered != NULL && self->offered[i] != NULL; i++)
+        free((char *)self->offered[i]);
+    free(self->offered);
+    self->offered = NULL;
+}
+
+/* Copies the list of uuids at that index. */
+static void copy_offered(lua_State *L, int index, struct lua_server *self)
+{
+    size_t count = (size_t)lua_rawlen(L, index);
+    self->offered = cf_calloc(count + 1, sizeof *self->offered);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1);
+        const char *uuid = lua_tostring(L, -1);
+        self->offered[i] = cf_strdup(uuid != NULL ? uuid : "");
+        lua_pop(L, 1);
+    }
+}
 
 /* stop(), __close, __gc */
 static int server_stop(lua_State *L)
@@ -136,6 +160,7 @@ static int server_stop(lua_State *L)
     if (self->server != NULL)
         cf_server_stop(self->server);
     cf_jobs_free(self->jobs);
+    free_offered(self);
     self->server = NULL;
     self->jobs = NULL;
     return 0;
@@ -167,7 +192,9 @@ static int server_index(lua_State *L)
 static int server_start(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_settop(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_insert(L, 1);                                             /* offered on_job */
     struct cf_engine *engine = cf_lua_check_engine(L);
     struct cf_server_options options =
         *(const struct cf_server_options *)lua_touserdata(L, lua_upvalueindex(1));
@@ -176,11 +203,14 @@ static int server_start(lua_State *L)
     struct lua_server *self = lua_newuserdatauv(L, sizeof *self, 0);
     *self = (struct lua_server){ 0 };
     luaL_setmetatable(L, SERVER_MT);
+    copy_offered(L, 1, self);
     self->jobs = cf_jobs_new(cf_scheduler_completions(L), deliver);
     options.db_path = cf_engine_db_path(engine);
     options.store = cf_engine_store(engine);
     options.jobs = self->jobs;
     options.events = cf_engine_events(engine);
+    options.sender = cf_engine_sender(engine);
+    options.offered = self->offered;
     struct cf_error err;
     if (!cf_server_start(&options, &self->server, &err))
         return cf_lua_raise(L, &err);

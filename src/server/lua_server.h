@@ -6,8 +6,9 @@ struct lua_State;
 struct cf_server_options;
 
 /* Makes `require "confab.server"` give
- *  start(on_job)   listens with these options, over the database of the engine, which must be
- *                  open. A server:
+ *  start(on_job, offered)
+ *                  listens with these options, over the database of the engine, which must be
+ *                  open; offered: uuids of the templates that the script made. A server:
  *    server.url      the address to be opened
  *    server:drain()  takes nothing new
  *    server:stop()   gives those who wait up, waits until all is written, closes; also at

@@ -2,10 +2,12 @@
 #include "server/access.h"
 #include "server/conversations.h"
 #include "server/health.h"
+#include "server/limits.h"
 #include "server/metrics.h"
 #include "server/openapi.h"
 #include "server/page.h"
 #include "server/patch.h"
+#include "server/plots.h"
 #include "server/router.h"
 #include "server/runs.h"
 #include "server/socket.h"
@@ -36,10 +38,14 @@ const struct cf_http_route cf_http_routes[] = {
     { "GET", "/api/conversations/:id", cf_conversations_show, .body_max = 0 },
     { "PATCH", "/api/conversations/:id", cf_patch_one, .body_max = CF_PATCH_BODY_MAX },
     { "GET", "/api/templates", cf_templates_list, .body_max = 0 },
+    { "GET", "/api/templates/:id", cf_templates_show, .body_max = 0 },
+    { "GET", "/api/templates/:id/plots", cf_plots_template, .body_max = 0 },
+    { "GET", "/api/limits", cf_limits_show, .body_max = 0 },
     { "GET", "/api/runs", cf_runs_list, .body_max = 0 },
     { "GET", "/api/runs/:id", cf_runs_show, .body_max = 0 },
     { "GET", "/api/runs/:id/results", cf_runs_results, .body_max = 0 },
     { "GET", "/api/runs/:id/failures", cf_runs_failures, .body_max = 0 },
+    { "GET", "/api/runs/:id/plots", cf_plots_run, .body_max = 0 },
     { "GET", "/api/stats", cf_stats_show, .body_max = 0 },
     { "GET", "/api/runs/:id/events", cf_watch_run, .body_max = 0 },
     { "GET", "/api/events", cf_socket_upgrade, .body_max = 0 },

@@ -25,4 +25,8 @@ void cf_rows_add(struct cf_buf *out, struct sqlite3_stmt *row, const struct cf_r
 /* A list of what the query gives, ?1 being the id, under that name in the open object. */
 bool cf_rows_list(struct cf_buf *out, const char *name, struct cf_reader *reader, const char *sql,
                   int64_t id, const struct cf_row_field *fields, struct cf_error *err);
+
+/* The fields of the query's only row, ?1 being the id, in the open object. */
+bool cf_rows_fields(struct cf_buf *out, struct cf_reader *reader, const char *sql, int64_t id,
+                    const struct cf_row_field *fields, struct cf_error *err);
 #endif

@@ -27,6 +27,7 @@
 #include "server/tls_front.h"
 #include "server/traffic.h"
 #include "server/watch.h"
+#include "store/tally.h"
 
 #define KEEP_ALIVE_MS 10000    /* an idle connection holds a thread */
 #define FAREWELL_S    5        /* for replies that are being written when the server stops */
@@ -37,6 +38,7 @@ struct cf_server {
     struct cf_readers *readers;
     struct cf_access *access;
     struct cf_traffic *traffic;
+    struct cf_tally *tally;
     /* NULL: the library itself listens where we are asked to */
     struct cf_tls_front *front;
     struct cf_sockets *sockets;
@@ -327,6 +329,7 @@ bool cf_server_start(const struct cf_server_options *options, struct cf_server *
         return false;
     }
     server->access = cf_access_new(server->options.token, server->options.tls_cert != NULL);
+    server->tally = cf_tally_new();
     server->traffic =    /* behind the front all come from loopback */
         cf_traffic_new(server->options.tls_cert != NULL ? 0 : (size_t)server->options.per_address);
     server->readers = cf_readers_new(server->options.db_path, (size_t)server->options.readers);
@@ -356,6 +359,7 @@ void cf_server_stop(struct cf_server *server)
     cf_readers_free(server->readers);
     cf_sockets_free(server->sockets);
     cf_traffic_free(server->traffic);
+    cf_tally_free(server->tally);
     cf_access_free(server->access);
     free_options(&server->options);
     pthread_cond_destroy(&server->answered);
@@ -408,6 +412,11 @@ const struct cf_access *cf_server_access(const struct cf_server *server)
 struct cf_traffic *cf_server_traffic(const struct cf_server *server)
 {
     return server->traffic;
+}
+
+struct cf_tally *cf_server_tally(const struct cf_server *server)
+{
+    return server->tally;
 }
 
 const struct cf_clock *cf_server_clock(const struct cf_server *server)

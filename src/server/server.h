@@ -19,8 +19,10 @@ struct cf_events;
 struct cf_http_exchange;
 struct cf_jobs;
 struct cf_readers;
+struct cf_sender;
 struct cf_server;
 struct cf_store;
+struct cf_tally;
 struct cf_traffic;
 
 #define CF_SERVER_ADDRESS "127.0.0.1"
@@ -42,6 +44,9 @@ struct cf_server_options {
     struct cf_jobs *jobs;                /* for what needs Lua; NULL: none is taken. Borrowed */
     /* what runs tell; NULL: nothing is live. Borrowed; ended by the stop */
     struct cf_events *events;
+    struct cf_sender *sender;            /* whose lanes are shown; NULL: none. Borrowed */
+    /* uuids of templates that the script made; ended by NULL. Borrowed */
+    const char *const *offered;
     const struct cf_clock *clock;        /* NULL: the system's. Borrowed */
     int heartbeat_ms, rest_ms;           /* of those who watch; 0: see watch.h */
     int workers, per_address, readers, head_ms, body_ms; /* 0: the figures above; connections from
@@ -49,8 +54,8 @@ struct cf_server_options {
 };
 
 /* Starts to listen and answer. config_error: an address in use or not ours, another address than
- * loopback without a token, an unusable certificate. What options point to but for store, jobs and
- * clock is copied. */
+ * loopback without a token, an unusable certificate. What options point to is copied where it
+ * does not say that it is borrowed. */
 bool cf_server_start(const struct cf_server_options *options, struct cf_server **out_server,
                      struct cf_error *err);
 
@@ -72,6 +77,7 @@ struct cf_readers *cf_server_readers(const struct cf_server *server);
 struct cf_jobs    *cf_server_jobs(const struct cf_server *server);
 const struct cf_access *cf_server_access(const struct cf_server *server);
 struct cf_traffic *cf_server_traffic(const struct cf_server *server);
+struct cf_tally   *cf_server_tally(const struct cf_server *server);
 const struct cf_clock *cf_server_clock(const struct cf_server *server);
 
 /* The options as they are in force, the defaults filled in. Lent. */

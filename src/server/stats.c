@@ -3,8 +3,11 @@
 #include "base/object.h"
 #include "server/reading.h"
 #include "server/run_object.h"
+#include "server/server.h"
 #include "store/reader.h"
 #include "store/stats.h"
+#include "store/stats_object.h"
+#include "store/tally.h"
 
 static void add_status(const struct cf_stats_status *row, void *self)
 {
@@ -17,18 +20,8 @@ static void add_status(const struct cf_stats_status *row, void *self)
     cf_object_close(out);
 }
 
-static void add_score(const struct cf_stats_score *row, void *self)
+static void add_group(const struct cf_tally_group *row, struct cf_buf *out)
 {
-    struct cf_buf *out = self;
-    cf_object_open(out, NULL);
-    cf_object_count(out, "score", row->score);
-    cf_object_int(out, "conversations", row->conversations);
-    cf_object_close(out);
-}
-
-static void add_group(const struct cf_stats_group *row, void *self)
-{
-    struct cf_buf *out = self;
     cf_object_open(out, NULL);
     cf_object_str(out, "name", row->name);
     cf_object_int(out, "replies", row->replies);
@@ -44,23 +37,7 @@ static void add_group(const struct cf_stats_group *row, void *self)
     cf_object_close(out);
 }
 
-static bool add_lists(struct cf_buf *out, struct cf_reader *reader, int64_t run,
-                      struct cf_error *err)
-{
-    cf_object_open_list(out, "statuses");
-    bool ok = cf_stats_statuses(reader, run, add_status, out, err);
-    cf_object_close_list(out);
-    cf_object_open_list(out, "scores");
-    ok = ok && cf_stats_scores(reader, run, add_score, out, err);
-    cf_object_close_list(out);
-    cf_object_open_list(out, "models");
-    ok = ok && cf_stats_groups(reader, run, CF_STATS_BY_MODEL, add_group, out, err);
-    cf_object_close_list(out);
-    cf_object_open_list(out, "templates");
-    ok = ok && cf_stats_groups(reader, run, CF_STATS_BY_TEMPLATE, add_group, out, err);
-    cf_object_close_list(out);
-    return ok;
-}
+static const struct cf_stats_spelling spelling = { add_status, add_group };
 
 static int make(struct cf_reading *reading)
 {
@@ -77,7 +54,8 @@ static int make(struct cf_reading *reading)
     cf_object_open(&reading->json, "data");
     if (row != NULL)
         cf_run_api_object(&reading->json, "run", row, reading->unix_ms);
-    bool ok = add_lists(&reading->json, reading->reader, row != NULL ? row->run : 0, &reading->err);
+    bool ok = cf_stats_add_lists(&reading->json, reading->reader, cf_server_tally(reading->server),
+                                 row != NULL ? row->run : 0, &spelling, &reading->err);
     cf_object_close(&reading->json);
     return ok ? 1 : -1;
 }

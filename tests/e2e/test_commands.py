@@ -379,7 +379,7 @@ def nearest_rank(values, percent):
 def test_stats_counts_what_the_database_holds(run_confab, database, query):
     latencies = [3, 1000, 20, 7, 7, 150, 90000, 40]
     example_run.change(database,
-                       *(f"UPDATE calls SET latency_ms = {ms} WHERE id = {i}"
+                       *(f"UPDATE generation_logs SET duration_ms = {ms} WHERE call = {i}"
                          for i, ms in enumerate(latencies, 1)),
                        "UPDATE conversations SET status = 'needs_revision', quality_score = 4.5"
                        " WHERE id <= 2")
