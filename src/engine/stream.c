@@ -183,6 +183,6 @@ enum cf_stream_end cf_stream_conclude(struct cf_stream *stream, struct cf_http_r
         return fail(out_failure, CF_TRANSPORT_TOO_LARGE, result->status,
                     "the message is too large");
     result->failure = CF_HTTP_OK;
-    result->message[0] = '\0';
+    result->message = "";
     return CF_STREAM_ENDED_WHOLE;
 }

@@ -18,6 +18,7 @@
 
 #define IDLE_CONNECTIONS_MAX  1024   /* kept for reuse; a run has fewer calls in flight */
 #define IDLE_TRANSFERS_MAX    512    /* handles kept for the next request, about 8 KB each */
+#define SMALL_BEYOND          1000   /* of so many in flight none needs to be as fast as it can */
 #define STREAMS_A_CONNECTION  8      /* HTTP/2: one lost connection must not take hundreds along */
 
 /* A descriptor of libcurl's. Entries live as long as the client, since an event of the
@@ -111,7 +112,8 @@ static struct cf_http_transfer *take_idle(struct cf_http *http)
 static void retire(struct cf_http_transfer *transfer)
 {
     struct cf_http *http = transfer->http;
-    if (http->idle_count == IDLE_TRANSFERS_MAX) {
+    bool is_unfit = transfer->is_small && http->in_flight < SMALL_BEYOND;
+    if (is_unfit || http->idle_count == IDLE_TRANSFERS_MAX) {
         transfer_free(transfer);
         return;
     }
@@ -374,7 +376,9 @@ void cf_http_free(struct cf_http *http)
 
 static struct cf_http_transfer *new_transfer(struct cf_http *http)
 {
-    struct cf_http_transfer *transfer = transfer_new(http, &http->options, http->share);
+    bool is_small = http->in_flight >= SMALL_BEYOND;
+    struct cf_http_transfer *transfer =
+        transfer_new(http, &http->options, http->share, is_small);
     curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETDATA, http);
     curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);

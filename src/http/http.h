@@ -21,7 +21,7 @@ struct cf_http;
 struct cf_http_transfer;
 struct cf_loop;
 
-#define CF_HTTP_MESSAGE_MAX       512
+#define CF_HTTP_MESSAGE_MAX       640
 #define CF_HTTP_REPLY_BYTES_MAX   (64u << 20)   /* twice the largest request the provider takes */
 #define CF_HTTP_CONNECT_MS        10000
 #define CF_HTTP_FIRST_BYTE_MS     600000        /* without streaming it comes with the last one */
@@ -76,7 +76,7 @@ struct cf_http_result {
     bool   any_written;                     /* some byte of the request may have left */
     bool   all_written;                     /* the whole request was given to the kernel */
     struct cf_http_timings timings;
-    char   message[CF_HTTP_MESSAGE_MAX];    /* one line naming the host; "" if all went well */
+    const char *message;                    /* one line naming the host; "" if all went well; lent */
 };
 
 /* What on_piece says to a piece of the body. */

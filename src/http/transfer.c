@@ -9,6 +9,9 @@
 
 #include "base/mem.h"
 
+#define HOST_MAX           256     /* of a host in messages, longer ones are cut */
+#define SMALL_BUFFER_BYTES 1024L   /* libcurl's least; it takes 16 KB unless told */
+
 /* --- progress --- */
 
 static void enter_phase(struct cf_http_transfer *transfer, enum transfer_phase phase)
@@ -148,20 +151,20 @@ static int64_t or_default(int64_t given, int64_t otherwise)
     return given > 0 ? given : otherwise;
 }
 
-/* Notes host[:port] for messages; returns whether the host is this machine. */
-static bool learn_host(struct cf_http_transfer *transfer)
+/* Writes host[:port] of a URL for messages, nothing secret; returns whether it is this machine. */
+static bool read_host(const char *text, char out_host[HOST_MAX])
 {
     bool is_loopback = false;
     char *host = NULL, *port = NULL;
     CURLU *url = curl_url();
 
-    snprintf(transfer->host, sizeof transfer->host, "the given URL");
-    if (curl_url_set(url, CURLUPART_URL, transfer->url, 0) != CURLUE_OK ||
+    snprintf(out_host, HOST_MAX, "the given URL");
+    if (curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
         curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
         goto done;
 
     curl_url_get(url, CURLUPART_PORT, &port, 0);
-    snprintf(transfer->host, sizeof transfer->host, "%s%s%s", host, port != NULL ? ":" : "",
+    snprintf(out_host, HOST_MAX, "%s%s%s", host, port != NULL ? ":" : "",
              port != NULL ? port : "");
     is_loopback = strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 ||
                   strcmp(host, "[::1]") == 0;
@@ -174,13 +177,13 @@ done:
 
 static void set_url(struct cf_http_transfer *transfer, const char *url)
 {
+    char host[HOST_MAX];
     if (transfer->url != NULL && strcmp(transfer->url, url) == 0)
         return;
     free(transfer->url);
     transfer->url = cf_strdup(url);
-    bool is_loopback = learn_host(transfer);
     curl_easy_setopt(transfer->easy, CURLOPT_URL, url);
-    curl_easy_setopt(transfer->easy, CURLOPT_PROXY, is_loopback ? "" : NULL);
+    curl_easy_setopt(transfer->easy, CURLOPT_PROXY, read_host(url, host) ? "" : NULL);
 }
 
 static void add_fields(struct cf_http_transfer *transfer)
@@ -201,10 +204,11 @@ static void add_fields(struct cf_http_transfer *transfer)
 }
 
 struct cf_http_transfer *transfer_new(struct cf_http *http, const struct cf_http_options *options,
-                                      CURLSH *share)
+                                      CURLSH *share, bool is_small)
 {
     struct cf_http_transfer *transfer = cf_calloc(1, sizeof *transfer);
     transfer->http = http;
+    transfer->is_small = is_small;
     CURL *easy = transfer->easy = curl_easy_init();
     if (easy == NULL)
         abort();    /* out of memory, as in base/mem.h */
@@ -212,6 +216,8 @@ struct cf_http_transfer *transfer_new(struct cf_http *http, const struct cf_http
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_message);
     curl_easy_setopt(easy, CURLOPT_SHARE, share);
+    if (is_small)
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, SMALL_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);    /* never wait for a resolver thread */
 
@@ -265,6 +271,7 @@ void transfer_begin(struct cf_http_transfer *transfer, struct cf_http_request *r
         .total_ms = or_default(request->timeouts.total_ms, CF_HTTP_TOTAL_MS),
     };
     transfer->result.timings = (struct cf_http_timings){ -1, -1, -1, -1 };
+    transfer->result.message = "";
     cf_buf_init(&transfer->result.body,
                 request->max_reply_bytes > 0 ? request->max_reply_bytes : CF_HTTP_REPLY_BYTES_MAX);
 
@@ -289,6 +296,7 @@ void transfer_clear(struct cf_http_transfer *transfer)
     curl_slist_free_all(transfer->fields);
     cf_http_headers_done(&transfer->result.headers);
     cf_buf_done(&transfer->result.body);
+    free(transfer->message);
     transfer->curl_message[0] = '\0';
     memset(&transfer->request, 0, sizeof *transfer - offsetof(struct cf_http_transfer, request));
 }
@@ -406,17 +414,22 @@ static const char *const phrases[CF_HTTP_FAILURES] = {
 /* The URL itself is not shown: it can carry a password. */
 static void describe(struct cf_http_transfer *transfer, const char *detail)
 {
-    struct cf_http_result *result = &transfer->result;
-    size_t size = sizeof result->message;
-
-    const char *phrase = phrases[result->failure];
+    char host[HOST_MAX];
+    read_host(transfer->url, host);
+    const char *phrase = phrases[transfer->result.failure];
     const char *mark = strstr(phrase, "%s");
-    int n = snprintf(result->message, size, "%.*s%s%s", (int)(mark - phrase), phrase,
-                     transfer->host, mark + 2);
-    if (detail[0] != '\0' && n >= 0 && (size_t)n < size)
-        snprintf(result->message + n, size - (size_t)n, ": %s", detail);
 
-    for (char *p = result->message; *p != '\0'; p++) {
+    struct cf_buf line;
+    cf_buf_init(&line, CF_HTTP_MESSAGE_MAX);
+    cf_buf_addf(&line, "%.*s%s%s", (int)(mark - phrase), phrase, host, mark + 2);
+    if (detail[0] != '\0')
+        cf_buf_addf(&line, ": %s", detail);
+
+    free(transfer->message);
+    transfer->message = cf_strdup(cf_buf_str(&line));
+    transfer->result.message = transfer->message;
+    cf_buf_done(&line);
+    for (char *p = transfer->message; *p != '\0'; p++) {
         if ((unsigned char)*p < ' ' || *p == 0x7f)
             *p = ' ';
     }

@@ -21,7 +21,7 @@ struct cf_http_transfer {
     struct cf_http         *http;
     CURL                   *easy;         /* owned */
     char                   *url;          /* owned; that easy is set to; NULL at first */
-    char                    host[256];    /* host[:port] of it for messages, nothing secret */
+    bool                    is_small;     /* reads in small pieces: one of very many */
     char                    curl_message[CURL_ERROR_SIZE];
 
     /* Of one request; zero in between. */
@@ -40,12 +40,13 @@ struct cf_http_transfer {
     struct cf_http_transfer *next, *prev; /* all transfers of the client; next also of the idle */
     struct cf_http_transfer *next_sent;   /* those whose on_sent is due */
     bool     sent_is_due;
+    char                    *message;     /* owned; that result lends; NULL: it lends "" */
     struct cf_http_result    result;
 };
 
-/* An idle transfer; share and options come from the client. */
+/* An idle transfer; share and options come from the client. A small one does with less memory. */
 struct cf_http_transfer *transfer_new(struct cf_http *http, const struct cf_http_options *options,
-                                      CURLSH *share);
+                                      CURLSH *share, bool is_small);
 void transfer_free(struct cf_http_transfer *transfer);
 
 /* Makes the handle ready for curl_multi_add_handle. */

@@ -584,3 +584,17 @@ def test_a_killed_run_goes_on_and_asks_for_no_stored_reply_again(mock, start_con
     assert sent(quick) == 6 - stored
     assert " an unknown outcome, worth up to $" in result.err
     assert query("select at_risk_usd > 0 as lost from run_view") == [{"lost": 1}]
+
+
+def test_more_than_a_thousand_replies_at_once_arrive_whole(mock, run_confab, script, query):
+    server = mock("rpm=1000000,latency=fixed:2000")
+    result = run_confab("run", script('''
+        confab.setup { limits = { max_requests = 1000000, pacing = "burst" } }
+        local chat = confab.template { name = "chat", prompt = "A chat of 12 turns about {{topic}}, as JSON." }
+        local items = {}
+        for i = 1, 1200 do items[i] = { topic = "topic " .. i } end
+        confab.run { name = "many", items = items, template = chat, concurrency = 1200 }
+    '''), server=server, timeout=120)
+    assert result.code == 0, result
+    assert query("SELECT count(*) AS n FROM conversations WHERE NOT truncated") == [{"n": 1200}]
+    assert server.stop()["peak_in_flight"] > 1000

@@ -53,6 +53,7 @@ struct call {
     bool   cancel_when_sent, release_when_sent;
     struct call *cancel_when_done;
     struct cf_http_result result;    /* moved out; body taken as text */
+    char message[CF_HTTP_MESSAGE_MAX];
     char  *body;
     size_t body_len;
 };
@@ -85,6 +86,8 @@ static void on_done(struct cf_http_request *request, struct cf_http_result *resu
     call->done_calls++;
     call->body = cf_buf_take(&result->body, &call->body_len);
     call->result = *result;
+    snprintf(call->message, sizeof call->message, "%s", result->message);
+    call->result.message = call->message;
     result->headers = (struct cf_http_headers){ 0 };
     if (call->cancel_when_done != NULL)
         cf_http_cancel(call->fixture->http, &call->cancel_when_done->request);
