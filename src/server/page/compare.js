@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { h, replace } from "./dom.js";
 import { count, dollars, duration, percent, score } from "./format.js";
 import { acceptance, badge, empty, failure, finished } from "./parts.js";
-import { histogram, showPlots } from "./plot.js";
+import { histogram, overCommonEdges, showPlots } from "./plot.js";
 
 export const title = "Compare";
 
@@ -120,13 +120,11 @@ function table(sides) {
 
 // --- plots over each other ---
 
-/** Counts over the edges of both: the two may reach up to different ones. */
 function histogramOf(sides, name, more) {
-  const longest = sides.map((side) => side.plots[name]).reduce((a, b) => (b.edges.length > a.edges.length ? b : a));
+  const { edges, counts } = overCommonEdges(sides.map((side) => side.plots[name]));
   const names = sides.map((side) => side.name), isSame = names[0] === names[1];
-  return histogram({ ...more, edges: longest.edges, series: sides.map((side, i) => ({
-    name: isSame ? `${names[i]} (${i === 0 ? "A" : "B"})` : names[i],
-    counts: longest.counts.map((_, at) => side.plots[name].counts[at] ?? 0),
+  return histogram({ ...more, edges, series: sides.map((side, i) => ({
+    name: isSame ? `${names[i]} (${i === 0 ? "A" : "B"})` : names[i], counts: counts[i],
   })) });
 }
 

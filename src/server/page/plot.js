@@ -62,6 +62,13 @@ function numbers(heads, rows) {
       rest.map((text) => h("td", { class: "number" }, text))))));
 }
 
+/** Distributions over the edges of all of them: one may begin or end where another does not. */
+export function overCommonEdges(plots) {
+  const edges = [...new Set(plots.flatMap((plot) => plot.edges))].sort((a, b) => a - b);
+  const counts = (plot) => edges.slice(0, -1).map((edge) => plot.counts[plot.edges.indexOf(edge)] ?? 0);
+  return { edges, counts: plots.map(counts) };
+}
+
 /** How often values fall between edges: counts[i] between edges[i] and edges[i + 1]. Bins are of equal
  * width whatever the edges say, which suits scores and a 1-2-5 scale. With `series`, [{name, counts}],
  * two stand side by side as shares, so that runs of unequal size compare. format: of an edge. */
