@@ -1,5 +1,6 @@
 --- What a run tells those who watch it live, over `confab serve`. Nothing is put together while nobody does.
 local core = require "confab.core"
+local flags = require "confab.flags"
 
 local events = {}
 
@@ -20,11 +21,20 @@ local function sums(outcome)
   return scored > 0 and score / scored or nil, cost
 end
 
+--- How many items there are to be where the inputs tell, else as many as were drawn from them so far.
+local function planned(state)
+  if state.length == nil then
+    local ok, length = pcall(function() return #state.items end)
+    state.length = ok and math.min(length, flags.limit or length) or false
+  end
+  return math.max(state.length or 0, state.counts.planned or 0)
+end
+
 --- Where the run stands: items by how they ended, those of earlier sessions too, once they were come to.
 local function counts(state)
   local all = state.counts
   return {
-    planned = all.planned, successful = all.accepted + all.needs_revision, accepted = all.accepted,
+    planned = planned(state), successful = all.accepted + all.needs_revision, accepted = all.accepted,
     needsRevision = all.needs_revision, failed = all.failed, skipped = all.skipped, replayed = all.replayed,
   }
 end
