@@ -42,6 +42,7 @@ function ask.request(ctx, call)
     thinking_budget = call.thinking_budget, effort = call.effort,
     cache = call.cache == true and "5m" or call.cache or nil, template = call.template,
     on_retry = ctx.on_retry, template_name = call.template_name, tries = call.tries,
+    shown = ctx.on_text and live.shown(ctx.on_text),
   }
 end
 

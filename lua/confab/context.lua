@@ -18,6 +18,7 @@ local context = {}
 ---@field on_truncated? string
 ---@field tries? integer
 ---@field on_retry? boolean
+---@field on_text? fun(text: string, begun: integer)  Calls that generate conversations are streamed, and it sees them.
 ---@field alerts? confab.Alerts
 ---@field stopped? confab.Error  Met by a call of the item: no call can succeed any more.
 ---@field on_held? fun(call: { why: string, changed?: string, bound: integer }, request: table)  Nothing is sent: gets a call that would be, and does not return.

@@ -97,6 +97,13 @@ local request_rules = {
   { "chunkId", text_rule(200), "optional" },
 }
 
+--- How the request for one conversation is answered: no part of what is stored.
+---@type confab.serve.Rule[]
+local manner_rules = { { "stream", boolean, "optional" }, { "async", boolean, "optional" } }
+
+---@type confab.serve.Rule[]
+local single_rules = table.move(manner_rules, 1, #manner_rules, #request_rules + 1, { table.unpack(request_rules) })
+
 ---@type confab.serve.Rule[]
 local option_rules = {
   { "concurrency", number_rule(1, 10, true), "optional" }, { "stopOnError", boolean, "optional" },
@@ -156,6 +163,23 @@ function serve_check.request(value, problems, path)
     return nil
   end
   return check_fields(value, request_rules, path, problems)
+end
+
+---@class confab.serve.Manner
+---@field stream boolean  Its text is told to those who watch, while it comes.
+---@field is_async boolean  The answer does not wait for it.
+
+--- The request for one conversation that is the whole body.
+---@param value any  Decoded JSON.
+---@param problems confab.serve.Problem[]  Those found are added.
+---@return confab.serve.Request?
+---@return confab.serve.Manner? manner
+function serve_check.single(value, problems)
+  if not is_object(value) then return serve_check.request(value, problems) end
+  local request = check_fields(value, single_rules, "", problems)
+  local manner = { stream = request.stream == true, is_async = request.async == true }
+  request.stream, request.async = nil, nil
+  return request, manner
 end
 
 ---@class confab.serve.Batch

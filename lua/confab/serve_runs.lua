@@ -21,6 +21,7 @@ local serve_runs = {}
 ---@field count integer
 ---@field concurrency integer
 ---@field stopOnError boolean
+---@field stream? boolean  Its text is told while it comes.
 
 ---@class confab.serve.Work  A run in work.
 ---@field name string
@@ -64,6 +65,10 @@ local function step(request)
   return serve_templates.generate(context.get(), request)
 end
 
+local function streamed_step(request)
+  return serve_templates.generate(context.get(), request, true)
+end
+
 --- Works through it in a fiber of its own, whoever waits for it.
 ---@param name string
 ---@param asked confab.serve.Asked
@@ -102,7 +107,7 @@ function serve_runs.begin(name, asked, requests)
     extra.request = core.json.encode(asked)
     local is_single = asked.kind == "single"
     run.work_off({
-      items = requests, step = step, concurrency = asked.concurrency, stop_on_error = asked.stopOnError,
+      items = requests, step = asked.stream and streamed_step or step, concurrency = asked.concurrency, stop_on_error = asked.stopOnError,
       key = is_single and function() return name:sub(#PREFIX + 1) end or nil,
       on_item = is_single and function(result) work.raised = result.error end or nil,
     }, name, extra)

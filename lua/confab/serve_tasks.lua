@@ -3,6 +3,7 @@
 local core = require "confab.core"
 local defined = require "confab.defined"
 local serve_check = require "confab.serve_check"
+local serve_estimate = require "confab.serve_estimate"
 local serve_reply = require "confab.serve_reply"
 local serve_runs = require "confab.serve_runs"
 local serve_templates = require "confab.serve_templates"
@@ -21,6 +22,7 @@ serve_tasks.max_batch = 10000
 ---@field id? string  From the path.
 ---@field key? string  Idempotency-Key.
 ---@field body? string  JSON.
+---@field last_event_id? integer  Events from behind it on are kept for who comes to watch.
 ---@field reply fun(self: confab.serve.Job, status: integer, json: string, retry_after?: integer)
 
 local tasks = {}
@@ -56,6 +58,17 @@ local function check_request(value, path, problems)
   return request
 end
 
+--- The one request of a body, the body's hash and how it is to be answered; or a refusal.
+local function read_single(job)
+  local value, hash, refusal = read(job)
+  if refusal then return nil, nil, nil, refusal end
+  local problems = serve_check.problems()
+  local request, manner = serve_check.single(value, problems)
+  if #problems == 0 then check_template(request, "", problems) end
+  if #problems > 0 then return nil, nil, nil, serve_reply.problems(problems) end
+  return request, hash, manner
+end
+
 --- Work on a request: that of an earlier one with its key, or its own.
 local function begin(job, asked, requests)
   local name = serve_runs.name(job.key)
@@ -66,19 +79,33 @@ local function begin(job, asked, requests)
   return serve_runs.begin(name, asked, requests)
 end
 
+--- What is answered once all of a run's requests are stored.
+local function accepted(work, last_event_id)
+  serve_runs.wait_whole(work)
+  if not work.is_whole then return serve_reply.failure(work.raised) end
+  return serve_reply.success(202, {
+    runId = work.uuid, status = "accepted", total = work.asked.count, lastEventId = last_event_id,
+  })
+end
+
 function tasks.generate(job)
-  local value, hash, refusal = read(job)
+  local request, hash, manner, refusal = read_single(job)
   if refusal then return refusal end
-  local problems = serve_check.problems()
-  local request = check_request(value, "", problems)
-  if #problems > 0 then return serve_reply.problems(problems) end
   local work
-  work, refusal = begin(job, { kind = "single", hash = hash, count = 1, concurrency = 1, stopOnError = false },
-    { request })
+  work, refusal = begin(job, {
+    kind = "single", hash = hash, count = 1, concurrency = 1, stopOnError = false, stream = manner.stream,
+  }, { request })
   if refusal then return refusal end
+  if manner.is_async then return accepted(work, job.last_event_id) end
   serve_runs.wait_over(work)
   if not work.row then return serve_reply.failure(work.raised) end
   return serve_reply.single(work.row, work.raised)
+end
+
+function tasks.estimate(job)
+  local request, _, _, refusal = read_single(job)
+  if refusal then return refusal end
+  return serve_reply.success(200, serve_estimate.of(request))
 end
 
 function tasks.rate_limit()
@@ -101,10 +128,6 @@ local function check_batch(value, problems)
   return batch, requests
 end
 
-local function accepted(work)
-  return serve_reply.success(202, { runId = work.uuid, status = "accepted", total = work.asked.count })
-end
-
 function tasks.batch(job)
   local value, hash, refusal = read(job)
   if refusal then return refusal end
@@ -116,11 +139,7 @@ function tasks.batch(job)
     kind = "batch", hash = hash, count = #requests, concurrency = batch.concurrency, stopOnError = batch.stop_on_error,
   }, requests)
   if refusal then return refusal end
-  if batch.is_async then
-    serve_runs.wait_whole(work)
-    if work.is_whole then return accepted(work) end
-    return serve_reply.failure(work.raised)
-  end
+  if batch.is_async then return accepted(work) end
   serve_runs.wait_over(work)
   if not work.row then return serve_reply.failure(work.raised) end
   return serve_reply.batch(work.row, work.asked.count, work.raised)

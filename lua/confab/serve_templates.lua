@@ -1,4 +1,5 @@
 --- The templates that are offered over HTTP: those of the script, and stored ones that say all of themselves.
+local ask = require "confab.ask"
 local core = require "confab.core"
 local defined = require "confab.defined"
 local errors = require "confab.errors"
@@ -133,14 +134,35 @@ function serve_templates.objection(offer, request)
   error(why, 0)
 end
 
+local function find_offer(request)
+  local offer, why = serve_templates.find(request.templateId)
+  if not offer then error(errors.new("config_error", why), 0) end
+  return offer
+end
+
+--- The template of a request, and the call that it makes, for measuring it.
+---@param request confab.serve.Request
+---@return confab.Template
+---@return table call
+function serve_templates.request(request)
+  local tmpl = find_offer(request).template
+  local call = tmpl:resolve(serve_templates.params(request))
+  call.temperature = request.temperature or call.temperature
+  call.max_tokens = request.maxTokens or call.max_tokens
+  return tmpl, ask.request({}, call)
+end
+
+local function see() end    -- those who watch see the text; the script does not
+
 --- The conversation of a request; in the step of a run.
 ---@param ctx confab.Context
 ---@param request confab.serve.Request
+---@param is_streamed? boolean
 ---@return confab.Conversation
-function serve_templates.generate(ctx, request)
-  local offer, why = serve_templates.find(request.templateId)
-  if not offer then error(errors.new("config_error", why), 0) end
-  local scored = setmetatable({ scoring = offer.scoring }, { __index = ctx, __newindex = ctx })
+function serve_templates.generate(ctx, request, is_streamed)
+  local offer = find_offer(request)
+  local scored = setmetatable({ scoring = offer.scoring, on_text = is_streamed and see or nil },
+    { __index = ctx, __newindex = ctx })
   local conv = generate.with_template(scored, offer.template, serve_templates.params(request), {
     temperature = request.temperature, max_tokens = request.maxTokens, persona = request.persona,
     emotion = request.emotion, topic = request.topic, tier = request.tier, document_id = request.documentId,

@@ -62,6 +62,7 @@ static struct cf_job *new_job(struct cf_jobs *jobs, const struct cf_job_question
 {
     struct cf_job *job = cf_calloc(1, sizeof *job);
     job->completion.deliver = jobs->deliver;
+    job->question.last_event_id = question->last_event_id;
     job->jobs = jobs;
     atomic_fetch_add(&jobs->holders, 1);
     job->question.task = cf_strdup(question->task);

@@ -24,6 +24,7 @@ struct cf_job_question {
     const char *id;      /* from the path; NULL: none */
     const char *key;     /* Idempotency-Key; NULL: none */
     struct cf_text body; /* JSON; data NULL: none */
+    int64_t last_event_id;    /* events from behind it on are kept; 0: nobody needs that */
 };
 
 struct cf_job_answer {

@@ -83,6 +83,8 @@ static int job_index(lua_State *L)
         lua_pushstring(L, question->key);
     else if (strcmp(name, "body") == 0 && question->body.data != NULL)
         lua_pushlstring(L, question->body.data, question->body.len);
+    else if (strcmp(name, "last_event_id") == 0 && question->last_event_id > 0)
+        lua_pushinteger(L, question->last_event_id);
     else
         lua_pushnil(L);
     return 1;

@@ -29,6 +29,7 @@ const struct cf_http_route cf_http_routes[] = {
     { "GET", "/api/conversations/generate", cf_submit_rate_limit, .body_max = 0 },
     { "POST", "/api/conversations/generate-batch", cf_submit_batch,
       .body_max = CF_SUBMIT_BATCH_MAX },
+    { "POST", "/api/estimate", cf_submit_estimate, .body_max = CF_SUBMIT_ONE_MAX },
     { "GET", "/api/conversations/generate-batch", cf_submit_batch_limits, .body_max = 0 },
     { "POST", "/api/runs", cf_submit_run, .body_max = CF_SUBMIT_SMALL_MAX },
     { "POST", "/api/runs/:id/cancel", cf_submit_cancel, .body_max = 0 },

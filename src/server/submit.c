@@ -1,6 +1,9 @@
 #include "server/submit.h"
 
+#include <cjson/cJSON.h>
+
 #include "confab/buf.h"
+#include "engine/events.h"
 #include "server/job.h"
 #include "server/request.h"
 #include "server/respond.h"
@@ -17,17 +20,15 @@ static void refuse(struct cf_http_exchange *exchange)
         "the server is about to stop; what was begun is stored and goes on with the next");
 }
 
-/* Hands the request over as `task` and passes the answer on. */
-static void submit(struct cf_http_exchange *exchange, struct cf_server *server, const char *task)
+/* Hands the request over and passes the answer on. */
+static void submit_question(struct cf_http_exchange *exchange, struct cf_server *server,
+                            struct cf_job_question question)
 {
     struct cf_jobs *jobs = cf_server_jobs(server);
     struct cf_job *job;
     struct cf_job_answer answer;
-    struct cf_job_question question = {
-        .task = task,
-        .id = exchange->id,
-        .key = cf_request_header(exchange, "Idempotency-Key"),
-    };
+    question.id = exchange->id;
+    question.key = cf_request_header(exchange, "Idempotency-Key");
     if (exchange->route->body_max > 0)
         question.body = (struct cf_text){ cf_buf_str(&exchange->body), exchange->body.len };
 
@@ -42,9 +43,27 @@ static void submit(struct cf_http_exchange *exchange, struct cf_server *server, 
     cf_job_release(job);
 }
 
+static void submit(struct cf_http_exchange *exchange, struct cf_server *server, const char *task)
+{
+    submit_question(exchange, server, (struct cf_job_question){ .task = task });
+}
+
+/* Text that is streamed is told to those who watch. One who is told the run's id by the answer comes
+ * too late for its beginning: so a watch of our own sees to it that events are kept from here on. */
 void cf_submit_generate(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    submit(exchange, server, "generate");
+    struct cf_job_question question = { .task = "generate" };
+    struct cf_watcher *watcher = NULL;
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(exchange->json, "stream")) &&
+        cf_events_watch(cf_server_options(server)->events, NULL, -1, &watcher))
+        question.last_event_id = cf_watcher_begin(watcher);
+    submit_question(exchange, server, question);
+    cf_watcher_free(watcher);
+}
+
+void cf_submit_estimate(struct cf_http_exchange *exchange, struct cf_server *server)
+{
+    submit(exchange, server, "estimate");
 }
 
 void cf_submit_rate_limit(struct cf_http_exchange *exchange, struct cf_server *server)

@@ -10,6 +10,7 @@ struct cf_server;
 #define CF_SUBMIT_SMALL_MAX (64u << 10) /* a name, or nothing */
 
 void cf_submit_generate(struct cf_http_exchange *exchange, struct cf_server *server);
+void cf_submit_estimate(struct cf_http_exchange *exchange, struct cf_server *server);
 void cf_submit_rate_limit(struct cf_http_exchange *exchange, struct cf_server *server);
 void cf_submit_batch(struct cf_http_exchange *exchange, struct cf_server *server);
 void cf_submit_batch_limits(struct cf_http_exchange *exchange, struct cf_server *server);

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from http_client import client_of
+from http_client import client_of, sse
 from websocket_client import CLOSE, PING, PONG, TEXT, WebSocket
 
 PIPELINE = """
@@ -36,25 +36,6 @@ def begin(client, name="chats"):
     reply = client.post("/api/runs", {"name": name})
     assert reply.status == 202, reply
     return reply.json["data"]["runId"]
-
-
-def sse(client, path, **headers):
-    """The events of a stream, until it ends: (id or None, type, object)."""
-    connection = client.connect()
-    connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    reply = connection.getresponse()
-    assert reply.status == 200 and reply.headers["Content-Type"].startswith("text/event-stream")
-    number, kind = None, None
-    for line in reply:
-        name, _, value = line.decode().rstrip("\n").partition(": ")
-        if name == "id":
-            number = int(value)
-        elif name == "event":
-            kind = value
-        elif name == "data":
-            yield number, kind, json.loads(value)
-            number, kind = None, None
-    connection.close()
 
 
 def until_over(web):

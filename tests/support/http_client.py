@@ -54,4 +54,23 @@ def client_of(process):
     return Client(process.wait_for(r"listening on (http://\S+)").group(1))
 
 
+def sse(client, path, **headers):
+    """The events of a stream, until it ends: (id or None, type, object)."""
+    connection = client.connect()
+    connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    reply = connection.getresponse()
+    assert reply.status == 200 and reply.headers["Content-Type"].startswith("text/event-stream")
+    number, kind = None, None
+    for line in reply:
+        name, _, value = line.decode().rstrip("\n").partition(": ")
+        if name == "id":
+            number = int(value)
+        elif name == "event":
+            kind = value
+        elif name == "data":
+            yield number, kind, json.loads(value)
+            number, kind = None, None
+    connection.close()
+
+
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
