@@ -135,6 +135,9 @@ void cf_conversation_measure(const struct cf_conversation *conversation,
 #define CF_DEFAULT_STRUCTURE_MAX 4
 #define CF_DEFAULT_SCORE_TEXT_MAX 640
 
+/* From this score up a conversation is "generated", below it "needs_revision". */
+#define CF_SCORE_GENERATED 6
+
 /* The points of the rules that hold unless the script has others. */
 struct cf_default_score {
     int turn_count, turn_length, structure;

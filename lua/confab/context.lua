@@ -25,7 +25,8 @@ local context = {}
 ---@field params? table  The item's own parameters.
 ---@field step_limits? confab.StepLimits
 ---@field on_killed? fun(why: confab.Error)  Its step was ended by a limit.
----@field made? { call: table, request: table }  Of the run's template, see generate.as_it_is.
+---@field made? { call: table, request: table, ending?: table }  Of the run's template, see template_call.as_it_is.
+---@field takes_no_look? boolean  The script looks at nothing that becomes of an item.
 ---@field on_limit? fun(why: confab.Error)  Ends the rest of the step, and says so to on_killed.
 ---@field branch? string  Of a step that branches: "2", and "2.1" in a branch of that branch.
 ---@field fibers? table<thread, boolean>  Those that work on the item now: its step's, and its branches'.

@@ -7,6 +7,7 @@ local errors = require "confab.errors"
 local generate = require "confab.generate"
 local options = require "confab.options"
 local template = require "confab.template"
+local template_call = require "confab.template_call"
 
 local dialogue = {}
 
@@ -65,7 +66,7 @@ local function call_of(side, params)
   for name, value in next, side do call[name] = value end
   call.system = table.concat(texts, "\n\n")
   call.prompt, call.messages, call.schema = nil, nil, nil
-  call.template, call.template_name = generate.template_row(tmpl), tmpl.name
+  call.template, call.template_name = template_call.row(tmpl), tmpl.name
   return call
 end
 

@@ -12,6 +12,7 @@ end
 
 --- Scores and costs of an item's conversations, as the database adds them up.
 local function sums(outcome)
+  if outcome.ended then return outcome.ended.score, outcome.ended.cost end
   local score, scored, cost = 0, 0, nil
   for _, conv in ipairs(outcome.convs) do
     local fields = core.conversation.fields(conv)
@@ -49,7 +50,7 @@ function events.item(state, entry, outcome, accepted)
   local score, cost = sums(outcome)
   local failure = outcome.error
   publish(state.core.id, "item", {
-    key = entry.key, state = outcome.state, accepted = accepted, conversations = #outcome.convs, qualityScore = score,
+    key = entry.key, state = outcome.state, accepted = accepted, conversations = outcome.ended and 1 or #outcome.convs, qualityScore = score,
     cost = cost, replayed = outcome.is_kept or false, errorKind = failure and failure.kind,
     message = failure and failure.message, counts = counts(state), spent = state.core:account().spent / 1e12,
   })

@@ -8,9 +8,9 @@ local interrupted = require "confab.interrupted"
 local keys = require "confab.keys"
 local options = require "confab.options"
 local scoring = require "confab.scoring"
-local settings = require "confab.settings"
 local structured = require "confab.structured"
 local template = require "confab.template"
+local template_call = require "confab.template_call"
 
 local generate = {}
 
@@ -79,21 +79,6 @@ function generate.score(conv, by)
   end
 end
 
-local template_rows = setmetatable({}, { __mode = "k" })
-
---- The database's row of a template; written at its first use.
----@param tmpl confab.Template
----@return integer?
-function generate.template_row(tmpl)
-  if flags.plan then return nil end
-  local row = template_rows[tmpl]
-  if not row then
-    row = core.run.template(template.row(tmpl, settings.model()))
-    template_rows[tmpl] = row
-  end
-  return row
-end
-
 --- The request that a template makes of an item, for measuring it.
 ---@param tmpl confab.Template
 ---@param params table
@@ -104,72 +89,24 @@ end
 
 local COLUMNS = { "persona", "emotion", "topic", "tier", "document_id", "chunk_id" }
 
---- Of a plain template the request is made once; only its texts change from item to item.
-local function request_for(plain, tmpl, params)
-  local request = plain[tmpl]
-  if request then
-    local texts = tmpl:render(params)
-    request.system, request.prompt = texts.system, texts.prompt
-    return request
-  end
-  request = ask.request({}, template.call(tmpl, params))
-  if template.is_plain(tmpl) then plain[tmpl] = request end
-  return request
-end
-
-local function call_hash(plain, tmpl, params)
-  return core.call.hash(request_for(plain, tmpl, params))
-end
-
---- The hash of the call that a template makes of an item; nil where that takes a closer look. An item
---- that is done with this one call, and its reply whole, is left as it is (core.call.stands).
----@param plain table  Empty at first; one for a run, in which settings do not change.
----@param tmpl confab.Template
----@param params table
----@return string?
-function generate.call_hash(plain, tmpl, params)
-  local ok, hash = pcall(call_hash, plain, tmpl, params)
-  return ok and hash or nil
-end
-
---- For generate.with_template: the template says all.
-generate.as_it_is = {}
-
---- What the template and what wins over it come to, and the request that is made of them. Of a plain
---- template as it is a worker makes both once; from item to item only texts and columns change.
-local function prepare(ctx, tmpl, params, overrides)
-  local made = overrides == generate.as_it_is and ctx.made
-  if made then
-    template.refill(tmpl, params, made.call)
-    made.request.system, made.request.prompt = made.call.system, made.call.prompt
-    return made.call, made.request
-  end
-  local call = tmpl:resolve(params)
-  for name, value in next, overrides do call[name] = value end
-  call.tries = overrides.tries or tmpl.tries or ctx.tries or 1
-  call.template, call.template_name = generate.template_row(tmpl), tmpl.name
-  local request = ask.request(ctx, call)
-  if overrides == generate.as_it_is and template.is_plain(tmpl) then
-    ctx.made = { call = call, request = request }
-  end
-  return call, request
-end
-
 --- Asks until a reply serves or the tries are used up; raises the last objection.
 ---@param ctx confab.Context
 ---@param tmpl confab.Template
 ---@param params table
----@param overrides table  Fields of the call that win over the template's; generate.as_it_is: none, and
+---@param overrides table  Fields of the call that win over the template's; template_call.as_it_is: none, and
 ---  one call at a time, of always the same template, in this context.
----@return confab.Conversation
+---@return confab.Conversation?  nil: the item has ended with the reply; and
+---@return { score: integer, cost_pico: integer, cost?: number }? ended  with this.
 function generate.with_template(ctx, tmpl, params, overrides)
-  local call, first = prepare(ctx, tmpl, params, overrides)
+  local call, first = template_call.prepare(ctx, tmpl, params, overrides)
   local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
   local request, tries = first, call.tries
 
   local calls, cost = {}, 0
   for try = 1, tries do
     local reply, why = ask.once(ctx, request)
+    if reply.score then return nil, reply end
+    request.ending = nil    -- what comes of several replies is put together here
     calls[#calls + 1] = reply.call
     cost = ask.add_cost(cost, reply)
     local conv, usage

@@ -1,8 +1,8 @@
 --- Finished items of a template that are left as they are: asked for again, each would be answered
 --- with the reply that it has. That is told by the hash of its call, without reading the reply.
 local drawing = require "confab.drawing"
-local generate = require "confab.generate"
 local template = require "confab.template"
+local template_call = require "confab.template_call"
 
 local kept = {}
 
@@ -21,7 +21,7 @@ end
 ---@return boolean? accepted
 function kept.stands(state, entry)
   if not is_possible(state) or drawing.state(entry) ~= "done" then return false end
-  local hash = generate.call_hash(state.plain, state.opts.template, entry.params)
+  local hash = template_call.hash(state.plain, state.opts.template, entry.params)
   if not hash then return false end
   return state.drawing:stands(entry, hash)
 end

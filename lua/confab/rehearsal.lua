@@ -112,7 +112,7 @@ end
 ---@param outcome? table
 function Rehearsal:finish(run, entry, outcome)
   if self.is_over then return end
-  if outcome and outcome.state == "done" and #outcome.convs > 0 then
+  if outcome and outcome.state == "done" and (outcome.ended or #outcome.convs > 0) then
     self.is_over = true
     for _, export in ipairs(exports) do try_export(run, entry.item, export) end
   end

@@ -28,7 +28,9 @@ local scoring = require "confab.scoring"
 local sequence = require "confab.sequence"
 local settings = require "confab.settings"
 local step_limits = require "confab.step_limits"
+local step_result = require "confab.step_result"
 local template = require "confab.template"
+local template_call = require "confab.template_call"
 local times = require "confab.times"
 local waiters = require "confab.waiters"
 local words = require "confab.words"
@@ -107,29 +109,12 @@ local run_specs = {
 
 --- --- the workers ---
 
---- The conversations that a step returned, checked. One behind the first would be lost.
-local function conversations_of(result, further)
-  if type(further) == "userdata" then
-    error(errors.new("script_error", "the step returned several conversations; return them as a list: { a, b }"), 0)
-  end
-  if result == nil then return {} end
-  if type(result) == "userdata" then return { result } end
-  if type(result) == "table" and (#result > 0 or next(result) == nil) then
-    for i, conv in ipairs(result) do
-      if type(conv) ~= "userdata" then
-        error(errors.new("script_error", ("the step returned a list whose entry %d is no conversation"):format(i)), 0)
-      end
-    end
-    return result
-  end
-  local what = type(result) == "table" and "a table of names" or "a " .. type(result)
-  error(errors.new("script_error", ("the step must return a conversation, a list of them, or nothing, not %s")
-    :format(what)), 0)
-end
-
 local function do_step(state, ctx, params)
-  if state.opts.template then return { generate.with_template(ctx, state.opts.template, params, generate.as_it_is) } end
-  local convs = conversations_of(state.opts.step(params))
+  if state.opts.template then
+    local conv, ended = generate.with_template(ctx, state.opts.template, params, template_call.as_it_is)
+    return { conv }, ended
+  end
+  local convs = step_result.conversations(state.opts.step(params))
   for _, conv in ipairs(convs) do
     local fields = core.conversation.fields(conv)
     if fields.score == nil then generate.score(conv, ctx.scoring) end
@@ -143,9 +128,11 @@ local function is_as_found(item, outcome_state)
   return item.existed and item.state == outcome_state and item.new_calls == 0
 end
 
---- The conversations of an item, and their rows for the database if they are to be stored.
+--- The conversations of an item, and their rows for the database if they are to be stored; or what it has ended
+--- with, see generate.with_template.
 local function work_on(state, ctx, params)
-  local convs = do_step(state, ctx, params)
+  local convs, ended = do_step(state, ctx, params)
+  if ended then return convs, {}, ended end
   if is_as_found(ctx.item, #convs > 0 and "done" or "skipped") then return convs, {} end
   return convs, generate.rows(convs)
 end
@@ -173,7 +160,7 @@ local function try(state, ctx, entry)
   end
   begin_again(ctx, seed)    -- also after a look: the template's functions may have drawn from it
   ctx.stopped = nil
-  local ok, result, rows = xpcall(work_on, errors.in_script, state, ctx, entry.params)
+  local ok, result, rows, ended = xpcall(work_on, errors.in_script, state, ctx, entry.params)
   ctx.times:flush()
   if not ok and not errors.is(result) then result = errors.new("script_error", tostring(result)) end    -- no memory
   if ctx.stopped then                  -- whatever the step made of it
@@ -182,7 +169,9 @@ local function try(state, ctx, entry)
     halt(state, ctx.stopped)
     return nil
   end
-  if ok then return { state = #result > 0 and "done" or "skipped", convs = result, rows = rows } end
+  if ok then
+    return { state = (ended or #result > 0) and "done" or "skipped", convs = result, rows = rows, ended = ended }
+  end
   if result.kind == "cancelled" then return nil end
   return { state = "failed", error = result, convs = {}, rows = {} }
 end
@@ -222,6 +211,7 @@ end
 --- What is left as it is counts as the database has it, else as it has just come out.
 local function is_outcome_accepted(item, outcome)
   if outcome.state ~= "done" then return false end
+  if outcome.ended then return outcome.ended.score >= 6 end
   if outcome.is_kept or is_as_found(item, "done") then return item.accepted end
   for _, conv in ipairs(outcome.convs) do
     if not is_accepted(conv) then return false end
@@ -248,6 +238,7 @@ local function store(state, entry, outcome)
     state.counts.replayed = state.counts.replayed + 1
     return true
   end
+  if outcome.ended then return false end
   local failure = outcome.error
   state.core:finish(entry.item, {
     state = outcome.state, conversations = outcome.rows,
@@ -292,6 +283,7 @@ local function new_context(state)
   return {
     run = state.core, scoring = state.opts.score, on_truncated = state.opts.on_truncated, tries = state.opts.tries,
     on_retry = state.on_retry, alerts = state.alerts, step_limits = state.step_limits,
+    takes_no_look = state.opts.on_item == nil,
   }
 end
 

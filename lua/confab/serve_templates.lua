@@ -6,6 +6,7 @@ local errors = require "confab.errors"
 local generate = require "confab.generate"
 local scoring = require "confab.scoring"
 local template = require "confab.template"
+local template_call = require "confab.template_call"
 
 local serve_templates = {}
 
@@ -37,7 +38,7 @@ end
 --- Gives each template of the script its row.
 function serve_templates.offer()
   for _, tmpl in ipairs(defined.templates) do
-    local offer = { template = tmpl, uuid = uuid_of(generate.template_row(tmpl)), scoring = scoring_of(tmpl) }
+    local offer = { template = tmpl, uuid = uuid_of(template_call.row(tmpl)), scoring = scoring_of(tmpl) }
     by_uuid[offer.uuid], by_name[tmpl.name] = offer, offer
   end
 end

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "confab/money.h"
+#include "engine/ending.h"
 #include "engine/stream.h"
 
 struct cf_call *cf_call_new(void)
@@ -22,5 +23,6 @@ void cf_call_free(struct cf_call *call)
     free(call->raw);
     cf_buf_done(&call->telling);
     cf_stream_free(call->stream);
+    cf_ending_free(call->ending);
     free(call);
 }

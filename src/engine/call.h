@@ -27,6 +27,7 @@
 #include "store/write_call.h"
 
 struct cf_account;
+struct cf_ending;
 struct cf_key;
 struct cf_model;
 struct cf_sender;
@@ -75,6 +76,8 @@ struct cf_call {
                        const struct cf_error *err);   /* net thread; may be NULL */
     /* reads the reply while it arrives; NULL: the body asks for no stream */
     struct cf_stream *stream;
+    /* what ends the item with the reply, if that serves; NULL: nothing does */
+    struct cf_ending *ending;
 
     /* What came of it. Set when the completion is delivered. */
     bool     has_reply;                   /* else error says why not */

@@ -11,6 +11,7 @@
 #include "confab/cost.h"
 #include "confab/money.h"
 #include "confab/retry_after.h"
+#include "engine/ending.h"
 #include "engine/models.h"
 #include "engine/stream.h"
 #include "engine/telling.h"
@@ -378,6 +379,9 @@ static void take_reply(struct cf_sender *sender, struct cf_call *call,
         .latency_ms = call->latency_ms,
         .request_id = limits->request_id[0] != '\0' ? limits->request_id : NULL,
     };
+    if (call->ending != NULL)
+        call->write.reply.finish =
+            cf_ending_take(call->ending, &call->reply, call->call_id, call->cost_pico);
     snprintf(call->request_id, sizeof call->request_id, "%s", limits->request_id);
     if (call->write.reply.request_id != NULL)
         call->write.reply.request_id = call->request_id;

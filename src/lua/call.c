@@ -14,135 +14,30 @@
 #include "confab/error.h"
 #include "confab/money.h"
 #include "engine/call.h"
+#include "engine/ending.h"
 #include "engine/engine.h"
 #include "engine/journal.h"
 #include "engine/models.h"
 #include "engine/stream.h"
+#include "lua/ending.h"
 #include "lua/engine.h"
 #include "lua/item.h"
 #include "lua/live.h"
 #include "lua/raise.h"
 #include "lua/read.h"
 #include "lua/reply.h"
+#include "lua/request.h"
 #include "lua/scheduler.h"
 #include "provider/anthropic.h"
 #include "provider/request_diff.h"
 
-#define STOPS_MAX    16       /* stop sequences; the providers take 4 to 8 */
 #define RAW_BYTES_MAX (64u << 20)
-
-/* What is needed to build and send one request; its texts belong to the request table. The arrays hang
- * on a userdata, so that an error leaves nothing behind. */
-struct request {
-    struct cf_chat_request chat;
-    struct cf_chat_message *messages;
-    struct cf_text stops[STOPS_MAX];
-    struct cf_buf body;
-};
-
-static int request_gc(lua_State *L)
-{
-    struct request *request = lua_touserdata(L, 1);
-    free(request->messages);
-    request->messages = NULL;
-    cf_buf_done(&request->body);
-    return 0;
-}
-
-static struct request *push_request(lua_State *L)
-{
-    struct request *request = lua_newuserdatauv(L, sizeof *request, 0);
-    memset(request, 0, sizeof *request);
-    cf_buf_init(&request->body, CF_REQUEST_BYTES_MAX);
-    if (luaL_newmetatable(L, "confab.request")) {
-        lua_pushcfunction(L, request_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_setmetatable(L, -2);
-    return request;
-}
 
 static int raise_config(lua_State *L, const char *fmt, const char *value)
 {
     struct cf_error err;
     cf_fail(&err, CF_ERR_CONFIG, fmt, value);
     return cf_lua_raise(L, &err);
-}
-
-static void read_messages(lua_State *L, int idx, struct request *request)
-{
-    struct cf_text prompt = cf_lua_read_text(L, idx, "prompt");
-    if (prompt.data != NULL) {
-        request->messages = cf_calloc(1, sizeof *request->messages);
-        request->messages[0] = (struct cf_chat_message){ "user", prompt };
-        request->chat.message_count = 1;
-    } else {
-        lua_getfield(L, idx, "messages");                  /* ... messages */
-        lua_Integer count = lua_istable(L, -1) ? luaL_len(L, -1) : 0;
-        if (count < 1 || count > CF_MESSAGES_MAX)
-            raise_config(L, "a call needs a prompt or messages%s", "");
-        request->messages = cf_calloc((size_t)count, sizeof *request->messages);
-        request->chat.message_count = (size_t)count;
-        for (lua_Integer i = 1; i <= count; i++) {
-            if (lua_geti(L, -1, i) != LUA_TTABLE)
-                raise_config(L, "each message must be a table with role and content%s", "");
-            int at = lua_gettop(L);
-            struct cf_text content = cf_lua_read_text(L, at, "content");
-            request->messages[i - 1] =
-                (struct cf_chat_message){ cf_lua_read_string(L, at, "role"), content };
-            lua_pop(L, 1);
-        }
-        lua_pop(L, 1);
-    }
-    request->chat.messages = request->messages;
-}
-
-static void read_stops(lua_State *L, int idx, struct request *request)
-{
-    if (lua_getfield(L, idx, "stop") == LUA_TTABLE) {
-        lua_Integer count = luaL_len(L, -1);
-        if (count > STOPS_MAX)
-            raise_config(L, "there may be at most 16 stop sequences%s", "");
-        for (lua_Integer i = 1; i <= count; i++) {
-            lua_geti(L, -1, i);
-            request->stops[i - 1].data = luaL_checklstring(L, -1, &request->stops[i - 1].len);
-            lua_pop(L, 1);
-        }
-        request->chat.stop = request->stops;
-        request->chat.stop_count = (size_t)count;
-    }
-    lua_pop(L, 1);
-}
-
-/* Fills request from the table at idx. */
-static void read_request(lua_State *L, int idx, struct request *request)
-{
-    struct cf_chat_request *chat = &request->chat;
-    chat->model = cf_lua_read_string(L, idx, "model");
-    chat->system = cf_lua_read_text(L, idx, "system");
-    cf_lua_read_int(L, idx, "max_tokens", &chat->max_tokens);
-    chat->has_temperature = cf_lua_read_number(L, idx, "temperature", &chat->temperature);
-    chat->has_top_p = cf_lua_read_number(L, idx, "top_p", &chat->top_p);
-    chat->top_k = -1;
-    cf_lua_read_int(L, idx, "top_k", &chat->top_k);
-    chat->has_top_k = chat->top_k >= 0;
-    chat->schema = cf_lua_read_text(L, idx, "schema");
-    chat->tools = cf_lua_read_text(L, idx, "tools");
-    chat->tool_choice = cf_lua_read_text(L, idx, "tool_choice");
-    chat->effort = cf_lua_read_string(L, idx, "effort");
-    cf_lua_read_int(L, idx, "thinking_budget", &chat->thinking_budget);
-
-    const char *thinking = cf_lua_read_string(L, idx, "thinking");
-    if (thinking != NULL && !cf_thinking_parse(thinking, &chat->thinking))
-        raise_config(L,
-                     "thinking must be \"disabled\", \"between_tools\", \"adaptive\" or "
-                     "\"enabled\", not \"%s\"",
-                     thinking);
-    const char *cache = cf_lua_read_string(L, idx, "cache");
-    if (cache != NULL)
-        chat->cache = strcmp(cache, "1h") == 0 ? CF_CACHE_1H : CF_CACHE_5M;
-    read_messages(L, idx, request);
-    read_stops(L, idx, request);
 }
 
 /* --- what comes back --- */
@@ -168,33 +63,45 @@ static void calibrate(lua_State *L, const struct waiting_call *waiting)
                            usage->input + usage->cache_write + usage->cache_read);
 }
 
+static int push_answer(lua_State *L, const struct waiting_call *waiting)
+{
+    struct cf_call *call = waiting->call;
+    calibrate(L, waiting);
+    if (call->ending != NULL && call->ending->is_taken) {
+        cf_lua_push_ended(L, call);
+        return 1;
+    }
+    struct cf_lua_reply_facts facts = {
+        .call_id = call->call_id, .cost_pico = call->cost_pico, .latency_ms = call->latency_ms,
+        .attempts = call->attempts,
+    };
+    cf_lua_push_reply(L, &call->reply, &facts);
+    return 1;
+}
+
+static int push_failure(lua_State *L, const struct cf_call *call)
+{
+    lua_pushnil(L);
+    cf_lua_push_error(L, &call->error);
+    if (call->stops_run) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "stops_run");
+    }
+    if (call->call_id != 0) {
+        lua_pushinteger(L, call->call_id);
+        lua_setfield(L, -2, "call");
+    }
+    return 2;
+}
+
 static int push_call_result(lua_State *L, void *data)
 {
     struct waiting_call *waiting = data;
     struct cf_call *call = waiting->call;
     int count = 0;
-    if (L != NULL)
+    if (L != NULL) {
         cf_item_answered(waiting->item, call->branch, call->hash);
-    if (L != NULL && call->has_reply) {
-        calibrate(L, waiting);
-        struct cf_lua_reply_facts facts = {
-            .call_id = call->call_id, .cost_pico = call->cost_pico, .latency_ms = call->latency_ms,
-            .attempts = call->attempts,
-        };
-        cf_lua_push_reply(L, &call->reply, &facts);
-        count = 1;
-    } else if (L != NULL) {
-        lua_pushnil(L);
-        cf_lua_push_error(L, &call->error);
-        if (call->stops_run) {
-            lua_pushboolean(L, true);
-            lua_setfield(L, -2, "stops_run");
-        }
-        if (call->call_id != 0) {
-            lua_pushinteger(L, call->call_id);
-            lua_setfield(L, -2, "call");
-        }
-        count = 2;
+        count = call->has_reply ? push_answer(L, waiting) : push_failure(L, call);
     }
     cf_call_free(call);
     free(waiting);
@@ -334,7 +241,7 @@ struct new_call {
 };
 
 static void tell_why(struct cf_engine *engine, const struct cf_item *item, const char *branch,
-                     const uint8_t *hash, const struct request *request, int64_t ordinal,
+                     const uint8_t *hash, const struct cf_lua_request *request, int64_t ordinal,
                      struct new_call *out)
 {
     const struct cf_journal_call *instead = NULL;
@@ -359,7 +266,7 @@ static void set_int(lua_State *L, const char *name, int64_t value)
 /* Pushes what a request is expected to take, and at most: { model, bytes, input_tokens (calibrated), output_room
  * (tokens), bound (pico-dollars, -1 unknown) } */
 static void push_measure(lua_State *L, struct cf_engine *engine, const struct cf_model *model,
-                         const struct request *request, int64_t output_bound, int64_t bound_pico)
+                         const struct cf_lua_request *request, int64_t output_bound, int64_t bound_pico)
 {
     int64_t estimate = cf_tokens_estimate(request->body.data, request->body.len);
     lua_createtable(L, 0, 8);
@@ -406,7 +313,7 @@ static int raise_unsent(lua_State *L, const struct new_call *why, struct cf_erro
 }
 
 /* The highest possible cost of a request, and the most output that it can have. */
-static int64_t bound_of(const struct request *request, const struct cf_model *model,
+static int64_t bound_of(const struct cf_lua_request *request, const struct cf_model *model,
                         int64_t *out_output)
 {
     *out_output = cf_chat_request_output_bound(&request->chat, &model->features);
@@ -423,8 +330,8 @@ static int call_measure(lua_State *L)
     struct cf_engine *engine = cf_lua_check_engine(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    struct request *request = push_request(L);                 /* table request */
-    read_request(L, 1, request);
+    struct cf_lua_request *request = cf_lua_push_request(L);                 /* table request */
+    cf_lua_read_request(L, 1, request);
     const struct cf_model *model = check_model(L, engine, request->chat.model);
     request->chat.model = model->name;
 
@@ -455,8 +362,8 @@ static int call_hash(lua_State *L)
     struct cf_engine *engine = cf_lua_check_engine(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    struct request *request = push_request(L);                 /* table request */
-    read_request(L, 1, request);
+    struct cf_lua_request *request = cf_lua_push_request(L);                 /* table request */
+    cf_lua_read_request(L, 1, request);
     request->chat.model = check_model(L, engine, request->chat.model)->name;
 
     struct cf_error err;
@@ -487,8 +394,8 @@ static int call_ask(lua_State *L)
     lua_settop(L, 2);
     cf_lua_check_wait(L, "a call");
 
-    struct request *request = push_request(L);                 /* item table request */
-    read_request(L, 2, request);
+    struct cf_lua_request *request = cf_lua_push_request(L);                 /* item table request */
+    cf_lua_read_request(L, 2, request);
     const struct cf_model *model = check_model(L, engine, request->chat.model);
     request->chat.model = model->name;
     bool is_live = false;
@@ -578,6 +485,7 @@ static int call_ask(lua_State *L)
         output_bound,
     };
     call->on_retry = wants_retries ? on_retry : NULL;
+    cf_lua_read_ending(L, 2, item, call);
     waiting->live = live;
     if (live != NULL)
         cf_lua_live_begin(waiting->L, live, call, waiting->ticket);

@@ -276,7 +276,7 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
     add_reply_totals(reply, facts.template, tx);
     if (is_cost_unknown && facts.bound_pico > 0)
         cf_tx_add_run(tx, reply->run, CF_TOTAL_AT_RISK, facts.bound_pico);
-    return insert_log(
+    bool is_logged = insert_log(
         &(struct log_entry){
             .run = reply->run,
             .item = reply->item,
@@ -293,6 +293,8 @@ bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct 
             .duration_ms = reply->latency_ms,
         },
         tx, err);
+    return is_logged &&
+           (reply->finish == NULL || cf_write_item_finish(&reply->finish->write, tx, err));
 }
 
 bool cf_write_call_rejected(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "store/script_budget.h"
 #include "store/store.h"
+#include "store/write_item.h"
 
 /* Tokens as the provider counted them; -1: not told. */
 struct cf_token_usage {
@@ -73,6 +74,7 @@ struct cf_write_call_reply {
     const char *stop_reason;
     int64_t latency_ms;
     const char *request_id;
+    struct cf_write_item_finish *finish; /* of its item, in the same transaction; NULL: none */
 };
 bool cf_write_call_reply(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 

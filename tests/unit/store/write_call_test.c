@@ -357,9 +357,53 @@ static void the_last_reply_of_what_failed_on_content_is_set_aside(void **state)
     assert_int_equal(aside.calls, 0);
 }
 
+static struct cf_write_call_reply ending_reply(struct fixture *f, int64_t item, int64_t call,
+                                               struct cf_write_item_finish *finish)
+{
+    return (struct cf_write_call_reply){
+        .write.apply = cf_write_call_reply, .run = f->run.run, .item = item, .call = call,
+        .reply = text("{}"), .usage = CF_TOKEN_USAGE_NONE, .cost_pico = 9, .finish = finish,
+    };
+}
+
+static void a_reply_can_end_its_item(void **state)
+{
+    struct fixture *f = *state;
+    int64_t item = fixture_item(f, "a", 0), call = fixture_sent(f, item, 500);
+    struct cf_turn_call turn_call = { 0, 1, call };
+    struct cf_conversation_new conversation = fixture_conversation(1, "generated", 8);
+    conversation.calls = &turn_call;
+    conversation.call_count = 1;
+    struct cf_write_item_finish finish = { .item = item, .state = CF_ITEM_DONE,
+                                           .conversations = &conversation, .count = 1 };
+    struct cf_write_call_reply reply = ending_reply(f, item, call, &finish);
+    uint64_t commits = cf_store_commits(f->store);
+    must(f, &reply.write);
+    assert_int_equal(cf_store_commits(f->store), commits + 1);
+    assert_string_equal(fixture_sql(f, "SELECT state || accepted || attempts FROM items"), "done11");
+    assert_string_equal(fixture_sql(f, "SELECT count(*) FROM call_replies"), "1");
+    assert_string_equal(fixture_sql(f, "SELECT count(*) FROM conversation_turns"), "2");
+    assert_string_equal(fixture_sql(f, "SELECT call = (SELECT id FROM calls) FROM turn_calls"), "1");
+    assert_int_equal(fixture_account(f).accepted, 1);
+    assert_int_equal(fixture_account(f).spent_pico, 9);
+}
+
+static void a_reply_whose_item_cannot_end_is_not_half_stored(void **state)
+{
+    struct fixture *f = *state;
+    int64_t item = fixture_item(f, "a", 0), call = fixture_sent(f, item, 500);
+    struct cf_write_item_finish finish = { .item = 4711, .state = CF_ITEM_DONE };
+    struct cf_write_call_reply reply = ending_reply(f, item, call, &finish);
+    assert_false(cf_store_write(f->store, &reply.write, &f->err));
+    assert_string_equal(f->err.message, "there is no item 4711");
+    assert_string_equal(fixture_sql(f, "SELECT state FROM calls"), "sent");
+    assert_string_equal(fixture_sql(f, "SELECT count(*) FROM call_replies"), "0");
+    assert_int_equal(fixture_account(f).spent_pico, 0);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[16] = {
+    struct CMUnitTest tests[20] = {
         WITH_STORE(a_sent_call_can_be_read_from_the_journal),
         WITH_STORE(a_reply_is_kept_whole_with_usage_and_cost),
         WITH_STORE(a_reply_without_a_price_is_counted_as_unknown),
@@ -370,8 +414,10 @@ int main(void)
         WITH_STORE(the_log_has_a_row_for_every_attempt),
         WITH_STORE(failures_are_counted_by_kind_with_the_first_as_example),
         WITH_STORE(the_last_reply_of_what_failed_on_content_is_set_aside),
+        WITH_STORE(a_reply_can_end_its_item),
+        WITH_STORE(a_reply_whose_item_cannot_end_is_not_half_stored),
     };
-    size_t count = 9;
+    size_t count = 12;
     for (size_t i = 0; i < sizeof end_rows / sizeof end_rows[0]; i++)
         tests[count++] = (struct CMUnitTest){ .name = end_rows[i].name,
                                               .test_func = last_failure_is_told_apart,
