@@ -13,7 +13,7 @@
 #include "store/stats.h"
 #include "store/tally.h"
 
-#define SCORE_BINS 10    /* of one point each; the last one has its upper edge, too */
+#define SCORE_BINS 11    /* of one point each; the last one is for 10 alone */
 
 /* --- scores --- */
 
@@ -39,7 +39,7 @@ static bool add_scores(struct cf_reading *reading, struct cf_stats_of of)
         return false;
     cf_object_open(out, "scores");
     cf_object_open_list(out, "edges");
-    for (int i = 0; i <= SCORE_BINS; i++)
+    for (int i = 0; i < SCORE_BINS; i++)
         cf_object_int(out, NULL, i);
     cf_object_close_list(out);
     cf_object_open_list(out, "counts");

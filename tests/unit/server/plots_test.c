@@ -30,7 +30,7 @@ static void a_run_has_its_scores_its_latencies_and_its_course(void **state)
     (void)state;
     struct answer answer = get(dataset, "/api/runs/demo/plots", 200);
     assert_list(&answer, "data.scores.edges", "0,1,2,3,4,5,6,7,8,9,10");
-    assert_list(&answer, "data.scores.counts", "0,0,0,1,0,1,0,1,0,1");
+    assert_list(&answer, "data.scores.counts", "0,0,0,1,0,1,0,1,0,1,0");
     assert_number(&answer, "data.scores.unscored", 0);
     assert_list(&answer, "data.latency.edges", "10,20,50");
     assert_list(&answer, "data.latency.counts", "1,3");
@@ -122,7 +122,7 @@ static void a_name_means_the_newest_version(void **state)
     answer = get(d, "/api/templates/support/plots", 200);
     assert_list(&answer, "data.latency.edges", "");
     assert_list(&answer, "data.latency.counts", "");
-    assert_list(&answer, "data.scores.counts", "0,0,0,0,0,0,0,0,0,0");
+    assert_list(&answer, "data.scores.counts", "0,0,0,0,0,0,0,0,0,0,0");
     answer_done(&answer);
 }
 
@@ -132,7 +132,7 @@ static void a_version_has_its_scores_and_latencies(void **state)
     (void)state;
     char path[256];
     struct answer answer = get(d, path_of(path, "/api/templates/%s/plots", d->template.uuid), 200);
-    assert_list(&answer, "data.scores.counts", "0,0,0,1,0,1,0,1,0,1");
+    assert_list(&answer, "data.scores.counts", "0,0,0,1,0,1,0,1,0,1,0");
     assert_list(&answer, "data.latency.edges", "10,20,50");
     assert_list(&answer, "data.latency.counts", "1,3");
     assert_null(at(answer.json, "data.time"));
