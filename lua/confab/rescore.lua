@@ -5,6 +5,7 @@ local errors = require "confab.errors"
 local flags = require "confab.flags"
 local scoring = require "confab.scoring"
 local settings = require "confab.settings"
+local step_limits = require "confab.step_limits"
 
 local rescore = {}
 
@@ -74,7 +75,9 @@ end
 
 --- Scores all conversations that count; calls keep for each whose score or breakdown changed.
 local function walk(run, by, keep)
-  local result = { total = 0, changed = 0, before = new_side(), after = new_side(), moved = {}, reviewed = 0, rules = {} }
+  local result = {
+    total = 0, changed = 0, before = new_side(), after = new_side(), moved = {}, reviewed = 0, rules = {},
+  }
   local told = core.scheduler.now()
   for conv in core.store.conversations { run = run.id } do
     local fields = core.conversation.fields(conv)
@@ -119,8 +122,8 @@ local function print_distribution(result)
   for point = 10, 0, -1 do
     local one, two = before.bars[point], after.bars[point]
     if one or two then
-      local line = ("  %8d  %8s %-" .. BAR_WIDTH .. "s  %8s %s"):format(point, core.text.number(one or 0), bar(one, most),
-        core.text.number(two or 0), bar(two, most))
+      local line = ("  %8d  %8s %-" .. BAR_WIDTH .. "s  %8s %s"):format(point, core.text.number(one or 0),
+        bar(one, most), core.text.number(two or 0), bar(two, most))
       print((line:gsub("%s+$", "")))
     end
   end
@@ -189,6 +192,7 @@ end
 function rescore.command(name, rules, how, format)
   local applies, path = how == "apply", settings.db()
   local by = load_rules(rules)
+  scoring.limits = step_limits.of(nil, settings.given "step_limits")
   core.store.open(path)
   local run = core.store.run(name ~= "" and name or nil)
   if not run then

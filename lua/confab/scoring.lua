@@ -1,4 +1,5 @@
 --- Quality scores of conversations: rules that give points, and their sum on a scale of 1 to 10.
+local bounded = require "confab.bounded"
 local core = require "confab.core"
 local errors = require "confab.errors"
 local options = require "confab.options"
@@ -21,7 +22,7 @@ local scoring = {}
 ---@field points number
 ---@field max number
 ---@field note? string
----@field error? string  Why the rule gave no points: it raised an error or returned no number.
+---@field error? string  Why the rule gave no points: it raised an error, returned no number or ran away.
 
 local rule_mt = { __name = "confab.rule" }
 local scoring_mt = { __name = "confab.scoring" }
@@ -211,11 +212,14 @@ local function one_line(raised)
 end
 
 local SLOW_MS = 20    -- a rule runs on the one thread of the script: at 20 ms, 50 conversations a second
+local ENDED_MAX = 3   -- a rule that runs away so often is not asked any more: each time takes all of its limit
 
 ---@class confab.RuleTrouble
 ---@field name string
----@field errors integer  Conversations for which it raised an error, or returned no points.
+---@field errors integer  Conversations for which it raised an error, returned no points, or ran away.
 ---@field first? string  The first of these errors.
+---@field ended integer  How often it was ended by a limit.
+---@field beyond integer  Conversations for which it gave more points than it has, or less than none.
 ---@field slow integer  Conversations for which it took 20 ms or more.
 ---@field worst_ms integer
 
@@ -225,7 +229,7 @@ local troubles = {}
 local function trouble_of(rule)
   local trouble = troubles[rule]
   if not trouble then
-    trouble = { name = rule.name, errors = 0, slow = 0, worst_ms = 0 }
+    trouble = { name = rule.name, errors = 0, ended = 0, beyond = 0, slow = 0, worst_ms = 0 }
     troubles[rule] = trouble
   end
   return trouble
@@ -240,13 +244,22 @@ local function count_error(rule, why)
   core.progress.warn(("rule %q gives no points: %s"):format(rule.name, why))
 end
 
+--- Told at once, too: the scores are not what its author thinks.
+local function count_beyond(rule, points)
+  local trouble = trouble_of(rule)
+  trouble.beyond = trouble.beyond + 1
+  if trouble.beyond > 1 then return end
+  core.progress.warn(("rule %q gave %g points; it has 0 to %g, what is beyond is cut off")
+    :format(rule.name, points, rule.points))
+end
+
 local function count_slow(rule, took_ms)
   local trouble = trouble_of(rule)
   trouble.slow = trouble.slow + 1
   trouble.worst_ms = math.max(trouble.worst_ms, took_ms)
 end
 
---- What rules have been slow or raised errors since this was asked last, by name.
+--- What rules have been slow, raised errors or gave points beyond theirs since this was asked last, by name.
 ---@return confab.RuleTrouble[]
 function scoring.take_troubles()
   local list = {}
@@ -259,11 +272,17 @@ end
 --- Tells people of them, a line each.
 ---@param list confab.RuleTrouble[]
 function scoring.tell_troubles(list)
-  local function conversations(n) return n == 1 and "1 conversation" or ("%s conversations"):format(core.text.number(n)) end
+  local function conversations(n)
+    return n == 1 and "1 conversation" or ("%s conversations"):format(core.text.number(n))
+  end
   for _, trouble in ipairs(list) do
     if trouble.errors > 1 then
       core.progress.warn(("rule %q gave no points to %s, for errors such as that")
         :format(trouble.name, conversations(trouble.errors)))
+    end
+    if trouble.beyond > 1 then
+      core.progress.warn(("rule %q gave more points than it has, or less than none, to %s")
+        :format(trouble.name, conversations(trouble.beyond)))
     end
     if trouble.slow > 0 then
       core.progress.warn(("rule %q took %d ms or more for %s, %d ms at worst")
@@ -272,8 +291,16 @@ function scoring.tell_troubles(list)
   end
 end
 
+local function without_points(rule, why)
+  count_error(rule, why)
+  return { name = rule.name, points = 0, max = rule.points, error = why }
+end
+
 ---@return confab.ScorePart
 local function apply(rule, conv)
+  if troubles[rule] and troubles[rule].ended >= ENDED_MAX then
+    return without_points(rule, "it is not asked any more: it ran away from " .. ENDED_MAX .. " conversations")
+  end
   local part = { name = rule.name, points = 0, max = rule.points }
   local started = now()
   local ok, result, note = pcall(rule.check, conv)
@@ -292,14 +319,47 @@ local function apply(rule, conv)
     part.error = "check returned NaN"
   else
     part.points = tidy(math.max(0, math.min(rule.points, result)))
+    if part.points ~= result then count_beyond(rule, result) end
   end
   if ok and note ~= nil then part.note = one_line(note) end
   if part.error then count_error(rule, part.error) end
   return part
 end
 
+--- Applies all rules within limits: one that runs away is ended, and the others go on.
+local function apply_within(limits, rules, conv, breakdown)
+  local raised
+  local function go_on()
+    for i = #breakdown + 1, #rules do
+      local ok, part = pcall(apply, rules[i], conv)
+      if not ok then
+        raised = { part }
+        return
+      end
+      breakdown[i] = part
+    end
+  end
+  local said = type(conv) == "userdata" and conv:text() or conv.turns[1] and conv.turns[1].content
+  local seed = core.hash.hash64(0, said or "")
+  while #breakdown < #rules do
+    local ended = bounded.call(limits, seed, go_on)
+    if raised then error(raised[1], 0) end
+    if ended then
+      local rule = rules[#breakdown + 1]
+      trouble_of(rule).ended = trouble_of(rule).ended + 1
+      local why = one_line(ended.message):gsub("the step was ended", "it was ended")
+      breakdown[#breakdown + 1] = without_points(rule, why)
+    end
+  end
+end
+
+--- Of rules outside a step; nil: as much as they want. `confab score` sets them.
+---@type confab.StepLimits?
+scoring.limits = nil
+
 --- Scores a conversation: max(1, 10 x sum / sum of the most possible), and how it came about.
---- A rule that raises an error gives no points and says so in its part; it stops nothing.
+--- A rule that raises an error, or runs away in a step with limits, gives no points and says so in its part; it
+--- stops nothing.
 ---@param conv confab.Conversation|{ turns: confab.Turn[] }
 ---@param by? confab.Scoring|confab.Rule  Default: scoring.default.
 ---@return number score  1 to 10.
@@ -312,8 +372,10 @@ function scoring.score(conv, by)
   local rules = rules_of(by or scoring.default, conv.tier)
 
   local breakdown, sum, most = core.json.array(), 0, 0
+  local limits = bounded.limits() or scoring.limits
+  if limits then apply_within(limits, rules, conv, breakdown) end
   for i, rule in ipairs(rules) do
-    breakdown[i] = apply(rule, conv)
+    breakdown[i] = breakdown[i] or apply(rule, conv)
     sum = sum + breakdown[i].points
     most = most + rule.points
   end

@@ -491,7 +491,7 @@ function confab.parse(text) end
 ---@field points number
 ---@field max number
 ---@field note? string
----@field error? string  Why the rule gave no points: it raised an error or returned no number.
+---@field error? string  Why the rule gave no points: it raised an error, returned no number or ran away.
 
 --- A rule: `check` gets a conversation and returns points from 0 to `points`, true for all or false for
 --- none; and, if it likes, a note for the breakdown.
@@ -535,8 +535,10 @@ confab.scoring.score = confab.score
 
 ---@class confab.RuleTrouble
 ---@field name string
----@field errors integer  Conversations for which it raised an error, or returned no points.
+---@field errors integer  Conversations for which it raised an error, returned no points, or ran away.
 ---@field first? string  The first of these errors.
+---@field ended integer  How often it was ended by a limit.
+---@field beyond integer  Conversations for which it gave more points than it has, or less than none.
 ---@field slow integer  Conversations for which it took 20 ms or more.
 ---@field worst_ms integer
 

@@ -36,8 +36,6 @@ LOOPS = {
     "a loop in a metamethod": "local t = setmetatable({}, { __index = function() while true do end end }) return t.x",
     "a loop in what is closed": "local x <close> = setmetatable({}, { __close = function() while true do end end }) while true do end",
     "a loop in a branch": "confab.parallel { function() ask 'x' end, function() while true do end end }",
-    "a loop in a scoring rule": "confab.score(confab.conversation { turns = { { role = 'user', content = 'x' } } }, "
-                                "confab.rule { name = 'x', points = 1, check = function() while true do end end })",
 }
 HOARDS = {
     "a table that grows": "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end",
@@ -146,3 +144,67 @@ def test_limits_that_make_no_sense_are_refused(run_confab, script, limits, messa
     name = script(PRELUDE + "run_one(print, { step_limits = " + limits + " })")
     result = run_confab("run", name, "--simulate")
     assert result.code == 2 and message in result.err, result
+
+
+RULES = """
+local asked = 0
+local endless = confab.rule { name = "endless", points = 2, check = function(conv)
+  asked = asked + 1
+  if %s then while true do pcall(function() while true do end end) end end
+  return true
+end }
+local waits = confab.rule { name = "waits", points = 1, check = function() return #confab.ask { prompt = "Why?" }.text > 0 end }
+local by = confab.scoring.default + endless + waits
+local chat = confab.template { name = "chat", prompt = "A chat about {{topic}}, as JSON." }
+local run = confab.run {
+  name = "r", items = confab.sweep { topic = { "a", "b", "c", "d", "e" } }, score = by, step_limits = { seconds = 0.1 },
+  concurrency = 1, %s
+}
+for conv in run:results() do
+  local parts = {}
+  for _, part in ipairs(conv.breakdown) do parts[#parts + 1] = part.points .. (part.error and ": " .. part.error or "") end
+  print(table.concat(parts, " | "))
+end
+print(run.account.failed, asked)
+"""
+WORK = {"template": "template = chat",
+        "step": "step = function(item) return confab.generate { template = chat, params = item } end"}
+
+
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
+def test_a_rule_that_runs_away_is_named_and_the_others_go_on(run_confab, script, work):
+    name = script(PRELUDE.split("local function run_one")[0] + RULES % ("asked == 2", work))
+    result = run_confab("run", name, "--simulate=quality=default")
+    assert result.code == 0, result
+    lines = result.out.splitlines()
+    assert lines[-1] == "0\t5" and lines.count("3 | 3 | 4 | 2 | 1") == 4, result
+    [ended] = [line for line in lines[:-1] if "0: " in line]
+    assert ended.startswith("3 | 3 | 4 | 0: pipeline.lua:") and ended.endswith(" | 1"), result
+    assert "it was ended after 0.1 s of computing without a wait (step_limits.seconds)" in ended
+    assert result.err.count('rule "endless" gives no points: pipeline.lua:') == 1, result
+
+
+def test_a_rule_that_always_runs_away_is_not_asked_for_ever(run_confab, script):
+    name = script(PRELUDE.split("local function run_one")[0] + RULES % ("true", WORK["template"]))
+    result = run_confab("run", name, "--simulate=quality=default")
+    assert result.code == 0, result
+    lines = result.out.splitlines()
+    assert lines[-1] == "0\t3" and sum("not asked any more" in line for line in lines) == 2, result
+    assert 'rule "endless" gave no points to 5 conversations, for errors such as that' in result.err, result
+
+
+def test_a_rule_that_runs_away_over_what_is_stored_is_ended_too(run_confab, script, write):
+    name = script("""
+    local chat = confab.template { name = "chat", prompt = "A chat about {{topic}}, as JSON." }
+    confab.run { name = "r", items = confab.sweep { topic = { "a", "b" } }, template = chat }
+    """)
+    assert run_confab("run", name, "--simulate").code == 0
+    write("rules.lua", """
+    local confab = require "confab"
+    confab.setup { step_limits = { seconds = 0.1 } }
+    return confab.rule { name = "endless", points = 1, check = function() while true do end end } +
+      confab.rule { name = "ends", points = 1, check = function() return true end }
+    """)
+    result = run_confab("score", "r", "--rules", "rules.lua")
+    assert result.code == 0 and "(an error for 2)" in result.out, result
+    assert 'rule "endless" gave no points to 2 conversations' in result.err, result

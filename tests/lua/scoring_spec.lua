@@ -306,9 +306,21 @@ describe("troubles of rules", function()
     local nothing = scoring.rule { name = "a", points = 1, check = function() end }
     for _ = 1, 3 do scoring.score(conversation(8, 200), bad + nothing) end
     local list = scoring.take_troubles()
-    assert.same({ name = "a", errors = 3, first = "check returned nothing, not points", slow = 0, worst_ms = 0 }, list[1])
-    assert.same({ name = "bad", errors = 3, first = "oops 1", slow = 0, worst_ms = 0 }, list[2])
+    assert.same({ name = "a", errors = 3, first = "check returned nothing, not points", ended = 0, beyond = 0, slow = 0,
+      worst_ms = 0 }, list[1])
+    assert.same({ name = "bad", errors = 3, first = "oops 1", ended = 0, beyond = 0, slow = 0, worst_ms = 0 }, list[2])
     assert.same({}, scoring.take_troubles())
+  end)
+
+  it("count points beyond those of a rule, which are cut off", function()
+    local given = 0
+    local odd = scoring.rule { name = "odd", points = 2, check = function() return given end }
+    for _, case in ipairs { { 2, 2 }, { 2.5, 2 }, { -1, 0 }, { math.huge, 2 }, { 0, 0 } } do
+      given = case[1]
+      local _, breakdown = scoring.score(conversation(8, 200), odd)
+      assert.equal(case[2], breakdown[1].points)
+    end
+    assert.equal(3, scoring.take_troubles()[1].beyond)
   end)
 
   it("count what takes 20 ms", function()
