@@ -129,10 +129,12 @@ class Browser:
             self.driver.switch_to.active_element.send_keys(getattr(Keys, key, key))
 
     def button(self, text, within="body"):
-        """The button in sight with exactly this text or label."""
-        return self.wait(lambda: next((
+        """The button with exactly this text or label, brought into the middle: the header would lie over it."""
+        found = self.wait(lambda: next((
             each for each in self.all(f"{within} button, {within} a.button")
             if each.is_displayed() and text in (each.text, each.get_attribute("aria-label"))), None))
+        self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", found)
+        return found
 
     def complaints(self):
         """Errors and warnings of the console since it was last asked: a script's, the policy's, the network's."""

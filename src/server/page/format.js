@@ -11,7 +11,7 @@ export function dollars(x) {
   if (x === 0) return "$0";
   if (Math.abs(x) >= 0.1) return `$${number(x, 2)}`;
   const digits = Math.min(1 - Math.floor(Math.log10(Math.abs(x))), 8);
-  return `$${x.toFixed(digits).replace(/(\.\d\d.*?)0+$/, "$1")}`;
+  return `$${x.toFixed(digits)}`;
 }
 
 export const count = (n) => (isMissing(n) ? NONE : number(n));

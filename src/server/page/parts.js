@@ -70,6 +70,28 @@ export function failure(error, again) {
     again && h("button", { type: "button", onclick: again }, "Try again"));
 }
 
+/** Keeps the children of a list or table body in step with `list`: rows that read the same stay the same
+ * elements, with their focus and under the pointer. sync(list) with said(each), which tells a row that has
+ * changed, and make(each); key(each) is unique. */
+export function keyed(body, { key, said, make }) {
+  const kept = new Map();
+  return (list) => {
+    const now = new Set(list.map(key));
+    for (const old of kept.keys()) if (!now.has(old)) kept.delete(old);
+    list.forEach((each, i) => {
+      const name = key(each), words = said(each);
+      if (kept.get(name)?.words !== words) {
+        const node = make(each), before = kept.get(name)?.node;
+        if (before?.parentNode === body) before.replaceWith(node);
+        kept.set(name, { words, node });
+      }
+      const { node } = kept.get(name);
+      if (body.children[i] !== node) body.insertBefore(node, body.children[i] ?? null);
+    });
+    while (body.children.length > list.length) body.lastChild.remove();
+  };
+}
+
 /** fn, called at most every `ms`, the last call never lost; within a frame of the browser. */
 export function batched(fn, ms = 250) {
   let timer = 0, last = 0;
@@ -84,6 +106,15 @@ export function batched(fn, ms = 250) {
 
 /** Whether somebody works on it at present. */
 export const isInWork = (run) => run.state === "running" || run.state === "paused";
+
+/** The progress of a run that was read anew, with as many planned as was told of it live before: the
+ * database learns of items only as they are drawn from the inputs. */
+export function planAhead(run, before) {
+  const { progress } = run;
+  if (!isInWork(run) || !before || before.progress.planned <= progress.planned) return progress;
+  const { planned } = before.progress;
+  return { ...progress, planned, pending: planned - finished(progress) };
+}
 
 /** Where it comes from, in a line. */
 export const originOf = (run) => [run.simulated && "simulated", run.model, run.script].filter(Boolean).join(" · ");

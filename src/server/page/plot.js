@@ -22,9 +22,8 @@ function figure(title, note, names, table, draw) {
   const place = h("div"), said = h("span", null, title, note && [" ", h("small", null, note)]);
   let drawn = 0;
   const node = h("figure", { class: "plot" },
-    h("figcaption", null, said,
-      names.length > 1 && h("ul", { class: "names" }, names.map(([name, kind]) => h("li", { class: `series-${kind}` }, name)))),
-    place,
+    h("figcaption", null, said), place,
+    names.length > 1 && h("ul", { class: "names" }, names.map(([name, kind]) => h("li", { class: `series-${kind}` }, name))),
     h("details", null, h("summary", null, "Numbers"), h("div", { class: "table", tabindex: "0", role: "region", "aria-label": `${title}: numbers` }, table)));
   new ResizeObserver(() => {
     const width = Math.floor(place.clientWidth);
@@ -65,12 +64,14 @@ function numbers(heads, rows) {
 /** Distributions over the edges of all of them: one may begin or end where another does not. */
 export function overCommonEdges(plots) {
   const edges = [...new Set(plots.flatMap((plot) => plot.edges))].sort((a, b) => a - b);
-  const counts = (plot) => edges.slice(0, -1).map((edge) => plot.counts[plot.edges.indexOf(edge)] ?? 0);
+  const hasLast = plots.some((plot) => plot.counts.length === plot.edges.length);
+  const counts = (plot) => edges.slice(0, hasLast ? undefined : -1).map((edge) => plot.counts[plot.edges.indexOf(edge)] ?? 0);
   return { edges, counts: plots.map(counts) };
 }
 
-/** How often values fall between edges: counts[i] between edges[i] and edges[i + 1]. Bins are of equal
- * width whatever the edges say, which suits scores and a 1-2-5 scale. With `series`, [{name, counts}],
+/** How often values fall between edges: counts[i] between edges[i] and edges[i + 1]; with as many counts as
+ * edges, at an edge and up to the next. Bins are of equal width whatever the edges say, which suits scores
+ * and a 1-2-5 scale. With `series`, [{name, counts}],
  * two stand side by side as shares, so that runs of unequal size compare. format: of an edge. */
 export function histogram({ title, edges, counts, unit, series, format = String }) {
   const all = series ?? [{ name: title, counts }];
@@ -100,9 +101,10 @@ export function histogram({ title, edges, counts, unit, series, format = String 
     }));
     const marks = isPoint ? shown : [...shown, to].filter((i) => i < edges.length);
     const every = Math.ceil(Math.max(...marks.map((i) => format(edges[i]).length * LETTER + 8)) / slot);
-    marks.filter((i) => (i - from) % every === 0).forEach((i) => svg.append(s("text", {
-      x: left + (i - from + (isPoint ? 0.5 : 0)) * slot, y: HEIGHT - 6, "text-anchor": "middle",
-    }, format(edges[i]))));
+    marks.filter((i) => (i - from) % every === 0).forEach((i) => {
+      const text = format(edges[i]), x = left + (i - from + (isPoint ? 0.5 : 0)) * slot;
+      svg.append(s("text", { x: Math.min(x, width - text.length * LETTER / 2), y: HEIGHT - 6, "text-anchor": "middle" }, text));
+    });
     return svg;
   }
   return figure(title, unit, all.map((each, k) => [each.name, k]), table, draw);

@@ -5,11 +5,12 @@ import { h, notice, replace } from "./dom.js";
 import { ago, clock, count, dollars, duration, percent, score } from "./format.js";
 import { watch } from "./live.js";
 import { follow } from "./pace.js";
-import { acceptance, badge, batched, empty, failure, figures, finished, isInWork, legend, originOf, progressBar, tellEvent } from "./parts.js";
+import { acceptance, badge, batched, empty, failure, figures, finished, isInWork, keyed, legend, originOf, planAhead, progressBar, tellEvent } from "./parts.js";
 import { histogram, lines, showPlots } from "./plot.js";
 
 export const title = "Run";
 
+const OF_CONTENT = new Set(["refusal", "validation_error", "parse_error", "script_error"]);
 const PAGE = 50, PAGE_MOST = 500, EXAMPLES = 3;
 const RELOAD_MS = 3000;    // figures and plots while it is in work
 const STATES = [["", "All"], ["done", "Done"], ["failed", "Failed"], ["pending", "Waiting"], ["skipped", "Skipped"]];
@@ -41,7 +42,7 @@ function figuresOf(run, rate) {
       : ["Per conversation", dollars(summary.successful > 0 ? summary.avgCostPerConversation : null)],
     ["Tokens in", count(progress.inputTokens)],
     ["Tokens out", count(progress.outputTokens)],
-    ["Attempts", count(progress.attempts), progress.failures > 0 ? ` ${count(progress.failures)} failed` : ""],
+    ["Attempts", count(progress.attempts), progress.failures > 0 ? ` · ${count(progress.failures)} failed` : ""],
     progress.atRisk > 0 && ["At risk", dollars(progress.atRisk)],
     progress.unknownCostReplies > 0 && ["Cost unknown", count(progress.unknownCostReplies), " replies"],
   ]);
@@ -55,21 +56,23 @@ function failuresOf(kinds, items, id) {
     return h("li", { class: "kind" },
       h("div", { class: "kind-head" }, h("code", null, kind), h("b", null, count(sum)), sum === 1 ? " item" : " items",
         h("a", { href: `#/runs/${id}?state=failed` }, "Show")),
-      h("ul", null, examples.map((each) => h("li", null, h("code", { class: "key" }, each.item), h("span", null, each.errorMessage)))));
+      h("ul", null, examples.map((each) => h("li", null, h("span", null, each.errorMessage), h("small", null, words(each))))));
   });
 }
 
 const settled = (item) => (item.state !== "done" ? item.state : item.accepted ? "accepted" : item.surplus ? "surplus" : "needs_revision");
 const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
-const words = (parameters) => Object.entries(parameters ?? {}).map(([name, value]) => `${name}: ${plain(value)}`).join(" · ");
+/** What the item was made from; its key if it was made from nothing. */
+const words = ({ parameters, item }) =>
+  Object.entries(parameters ?? {}).map(([name, value]) => `${name}: ${plain(value)}`).join(" · ") || item;
 
 function itemRow(item, id) {
   const made = item.conversations, scores = made.map((each) => each.qualityScore).filter((each) => each !== null);
   const open = made.length > 0 ? `#/conversations?run=${id}&id=${made[0].id}` : null;
   return h("tr", null,
     h("td", { class: "number" }, item.ordinal === null ? "–" : item.ordinal + 1),
-    h("th", { scope: "row" }, open ? h("a", { href: open }, h("code", { class: "key" }, item.item)) : h("code", { class: "key" }, item.item),
-      h("small", { class: "words" }, item.errorMessage ? `${item.errorKind}: ${item.errorMessage}` : words(item.parameters))),
+    h("th", { scope: "row" }, h(open ? "a" : "span", { class: "words", href: open }, words(item)),
+      h("small", null, h("code", { class: "key" }, item.item), item.errorMessage && ` ${item.errorKind}: ${item.errorMessage}`)),
     h("td", null, badge(settled(item))),
     h("td", { class: "number" }, score(scores.length > 0 ? scores.reduce((a, b) => a + b) / scores.length : null)),
     h("td", { class: "number wide" }, count(made.length > 0 ? made.reduce((sum, each) => sum + each.turnCount, 0) : null)),
@@ -80,26 +83,28 @@ function itemRow(item, id) {
 
 /** The items, by state, a page at a time. Rows that did not change stay the same elements. */
 function makeItems(id) {
-  const kept = new Map(), body = h("tbody"), chips = h("div", { class: "chips", role: "group", "aria-label": "Items by state" });
+  const body = h("tbody"), chips = h("div", { class: "chips", role: "group", "aria-label": "Items by state" });
   const heads = [["#", "number"], ["Item"], ["State"], ["Score", "number"], ["Turns", "number wide"], ["Cost", "number"],
     ["Attempts", "number wide"], ["Finished", "number wide"]];
   const table = h("table", { class: "items" },
     h("thead", null, h("tr", null, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), body);
-  const place = h("div"), more = h("button", { type: "button", onclick: () => { pages++; load(); } }, "Show more");
+  const syncRows = keyed(body, {
+    key: (item) => item.itemId, make: (item) => itemRow(item, id),
+    said: (item) => JSON.stringify([item.state, item.accepted, item.attempts, item.conversations.map((each) => [each.id, each.qualityScore])]),
+  });
+  const syncChips = keyed(chips, {
+    key: ([name]) => name, said: (chip) => chip.join(), make: ([name, text]) => h("button", { type: "button", "data-state": name,
+      onclick: () => { location.hash = `#/runs/${id}${name ? `?state=${name}` : ""}`; } }, text, " ", h("span")),
+  });
+  const place = h("div"), none = empty("No items in this state."), more = h("button", { type: "button", onclick: () => { pages++; load(); } }, "Show more");
   let state = "", pages = 1;
 
   function draw(items, hasMore) {
-    const now = new Set();
-    const rows = items.map((item) => {
-      const said = JSON.stringify([item.state, item.accepted, item.attempts, item.conversations.map((each) => [each.id, each.qualityScore])]);
-      now.add(item.itemId);
-      if (kept.get(item.itemId)?.said !== said) kept.set(item.itemId, { said, row: itemRow(item, id) });
-      return kept.get(item.itemId).row;
-    });
-    for (const key of kept.keys()) if (!now.has(key)) kept.delete(key);
-    rows.forEach((row, i) => { if (body.children[i] !== row) body.insertBefore(row, body.children[i] ?? null); });
-    while (body.children.length > rows.length) body.lastChild.remove();
-    replace(place, rows.length > 0 ? [table, hasMore && more] : empty("No items in this state."));
+    syncRows(items);
+    more.hidden = !hasMore;
+    table.hidden = items.length === 0;
+    none.hidden = items.length > 0;
+    if (!table.isConnected) replace(place, table, more, none);
   }
 
   async function load() {
@@ -120,9 +125,10 @@ function makeItems(id) {
 
   function setCounts({ planned, pending, failed, skipped, ...rest }) {
     const counts = { "": planned, done: finished({ ...rest, failed: 0, skipped: 0 }), failed, pending, skipped };
-    replace(chips, STATES.filter(([name]) => name === "" || name === state || counts[name] > 0).map(([name, text]) =>
-      h("button", { type: "button", "aria-pressed": String(name === state),
-        onclick: () => { location.hash = `#/runs/${id}${name ? `?state=${name}` : ""}`; } }, `${text} ${count(counts[name])}`)));
+    const chosen = STATES.filter(([name]) => name === "" || name === state || counts[name] > 0);
+    syncChips(chosen.map(([name, text]) => [name, text]));
+    for (const [name] of chosen) chips.querySelector(`[data-state="${name}"] span`).textContent = count(counts[name]);
+    for (const chip of chips.children) chip.setAttribute("aria-pressed", String(chip.dataset.state === state));
   }
 
   function setState(now) {
@@ -136,12 +142,19 @@ function makeItems(id) {
 
 export async function show(root, place) {
   const first = (await get(`/api/runs/${encodeURIComponent(place.path[1])}`)).data, id = first.id;
-  let run = first, timer = 0, isClosed = false, happening = "";
+  let run = first, sums = [], drawn = "", timer = 0, isClosed = false, happening = "";
   const pace = follow(), items = makeItems(id), bar = progressBar("Progress");
   const head = h("div", { class: "title" }), facts = h("p", { class: "quiet facts" }), told = h("p", { class: "told" });
   const key = h("div"), numbers = h("div"), plots = h("div", { class: "plots" }), kinds = h("ul", { class: "kinds" });
   const failed = h("section", { "aria-labelledby": "failures", hidden: true }, h("h2", { id: "failures" }, "Failures"), kinds);
   root.dataset.title = run.name ?? "Run";
+
+  /** Of a run that is done, failures on the way to a reply are worth another try; a reply is a result. */
+  function canGoOn() {
+    if (isInWork(run)) return null;
+    if (run.state !== "done") return "Resume";
+    return sums.some(({ kind }) => !OF_CONTENT.has(kind)) ? "Try failed again" : null;
+  }
 
   async function ask(what, said) {
     try {
@@ -154,15 +167,17 @@ export async function show(root, place) {
   }
 
   function drawHead() {
-    const isUnfinished = !isInWork(run) && finished(run.progress) - run.progress.failed < run.progress.planned;
+    const goOn = canGoOn(), now = [run.state, run.stateReason, run.startedAt, goOn].join();
+    if (drawn === now) return;
+    drawn = now;
     const had = head.contains(document.activeElement) && document.activeElement.dataset.does;
     replace(head,
       head.querySelector("h1") ?? h("h1", { tabindex: "-1" }, run.name ?? id), badge(run.state, run.stateReason),
       h("div", { class: "actions" },
         isInWork(run) && h("button", { type: "button", class: "danger", "data-does": "work",
           onclick: () => ask("cancel", "Nothing new is sent; what is in flight is finished and stored.") }, "Cancel"),
-        isUnfinished && h("button", { type: "button", class: "primary", "data-does": "work",
-          onclick: () => ask("resume", "The run goes on.") }, "Resume"),
+        goOn && h("button", { type: "button", class: run.state === "done" ? "" : "primary", "data-does": "work",
+          onclick: () => ask("resume", "The run goes on.") }, goOn),
         h("a", { class: "button", href: `#/compare?a=run:${id}` }, "Compare"),
         h("a", { class: "button", href: `#/conversations?run=${id}` }, "Conversations")));
     if (had) head.querySelector(`[data-does="${had}"]`)?.focus();
@@ -193,17 +208,21 @@ export async function show(root, place) {
 
   async function loadFailures() {
     failed.hidden = run.progress.failed === 0;
+    sums = [];
     if (failed.hidden) return;
-    const [sums, examples] = await Promise.all([get(`/api/runs/${id}/failures`),
+    const [reply, examples] = await Promise.all([get(`/api/runs/${id}/failures`),
       get(`/api/runs/${id}/results`, { state: "failed", limit: 100, turns: "false" })]);
-    replace(kinds, failuresOf(sums.data, examples.data, id));
+    sums = reply.data;
+    replace(kinds, failuresOf(sums, examples.data, id));
   }
 
   async function load() {
     try {
-      run = (await get(`/api/runs/${id}`)).data;
+      const { data } = await get(`/api/runs/${id}`);
+      run = { ...data, progress: planAhead(data, run) };
       draw();
       await Promise.all([loadPlots(), loadFailures(), items.load()]);
+      drawHead();
     } catch (error) {
       if (error.status !== 401) happening = error.message;
     }
@@ -218,24 +237,25 @@ export async function show(root, place) {
   function on(event) {
     if (event.type === "connected" || (event.type === "run" && event.run === id)) reload();
     if (event.run !== id && event.run !== null) return;
-    const said = tellEvent(event);
+    const said = tellEvent(event), isCount = event.type === "item" || event.type === "kept";
     if (said !== null) happening = said;
-    if (event.type === "item") {
+    if (isCount) {
       const { counts, spent } = event.data, progress = { ...run.progress, ...counts, spent };
       progress.pending = Math.max(progress.planned - finished(progress), 0);
       run = { ...run, progress };
       happening = "";
     }
-    if (said !== null || event.type === "item") redraw();
+    if (said !== null || isCount) redraw();
   }
 
   replace(root,
-    h("div", { class: "run-head" }, head, facts, bar.node, key, told), numbers,
+    h("div", { class: "run-head" }, head, facts, bar.node, h("div", { class: "state-row" }, key, told)), numbers,
     h("section", { "aria-label": "Plots" }, plots), failed,
     h("section", { "aria-labelledby": "items" }, h("div", { class: "title" }, h("h2", { id: "items" }, "Items"), items.chips), items.place));
+  const loading = items.setState(place.query.get("state") ?? "");
   draw();
-  await Promise.all([loadPlots(), loadFailures(), items.setState(place.query.get("state") ?? "")]);
-  items.setCounts(run.progress);
+  await Promise.all([loadPlots(), loadFailures(), loading]);
+  drawHead();
   const unwatch = watch(on);
   timer = setTimeout(tick, RELOAD_MS);
   return {

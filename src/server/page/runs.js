@@ -3,10 +3,10 @@
 import { get } from "./api.js";
 import { h, replace } from "./dom.js";
 import { ago, clock, count, dollars, duration, percent } from "./format.js";
-import { lanes } from "./lanes.js";
+import { limiter } from "./lanes.js";
 import { isLive, watch } from "./live.js";
 import { follow } from "./pace.js";
-import { acceptance, badge, batched, empty, failure, finished, isInWork, legend, originOf, progressBar, tellEvent } from "./parts.js";
+import { acceptance, badge, batched, empty, failure, finished, isInWork, keyed, legend, originOf, planAhead, progressBar, tellEvent } from "./parts.js";
 
 export const title = "Runs";
 
@@ -20,11 +20,11 @@ function makeCard() {
   const bar = progressBar("Progress");
   const head = h("div", { class: "card-head" }), words = h("div"), numbers = h("dl", { class: "figures" });
   const told = h("p", { class: "told" });
-  const node = h("li", { class: "card" }, head, bar.node, words, numbers, told);
+  const node = h("li", { class: "card" }, head, bar.node, h("div", { class: "state-row" }, words, told), numbers);
   let name = "";
 
   function set(run, pace, happening) {
-    const progress = run.progress, done = finished(progress), left = Math.max(progress.planned - done, 0);
+    const { progress } = run, done = finished(progress), left = Math.max(progress.planned - done, 0);
     const rate = pace.perMinute(), spent = progress.spent ?? 0;
     const key = `${run.name} ${run.state}`;
     if (key !== name) {
@@ -61,28 +61,40 @@ function row(run) {
     h("td", { class: "number" }, h("time", { datetime: run.createdAt, title: clock(run.createdAt) }, ago(run.createdAt))));
 }
 
-function table(runs) {
+/** The table, and what brings its rows up to date. */
+function makeTable() {
+  const body = h("tbody");
   const heads = [["Run"], ["State"], ["Progress", "wide"], ["Items", "number"], ["Accepted", "number"],
     ["Cost", "number"], ["Took", "number wide"], ["Started", "number"]];
-  return h("table", { class: "runs" },
-    h("thead", null, h("tr", null, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))),
-    h("tbody", null, runs.map(row)));
+  const node = h("table", { class: "runs" },
+    h("thead", null, h("tr", null, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), body);
+  return { node, sync: keyed(body, { key: (run) => run.id, make: row,
+    said: (run) => JSON.stringify([run.state, run.progress, ago(run.createdAt)]) }) };
 }
 
 export async function show(root) {
   const runs = new Map(), cards = new Map(), paces = new Map(), happenings = new Map();
   let shown = PAGE, total = 0, timer = 0, isClosed = false;
-  const active = h("ul", { class: "cards" }), earlier = h("div"), limits = h("div"), problem = h("div");
+  const active = h("ul", { class: "cards" }), limits = h("div"), problem = h("div");
   const activeSection = h("section", { "aria-labelledby": "in-work" }, h("h2", { id: "in-work" }, "In work"), active);
   const limitsSection = h("section", { "aria-labelledby": "limits" }, h("h2", { id: "limits" }, "Limits"), limits);
   const earlierHead = h("h2", { id: "earlier" }, "Earlier");
-  const earlierSection = h("section", { "aria-labelledby": "earlier" }, earlierHead, earlier);
-  const more = h("button", { type: "button", onclick: () => { shown += PAGE; load(); } }, "Show more");
+  const table = makeTable(), more = h("button", { type: "button", onclick: () => { shown += PAGE; load(); } }, "Show more");
+  const none = empty("No runs yet. Start one with ", h("code", null, "confab run script.lua"), ", over ",
+    h("code", null, "POST /api/runs"), ", or try a template in the ", h("a", { href: "#/playground" }, "Playground"), ".");
+  const earlierSection = h("section", { "aria-labelledby": "earlier" }, earlierHead, table.node, none, more);
 
   const paceOf = (id) => {
     if (!paces.has(id)) paces.set(id, follow());
     return paces.get(id);
   };
+
+  /** What was told live of how many there are to be is more than the database knows yet. */
+  function keep(list) {
+    for (const run of list) run.progress = planAhead(run, runs.get(run.id));
+    runs.clear();
+    for (const run of list) runs.set(run.id, run);
+  }
 
   function drawActive() {
     if (isClosed) return;
@@ -106,20 +118,18 @@ export async function show(root) {
     const then = [...runs.values()].filter((run) => !isInWork(run));
     earlierSection.hidden = then.length === 0 && runs.size > 0;
     earlierHead.hidden = then.length === runs.size;
-    if (runs.size === 0) {
-      replace(earlier, empty("No runs yet. Start one with ", h("code", null, "confab run script.lua"),
-        ", over ", h("code", null, "POST /api/runs"), ", or try a template in the ",
-        h("a", { href: "#/playground" }, "Playground"), "."));
-    } else if (then.length > 0) {
-      replace(earlier, table(then), total > runs.size && more);
-    }
+    table.sync(then);
+    table.node.hidden = then.length === 0;
+    none.hidden = runs.size > 0;
+    more.hidden = total <= runs.size;
   }
 
   async function loadLimits() {
     try {
       const { data } = await get("/api/limits");
-      limitsSection.hidden = data.lanes.length === 0;
-      replace(limits, lanes(data.lanes));
+      const shown = limiter(data);
+      limitsSection.hidden = shown === null;
+      replace(limits, shown);
     } catch (error) {
       limitsSection.hidden = true;
     }
@@ -129,8 +139,7 @@ export async function show(root) {
     try {
       const reply = await get("/api/runs", { limit: shown });
       if (isClosed) return;
-      runs.clear();
-      for (const run of reply.data) runs.set(run.id, run);
+      keep(reply.data);
       total = reply.total;
       replace(problem);
       drawActive();
@@ -147,21 +156,22 @@ export async function show(root) {
     if (!isClosed) timer = setTimeout(tick, isBusy ? LIMITS_MS : RELOAD_MS);
   }
 
-  const redraw = batched(drawActive), reload = batched(load, 500);
+  const redraw = batched(drawActive), reload = batched(() => { load(); loadLimits(); }, 500);
   function on(event) {
     const words = tellEvent(event), run = runs.get(event.run);
     if (words !== null) happenings.set(event.run, words);
-    if (event.type === "item" && run) {
+    const isCount = event.type === "item" || event.type === "kept";
+    if (isCount && run) {
       Object.assign(run.progress, event.data.counts, { spent: event.data.spent });
       happenings.delete(event.run);
     }
-    if (event.type === "run" || event.type === "connected" || (event.type === "item" && !run)) reload();
-    if (event.type === "item" || words !== null) redraw();
+    if (event.type === "run" || event.type === "connected" || (isCount && !run)) reload();
+    if (isCount || words !== null) redraw();
   }
 
   replace(root, h("h1", { tabindex: "-1" }, title), problem, activeSection, limitsSection, earlierSection);
   const [reply] = await Promise.all([get("/api/runs", { limit: shown }), loadLimits()]);
-  for (const run of reply.data) runs.set(run.id, run);
+  keep(reply.data);
   total = reply.total;
   drawActive();
   drawEarlier();

@@ -69,7 +69,7 @@ def test_a_run_is_seen_to_go_on_without_a_reload(browser, serve):
     assert "/ min" in browser.wait(lambda: re.search(r"\d+ / min", figure(browser, "Rate", ".card") or "")).string
     assert figure(browser, "Cost", ".card").startswith("$0.")
     browser.wait(lambda: re.search(r"\d+ s", figure(browser, "Time left", ".card") or ""))
-    assert browser.has(".lane")
+    browser.wait(lambda: browser.has(".lane"))
     assert browser.survey("runs-live") == []
 
     site.client.post(f"/api/runs/{id}/cancel")
