@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/problems.h"
 #include "server/respond.h"
 #include "server/server.h"
 
@@ -94,19 +95,40 @@ static void set_cookie(struct cf_http_exchange *exchange, const struct cf_access
                       value, access->is_tls ? "; Secure" : "", more);
 }
 
+/* The token of the body, lent; NULL: problems say why. */
+static const char *read_token(const cJSON *body, struct cf_problems *problems)
+{
+    const cJSON *field, *token = cJSON_GetObjectItemCaseSensitive(body, "token");
+    if (!cJSON_IsObject(body)) {
+        cf_problems_add(problems, "", "must be an object with token");
+        return NULL;
+    }
+    if (token == NULL)
+        cf_problems_add(problems, "token", "is missing");
+    else if (!cJSON_IsString(token) || *token->valuestring == '\0')
+        cf_problems_add(problems, "token", "must be a text that is not empty");
+    cJSON_ArrayForEach(field, body) {
+        if (strcmp(field->string, "token") != 0)
+            cf_problems_add(problems, field->string, "there is no such field; there is token");
+    }
+    return problems->count == 0 ? token->valuestring : NULL;
+}
+
 void cf_access_log_in(struct cf_http_exchange *exchange, struct cf_server *server)
 {
     const struct cf_access *access = cf_server_access(server);
-    const char *guess =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(exchange->json, "token"));
-    if (access->has_token && guess == NULL) {
-        cf_respond_fail(exchange, 400, "the body must be {\"token\": \"…\"}");
-        return;
-    }
-    if (access->has_token && !is_secret(guess, strlen(guess), access->token)) {
+    struct cf_problems problems;
+    cf_problems_init(&problems);
+    const char *guess = read_token(exchange->json, &problems);
+    bool is_right =
+        guess != NULL && (!access->has_token || is_secret(guess, strlen(guess), access->token));
+    if (guess == NULL)
+        cf_respond_problems(exchange, &problems);
+    else if (!is_right)
         cf_respond_fail(exchange, 401, "this is not the token");
+    cf_problems_done(&problems);
+    if (!is_right)
         return;
-    }
     if (access->has_token)
         set_cookie(exchange, access, access->cookie, "");
     cf_respond_empty(exchange, 204);

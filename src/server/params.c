@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "confab/buf.h"
 #include "server/problems.h"
 #include "server/request.h"
 
@@ -60,18 +61,37 @@ void cf_params_text(struct cf_params *params, const char *name, const char **out
         *out = text;
 }
 
-static bool is_in(const char *name, const char *const *names)
+/* The name as it stands in the list; NULL: it does not. */
+static const char *find(const char *name, const char *const *names)
 {
     for (; *names != NULL; names++)
         if (strcmp(name, *names) == 0)
-            return true;
-    return false;
+            return *names;
+    return NULL;
+}
+
+void cf_params_word(struct cf_params *params, const char *name, const char *const *words,
+                    const char **out)
+{
+    const char *text = cf_request_query(params->exchange, name);
+    const char *word = text != NULL ? find(text, words) : NULL;
+    if (word != NULL)
+        *out = word;
+    if (text == NULL || word != NULL)
+        return;
+
+    struct cf_buf list;
+    cf_buf_init(&list, 1024);
+    for (const char *const *at = words; *at != NULL; at++)
+        cf_buf_addf(&list, "%s%s", at == words ? "" : at[1] == NULL ? " or " : ", ", *at);
+    cf_problems_add(params->problems, name, "must be %s", cf_buf_str(&list));
+    cf_buf_done(&list);
 }
 
 void cf_params_only(struct cf_params *params, const char *const *names)
 {
     for (size_t i = 0; i < params->exchange->query_count; i++)
-        if (!is_in(params->exchange->query[i].name, names))
+        if (find(params->exchange->query[i].name, names) == NULL)
             cf_problems_add(params->problems, params->exchange->query[i].name,
                             "this path has no such parameter");
 }

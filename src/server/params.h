@@ -23,6 +23,10 @@ void cf_params_bool(struct cf_params *params, const char *name, bool *out);
 /* A text that is not empty. Lent by the exchange. */
 void cf_params_text(struct cf_params *params, const char *name, const char **out);
 
+/* One of the words, whose list NULL ends. Lent by it. */
+void cf_params_word(struct cf_params *params, const char *name, const char *const *words,
+                    const char **out);
+
 /* Names that are not in the list, which NULL ends, are problems. */
 void cf_params_only(struct cf_params *params, const char *const *names);
 #endif

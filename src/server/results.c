@@ -66,14 +66,9 @@ static void read_cursor(struct cf_params *params, struct wanted *wanted)
 static void read_wanted(struct cf_params *params, struct wanted *wanted)
 {
     static const char *const names[] = { "state", "cursor", "limit", "turns", NULL };
-    static const char *const states[] = { "pending", "done", "failed", "skipped" };
-    bool is_state = false;
+    static const char *const states[] = { "pending", "done", "failed", "skipped", NULL };
     cf_params_only(params, names);
-    cf_params_text(params, "state", &wanted->state);
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
-        is_state |= wanted->state != NULL && strcmp(wanted->state, states[i]) == 0;
-    if (wanted->state != NULL && !is_state)
-        cf_problems_add(params->problems, "state", "must be pending, done, failed or skipped");
+    cf_params_word(params, "state", states, &wanted->state);
     cf_params_int(params, "limit", 1, LIMIT_MAX, &wanted->limit);
     cf_params_bool(params, "turns", &wanted->turns);
     read_cursor(params, wanted);

@@ -15,6 +15,8 @@
 static int make_list(struct cf_reading *reading)
 {
     static const char *const names[] = { "name", "state", "limit", "offset", NULL };
+    static const char *const states[] = { "running", "paused", "done", "budget", "stopped",
+                                          "interrupted", "failed", "died", NULL };
     struct cf_params *params = &reading->params;
     struct cf_run_cursor *cursor;
     const struct cf_run_row *row;
@@ -23,7 +25,7 @@ static int make_list(struct cf_reading *reading)
     int next;
     cf_params_only(params, names);
     cf_params_text(params, "name", &name);
-    cf_params_text(params, "state", &state);
+    cf_params_word(params, "state", states, &state);
     cf_params_int(params, "limit", 1, LIMIT_MAX, &limit);
     cf_params_int(params, "offset", 0, INT64_C(1) << 40, &offset);
     if (reading->problems.count > 0)

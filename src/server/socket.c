@@ -255,7 +255,7 @@ void cf_socket_upgrade(struct cf_http_exchange *exchange, struct cf_server *serv
         return;
     }
     if (after != NULL && !cf_watch_parse_id(after, &id)) {
-        cf_respond_fail(exchange, 400, "lastEventId must be the number of an event");
+        cf_watch_refuse_id(exchange, "lastEventId");
         return;
     }
     if (cf_server_options(server)->events == NULL)

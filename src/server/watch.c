@@ -14,6 +14,7 @@
 #include "confab/clock.h"
 #include "confab/error.h"
 #include "engine/events.h"
+#include "server/problems.h"
 #include "server/readers.h"
 #include "server/respond.h"
 #include "server/run_object.h"
@@ -223,14 +224,25 @@ static int begin(struct watch *watch, struct cf_reader *reader, struct cf_error 
     return 1;
 }
 
+void cf_watch_refuse_id(struct cf_http_exchange *exchange, const char *name)
+{
+    struct cf_problems problems;
+    cf_problems_init(&problems);
+    cf_problems_add(&problems, name, "must be the number of an event");
+    cf_respond_problems(exchange, &problems);
+    cf_problems_done(&problems);
+}
+
 static bool read_after(struct watch *watch)
 {
-    const char *text = cf_request_header(watch->exchange, "Last-Event-ID");
-    if (text == NULL)
-        text = cf_request_query(watch->exchange, "lastEventId");
-    if (text == NULL || *text == '\0' || cf_watch_parse_id(text, &watch->after))
+    const char *name = "Last-Event-ID", *text = cf_request_header(watch->exchange, name);
+    if (text == NULL) {
+        name = "lastEventId";
+        text = cf_request_query(watch->exchange, name);
+    }
+    if (text == NULL || cf_watch_parse_id(text, &watch->after))
         return true;
-    cf_respond_fail(watch->exchange, 400, "Last-Event-ID must be the number of an event");
+    cf_watch_refuse_id(watch->exchange, name);
     return false;
 }
 

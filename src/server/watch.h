@@ -26,4 +26,7 @@ void cf_watch_run(struct cf_http_exchange *exchange, struct cf_server *server);
 
 /* Reads the number of an event. False: it is none. */
 bool cf_watch_parse_id(const char *text, int64_t *out_id);
+
+/* Answers 400: what stands under that name is none. */
+void cf_watch_refuse_id(struct cf_http_exchange *exchange, const char *name);
 #endif
