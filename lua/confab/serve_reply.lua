@@ -76,6 +76,19 @@ local ITEMS = [[
 
 local function dollars(pico) return (pico or 0) / 1e12 end
 
+--- As a field of a reply: what is not known is null, so that every reply has every field.
+local function known(value)
+  if value == nil then return core.json.null end
+  return value
+end
+
+--- A tag without a value is null, as in the replies that only read.
+local function tags_of(fields)
+  local tags = {}
+  for name, value in next, fields.tags do tags[name] = value == true and core.json.null or value end
+  return tags
+end
+
 --- A stored conversation.
 ---@param conv confab.Conversation
 ---@return table
@@ -86,11 +99,11 @@ function serve_reply.conversation(conv)
   return {
     id = fields.id, templateId = fields.template_id, persona = fields.persona, emotion = fields.emotion,
     topic = fields.topic, tier = fields.tier, parameters = fields.parameters, status = fields.status,
-    qualityScore = fields.score, qualityBreakdown = fields.breakdown, turnCount = #turns, turns = turns,
-    cost = fields.cost, model = fields.model,
-    documentId = fields.document_id or core.json.null, chunkId = fields.chunk_id or core.json.null,
+    qualityScore = known(fields.score), qualityBreakdown = known(fields.breakdown), turnCount = #turns, turns = turns,
+    cost = known(fields.cost), model = known(fields.model),
+    documentId = known(fields.document_id), chunkId = known(fields.chunk_id),
     runId = fields.run_id, truncated = fields.truncated, simulated = fields.simulated, createdAt = fields.created_at,
-    tags = fields.tags, reviewNote = fields.review_note,
+    tags = tags_of(fields), reviewNote = known(fields.review_note),
   }
 end
 
@@ -179,7 +192,7 @@ function serve_reply.batch(run, total, raised)
     results[#results + 1] = result(item, item.state == "done" and convs[item.ordinal] or nil)
   end
   return serve_reply.success(201, {
-    runId = row.uuid, state = row.state, stateReason = row.state_reason,
+    runId = row.uuid, state = row.state, stateReason = known(row.state_reason),
     summary = serve_reply.summary(row, total), results = results,
   })
 end

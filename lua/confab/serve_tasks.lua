@@ -110,11 +110,11 @@ end
 
 function tasks.rate_limit()
   local status = settings.rate_limit_status()
-  if not status then return serve_reply.success(200, { limit = 0, used = 0, remaining = 0, resetMs = 0, queued = 0 }) end
+  local paused_until = status.paused_until and os.date("!%Y-%m-%dT%H:%M:%SZ", math.ceil(status.paused_until))
   return serve_reply.success(200, {
     limit = status.limit, used = status.used, remaining = status.remaining, resetMs = status.reset_ms,
-    queued = status.queued, inFlight = status.in_flight, waitMs = status.wait_ms, source = status.source,
-    pausedUntil = status.paused_until and os.date("!%Y-%m-%dT%H:%M:%SZ", math.ceil(status.paused_until)) or nil,
+    queued = status.queued, inFlight = status.in_flight, waitMs = status.wait_ms or core.json.null,
+    source = status.source, pausedUntil = paused_until or core.json.null,
   })
 end
 
