@@ -28,14 +28,13 @@ export const aboutOf = (conv) =>
 
 const isLeadSurrogate = (code) => code >= 0xd800 && code < 0xdc00;
 
-/** A text of any length, in any script. */
-export function prose(text) {
-  const box = h("div", { class: "prose", dir: "auto" });
-  if (text.length <= SHOWN * 1.5) {
+/** Puts a text into an element: of a long one the first characters, about `most`, and a button for all. */
+export function fill(box, text, most) {
+  if (text.length <= most * 1.5) {
     replace(box, text);
     return box;
   }
-  const cut = SHOWN - (isLeadSurrogate(text.charCodeAt(SHOWN - 1)) ? 1 : 0);
+  const cut = most - (isLeadSurrogate(text.charCodeAt(most - 1)) ? 1 : 0);
   const all = () => {
     replace(box, text);
     box.tabIndex = -1;
@@ -45,6 +44,9 @@ export function prose(text) {
     h("button", { type: "button", class: "link", onclick: all }, `Show all ${count(text.length)} characters`));
   return box;
 }
+
+/** A text of any length, in any script. */
+export const prose = (text) => fill(h("div", { class: "prose", dir: "auto" }), text, SHOWN);
 
 /** One turn. more: elements beside its number, such as a button to edit it. */
 export function turnItem(turn, index, ...more) {

@@ -108,7 +108,7 @@ export function conversationList(events) {
     fresh.hidden = true;
     if (kept.key === key && !again) {
       showAll();
-      requestAnimationFrame(() => { scroller.scrollTop = kept.scroll; });
+      scrollWhenShown(kept.scroll);
       lookSoon();
       return;
     }
@@ -127,6 +127,15 @@ export function conversationList(events) {
     } finally {
       if (own === asked) root.removeAttribute("aria-busy");
     }
+  }
+
+  /** A view is read before it is shown, and what is not shown does not scroll. */
+  function scrollWhenShown(top) {
+    new ResizeObserver((_, observer) => {
+      if (scroller.clientHeight === 0) return;
+      scroller.scrollTop = top;
+      observer.disconnect();
+    }).observe(scroller);
   }
 
   /** Resolves to whether there were more. */
@@ -248,6 +257,13 @@ export function conversationList(events) {
 
   return {
     root, load, mark, neighbour, clearSelection,
+    /** None is open any more: back to where the last one stands. */
+    leave() {
+      const link = items.get(openId)?.querySelector("a");
+      mark(null);
+      link?.focus({ preventScroll: true });
+      link?.scrollIntoView({ block: "nearest" });
+    },
     selected: () => [...kept.selected.values()],
     total: () => kept.total,
     reload: () => load(filters, true),

@@ -44,7 +44,7 @@ export async function show(root, place) {
       reload && list.load(filters),
       id !== null && id !== pane.id() && pane.show(id, { focus }),
     ]);
-    if (id === null) list.mark(null);
+    if (id === null) list.leave();
     else await list.reveal(id);
     bulk.show();
   }

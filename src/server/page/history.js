@@ -1,6 +1,6 @@
 // What has happened to a conversation: edits and reviews, versions, the calls that it came from.
 
-import { statusText } from "./chat.js";
+import { fill, statusText } from "./chat.js";
 import { addressOf } from "./conversation_filters.js";
 import { h } from "./dom.js";
 import { ago, clock, count, dollars, duration, score } from "./format.js";
@@ -21,15 +21,15 @@ export function difference(before, after) {
     before.slice(before.length - end)];
 }
 
-const CONTEXT = 60;    // characters on either side of a change
+const CONTEXT = 60, SHOWN = 800;    // characters on either side of a change, and of a change at first
 
 function changed(edit) {
-  if (edit.before === null || edit.after === null)
-    return [edit.before !== null && h("del", null, edit.before), edit.after !== null && h("ins", null, edit.after)];
+  const piece = (tag, text) => text ? fill(h(tag), text, SHOWN) : null;
+  if (edit.before === null || edit.after === null) return [piece("del", edit.before), piece("ins", edit.after)];
   const [head, old, now, tail] = difference(edit.before, edit.after);
   return [
     head.length > CONTEXT ? `…${head.slice(-CONTEXT)}` : head,
-    old && h("del", null, old), old && now ? " " : null, now && h("ins", null, now),
+    piece("del", old), old && now ? " " : null, piece("ins", now),
     tail.length > CONTEXT ? `${tail.slice(0, CONTEXT)}…` : tail,
   ];
 }

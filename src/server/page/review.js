@@ -12,6 +12,8 @@ import { editTurn } from "./turn_edit.js";
 
 const AUTHOR = "confab-reviewer", ADVANCE = "confab-review-advances";    // remembered by the browser
 
+const NAMED = 200;    // characters of a topic or a note where it is one fact among others; parameters have all
+
 const isReviewed = (status) => status === "approved" || status === "rejected";
 
 /** The status that a conversation has without a review. */
@@ -37,7 +39,8 @@ export function reviewPane(events) {
   let conv = null, asked = 0, editing = null, isBusy = false;
 
   const address = () => `/api/conversations/${encodeURIComponent(conv.id)}`;
-  const link = (filter, text) => h("a", { href: addressOf(filter), dir: "auto" }, text);
+  const short = (text) => (text.length > NAMED ? `${text.slice(0, NAMED)}…` : text);
+  const link = (filter, text) => h("a", { href: addressOf(filter), dir: "auto" }, short(text));
 
   // --- changes ---
 
@@ -155,7 +158,7 @@ export function reviewPane(events) {
     ["Document", conv.documentId && [conv.documentId, conv.chunkId && ` · ${conv.chunkId}`]],
     ["Made", h("time", { datetime: conv.createdAt }, clock(conv.createdAt))],
     ["Reviewed", conv.reviewedAt && h("time", { datetime: conv.reviewedAt, title: clock(conv.reviewedAt) }, ago(conv.reviewedAt))],
-    ["Note", conv.reviewNote && h("span", { dir: "auto" }, conv.reviewNote)],
+    ["Note", conv.reviewNote && h("span", { dir: "auto" }, short(conv.reviewNote))],
   ]);
 
   function parameters() {
