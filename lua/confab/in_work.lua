@@ -2,6 +2,7 @@
 local control = require "confab.control"
 local core = require "confab.core"
 local errors = require "confab.errors"
+local events = require "confab.events"
 local interrupted = require "confab.interrupted"
 local plan = require "confab.plan"
 
@@ -14,6 +15,7 @@ function in_work.add(state) states[#states + 1] = state end
 
 ---@param state confab.RunState
 function in_work.remove(state)
+  events.finish(state)
   for i = #states, 1, -1 do
     if states[i] == state then table.remove(states, i) end
   end

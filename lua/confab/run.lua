@@ -230,6 +230,7 @@ end
 local function count_kept(state, accepted)
   state.counts.replayed = state.counts.replayed + 1
   count(state, "done", accepted, "done")
+  events.kept(state)
 end
 
 --- Whether it was left as it is.

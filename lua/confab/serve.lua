@@ -4,6 +4,7 @@ local control = require "confab.control"
 local core = require "confab.core"
 local defined = require "confab.defined"
 local errors = require "confab.errors"
+local events = require "confab.events"
 local flags = require "confab.flags"
 local serve_runs = require "confab.serve_runs"
 local serve_tasks = require "confab.serve_tasks"
@@ -41,6 +42,7 @@ local function listen()
   local server <close> = require "confab.server".start(serve_tasks.take, serve_templates.offered())
   core.scheduler.set_tick(100, function()
     if core.scheduler.stopping() then server:drain() end
+    events.tick()
   end)
   io.stdout:write("listening on ", server.url, "\n")
   io.stdout:flush()

@@ -168,7 +168,7 @@ static bool open_parts(const struct cf_engine_options *options, struct cf_models
     struct cf_lane_learnt learnt[CF_LANES_LEARNT_MAX];
     if (!read_learnt(engine, learnt, &sender, err))
         goto failed;
-    engine->events = cf_events_new(clock, CF_EVENTS_KEPT);
+    engine->events = cf_events_new(clock, CF_EVENTS_KEPT, CF_EVENTS_REST_MS);
     sender.events = engine->events;
     sender.store = engine->store;
     sender.models = models;

@@ -1,7 +1,6 @@
 #include "engine/events.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,30 +15,17 @@
 #include "base/mem.h"
 #include "confab/buf.h"
 #include "confab/clock.h"
+#include "engine/event_form.h"
+#include "engine/event_ring.h"
 
-#define SLOTS_MIN   16
 #define IDS_PER_MS  1000         /* more than any process publishes */
 #define REST_MAX    (1u << 20)   /* bytes of an event */
-
-/* An event in memory, held by rings and by watchers that have taken it. */
-struct held {
-    struct cf_event event;       /* first: see held_of */
-    atomic_int holders;
-    char text[];
-};
-
-/* Places are numbers that only rise; a slot is a place modulo the capacity. */
-struct ring {
-    struct held **slots;         /* owned */
-    size_t cap, bytes;
-    uint64_t begin, end;         /* places: kept are [begin, end) */
-    int64_t dropped_id;          /* the newest event that is not kept any more */
-};
+#define TEXT_MAX    (REST_MAX + 1024)
 
 struct run {
     int64_t row;
     char uuid[CF_UUID_TEXT_SIZE];
-    struct ring ring;
+    struct cf_event_ring ring;
     bool is_closed;
     size_t watchers;
     UT_hash_handle hh;
@@ -50,15 +36,23 @@ struct cf_events {
     size_t kept;
     atomic_bool is_wanted;       /* set under the lock */
     pthread_mutex_t lock;
-    pthread_cond_t news, ended;  /* ended: a watch, or all */
+    pthread_cond_t news;         /* the bell has tolled, a watch ended, or all */
     bool has_ended;
     size_t watchers;
-    size_t waiting;              /* for news */
+    struct {
+        pthread_t thread;
+        pthread_cond_t rung;     /* or is_over */
+        bool has_thread, is_rung, is_over;
+        uint64_t tolls;
+        int64_t rest_ms;
+    } bell;
     int64_t left_ms;             /* when the last watcher left */
     int64_t last_id;
     int64_t unwatched_id;        /* events up to here were not kept: nobody watched */
     struct run *runs;            /* a hash, in the order in which they came */
-    struct ring all;
+    struct cf_event_ring all;
+    size_t memory;               /* of all rings */
+    struct cf_buf text;          /* an event in its form */
 };
 
 struct cf_watcher {
@@ -68,96 +62,110 @@ struct cf_watcher {
     int64_t begin_id;
     bool has_missed;
     bool is_stopped;             /* under the lock */
-    size_t count;
-    const struct cf_event *batch[CF_EVENTS_BATCH];
+    bool is_caught_up;           /* as of that toll */
+    uint64_t toll;
+    struct cf_event_page *page;  /* held: what was taken */
 };
 
-/* --- events and rings --- */
+/* --- the bell ---
+ *
+ * Publishers ring; a thread tolls, once at once and then once in rest_ms. So watchers wake once for
+ * all events of such a while, and publishers wake one thread instead of hundreds. */
 
-static struct held *held_of(const struct cf_event *event)
+static struct timespec in_ms(int64_t ms)
 {
-    return (struct held *)event;
-}
-
-static void let_go(const struct cf_event *event)
-{
-    if (atomic_fetch_sub(&held_of(event)->holders, 1) == 1)
-        free(held_of(event));
-}
-
-static void drop_oldest(struct ring *ring)
-{
-    struct held *oldest = ring->slots[ring->begin++ % ring->cap];
-    ring->bytes -= oldest->event.rest.len;
-    ring->dropped_id = oldest->event.id;
-    let_go(&oldest->event);
-}
-
-static void clear(struct ring *ring)
-{
-    while (ring->begin < ring->end)
-        drop_oldest(ring);
-    free(ring->slots);
-    ring->slots = NULL;
-    ring->cap = 0;
-}
-
-static void grow(struct ring *ring, size_t cap)
-{
-    struct held **slots = cf_calloc(cap, sizeof(struct held *));
-    for (uint64_t at = ring->begin; at < ring->end; at++)
-        slots[at % cap] = ring->slots[at % ring->cap];
-    free(ring->slots);
-    ring->slots = slots;
-    ring->cap = cap;
-}
-
-static void add(struct ring *ring, struct held *held, size_t kept)
-{
-    if (ring->end - ring->begin == ring->cap && ring->cap < kept) {
-        size_t cap = ring->cap == 0 ? SLOTS_MIN : 2 * ring->cap;
-        grow(ring, cap < kept ? cap : kept);
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
     }
-    while (ring->begin < ring->end && (ring->end - ring->begin == ring->cap ||
-                                       ring->bytes + held->event.rest.len > CF_EVENTS_KEPT_BYTES))
-        drop_oldest(ring);
-    atomic_fetch_add(&held->holders, 1);
-    ring->slots[ring->end++ % ring->cap] = held;
-    ring->bytes += held->event.rest.len;
+    return at;
 }
 
-void cf_event_format(const struct cf_event *event, struct cf_buf *out)
+static void *toll(void *self)
 {
-    cf_buf_addf(out, "{\"id\":%" PRId64 ",\"run\":", event->id);
-    if (event->run[0] != '\0')
-        cf_buf_addf(out, "\"%s\"", event->run);
-    else
-        cf_buf_adds(out, "null");
-    cf_buf_add(out, event->rest.data, event->rest.len);
+    struct cf_events *events = self;
+    pthread_mutex_lock(&events->lock);
+    for (;;) {
+        while (!events->bell.is_rung && !events->bell.is_over)
+            pthread_cond_wait(&events->bell.rung, &events->lock);
+        if (events->bell.is_over)
+            break;
+        events->bell.is_rung = false;
+        events->bell.tolls++;
+        pthread_mutex_unlock(&events->lock);
+        pthread_cond_broadcast(&events->news);    /* those who wake find the lock free */
+        struct timespec until = in_ms(events->bell.rest_ms);
+        pthread_mutex_lock(&events->lock);
+        while (!events->bell.is_over &&
+               pthread_cond_timedwait(&events->bell.rung, &events->lock, &until) != ETIMEDOUT) {
+        }
+    }
+    pthread_mutex_unlock(&events->lock);
+    return NULL;
+}
+
+/* Under the lock. */
+static void ring_bell(struct cf_events *events)
+{
+    if (events->bell.is_rung)
+        return;
+    events->bell.is_rung = true;
+    pthread_cond_signal(&events->bell.rung);
+}
+
+/* Under the lock. False: there is no thread to be had. */
+static bool begin_bell(struct cf_events *events)
+{
+    if (!events->bell.has_thread)
+        events->bell.has_thread = pthread_create(&events->bell.thread, NULL, toll, events) == 0;
+    return events->bell.has_thread;
+}
+
+static void end_bell(struct cf_events *events)
+{
+    if (!events->bell.has_thread)
+        return;
+    pthread_mutex_lock(&events->lock);
+    events->bell.is_over = true;
+    pthread_cond_signal(&events->bell.rung);
+    pthread_mutex_unlock(&events->lock);
+    pthread_join(events->bell.thread, NULL);
 }
 
 /* --- the hub --- */
 
-struct cf_events *cf_events_new(const struct cf_clock *clock, size_t kept)
+struct cf_events *cf_events_new(const struct cf_clock *clock, size_t kept, int64_t rest_ms)
 {
     struct cf_events *events = cf_calloc(1, sizeof *events);
     pthread_condattr_t monotonic;
     events->clock = clock;
     events->kept = kept;
     events->last_id = cf_unix_ms(clock) * IDS_PER_MS;
+    cf_buf_init(&events->text, TEXT_MAX);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&events->lock, NULL);
     pthread_cond_init(&events->news, &monotonic);
-    pthread_cond_init(&events->ended, &monotonic);
+    pthread_cond_init(&events->bell.rung, &monotonic);
+    events->bell.rest_ms = rest_ms;
     pthread_condattr_destroy(&monotonic);
     return events;
+}
+
+static void clear(struct cf_events *events, struct cf_event_ring *ring)
+{
+    events->memory -= ring->memory;
+    cf_event_ring_clear(ring);
 }
 
 static void free_run(struct cf_events *events, struct run *run)
 {
     HASH_DEL(events->runs, run);
-    clear(&run->ring);
+    clear(events, &run->ring);
     free(run);
 }
 
@@ -166,11 +174,13 @@ void cf_events_free(struct cf_events *events)
     struct run *run, *next;
     if (events == NULL)
         return;
+    end_bell(events);
     HASH_ITER (hh, events->runs, run, next)
         free_run(events, run);
-    clear(&events->all);
+    clear(events, &events->all);
+    cf_buf_done(&events->text);
     pthread_cond_destroy(&events->news);
-    pthread_cond_destroy(&events->ended);
+    pthread_cond_destroy(&events->bell.rung);
     pthread_mutex_destroy(&events->lock);
     free(events);
 }
@@ -182,13 +192,12 @@ void cf_events_end(struct cf_events *events)
     pthread_mutex_lock(&events->lock);
     events->has_ended = true;
     pthread_cond_broadcast(&events->news);
-    pthread_cond_broadcast(&events->ended);
     pthread_mutex_unlock(&events->lock);
 }
 
 /* --- runs --- */
 
-/* Forgets runs that are over, the oldest first, but for a few. */
+/* Forgets runs that are over, the oldest first, but for a few whose events find room. */
 static void forget_closed(struct cf_events *events)
 {
     struct run *run, *next;
@@ -196,7 +205,7 @@ static void forget_closed(struct cf_events *events)
     HASH_ITER (hh, events->runs, run, next)
         closed += run->is_closed && run->watchers == 0;
     HASH_ITER (hh, events->runs, run, next) {
-        if (closed <= CF_EVENTS_RUNS_KEPT)
+        if (closed <= CF_EVENTS_RUNS_KEPT && events->memory <= CF_EVENTS_MEMORY_MAX)
             return;
         if (!run->is_closed || run->watchers > 0)
             continue;
@@ -234,8 +243,7 @@ void cf_events_close_run(struct cf_events *events, int64_t row)
     if (run != NULL)
         run->is_closed = true;
     forget_closed(events);
-    if (events->waiting > 0)
-        pthread_cond_broadcast(&events->news);
+    ring_bell(events);
     pthread_mutex_unlock(&events->lock);
 }
 
@@ -253,32 +261,45 @@ static bool has_lapsed(struct cf_events *events)
     if (events->watchers > 0 || cf_now_ms(events->clock) < events->left_ms + CF_EVENTS_LINGER_MS)
         return false;
     atomic_store(&events->is_wanted, false);
-    clear(&events->all);
+    clear(events, &events->all);
     HASH_ITER (hh, events->runs, run, next)
-        clear(&run->ring);
+        clear(events, &run->ring);
     return true;
 }
 
-static struct held *make(const struct cf_events *events, const char *type,
-                         const struct cf_buf *data)
+/* Under the lock. */
+static void add(struct cf_events *events, struct cf_event_ring *ring, enum cf_event_form form,
+                const struct cf_event *event)
 {
-    char time[CF_TIME_TEXT_MAX], head[128];
-    cf_time_format(cf_unix_ms(events->clock), time);
-    int head_len =
-        snprintf(head, sizeof head, ",\"type\":\"%s\",\"time\":\"%s\",\"data\":", type, time);
-    size_t len = (size_t)head_len + data->len + 1;
-    struct held *held = cf_calloc(1, sizeof *held + len);
-    memcpy(held->text, head, (size_t)head_len);
-    memcpy(held->text + head_len, cf_buf_str(data), data->len);
-    held->text[len - 1] = '}';
-    held->event.rest = (struct cf_text){ held->text, len };
-    snprintf(held->event.type, sizeof held->event.type, "%s", type);
-    atomic_init(&held->holders, 1);
-    return held;
+    cf_buf_clear(&events->text);
+    cf_event_add(&events->text, form, event);
+    size_t before = ring->memory;
+    cf_event_ring_add(ring, event->id, (struct cf_text){ events->text.data, events->text.len },
+                      events->kept, CF_EVENTS_KEPT_BYTES);
+    events->memory += ring->memory - before;
 }
 
-/* Under the lock. */
-static void place(struct cf_events *events, int64_t row, struct held *held)
+/* Under the lock. Runs that are over make room first, then whoever has the most. */
+static void keep_within_memory(struct cf_events *events)
+{
+    struct run *run, *next;
+    if (events->memory > CF_EVENTS_MEMORY_MAX)
+        forget_closed(events);
+    while (events->memory > CF_EVENTS_MEMORY_MAX) {
+        struct cf_event_ring *largest = &events->all;
+        HASH_ITER (hh, events->runs, run, next)
+            if (run->ring.memory > largest->memory)
+                largest = &run->ring;
+        size_t before = largest->memory;
+        cf_event_ring_drop_page(largest);
+        if (largest->memory == before)
+            return;
+        events->memory -= before - largest->memory;
+    }
+}
+
+/* Under the lock. Gives the event its number. */
+static void place(struct cf_events *events, int64_t row, struct cf_event *event)
 {
     struct run *run = NULL, *next;
     if (events->has_ended || has_lapsed(events))
@@ -287,32 +308,45 @@ static void place(struct cf_events *events, int64_t row, struct held *held)
         HASH_FIND(hh, events->runs, &row, sizeof row, run);
         if (run == NULL)
             return;
-        memcpy(held->event.run, run->uuid, sizeof run->uuid);
+        event->run = run->uuid;
     }
-    held->event.id = ++events->last_id;
-    add(&events->all, held, events->kept);
+    event->id = ++events->last_id;
+    add(events, &events->all, CF_EVENT_FRAME, event);
     if (run != NULL) {
-        add(&run->ring, held, events->kept);
+        add(events, &run->ring, CF_EVENT_STREAM, event);
     } else {
         HASH_ITER (hh, events->runs, run, next)
             if (!run->is_closed)
-                add(&run->ring, held, events->kept);
+                add(events, &run->ring, CF_EVENT_STREAM, event);
     }
-    if (events->waiting > 0)
-        pthread_cond_broadcast(&events->news);
+    keep_within_memory(events);
+    ring_bell(events);
 }
 
 void cf_events_publish(struct cf_events *events, int64_t row, const char *type, struct cf_buf *data)
 {
-    if (!cf_events_is_wanted(events) || !cf_buf_ok(data) || data->len == 0 || data->len > REST_MAX)
+    struct cf_buf rest;
+    if (!cf_events_is_wanted(events) || !cf_buf_ok(data) || data->len == 0)
         return;
     cf_redact(data->data);
     data->len = strlen(data->data);
-    struct held *held = make(events, type, data);
+    cf_buf_init(&rest, REST_MAX);
+    cf_event_rest(&rest, type, cf_unix_ms(events->clock), (struct cf_text){ data->data, data->len });
+    if (cf_buf_ok(&rest)) {
+        struct cf_event event = { .run = "", .type = type, .rest = { rest.data, rest.len } };
+        pthread_mutex_lock(&events->lock);
+        place(events, row, &event);
+        pthread_mutex_unlock(&events->lock);
+    }
+    cf_buf_done(&rest);
+}
+
+size_t cf_events_memory(struct cf_events *events)
+{
     pthread_mutex_lock(&events->lock);
-    place(events, row, held);
+    size_t memory = events->memory;
     pthread_mutex_unlock(&events->lock);
-    let_go(&held->event);
+    return memory;
 }
 
 /* --- watching --- */
@@ -326,7 +360,7 @@ static struct run *find_run(struct cf_events *events, const char *uuid)
     return NULL;
 }
 
-static struct ring *ring_of(const struct cf_watcher *watcher)
+static struct cf_event_ring *ring_of(const struct cf_watcher *watcher)
 {
     return watcher->run != NULL ? &watcher->run->ring : &watcher->events->all;
 }
@@ -335,7 +369,7 @@ static struct ring *ring_of(const struct cf_watcher *watcher)
 static void find_place(struct cf_watcher *watcher, int64_t after)
 {
     const struct cf_events *events = watcher->events;
-    const struct ring *ring = ring_of(watcher);
+    const struct cf_event_ring *ring = ring_of(watcher);
     watcher->next = ring->end;
     watcher->begin_id = events->last_id;
     if (after < 0)
@@ -345,9 +379,7 @@ static void find_place(struct cf_watcher *watcher, int64_t after)
     if (watcher->has_missed)
         return;
     watcher->begin_id = after;
-    while (watcher->next > ring->begin &&
-           ring->slots[(watcher->next - 1) % ring->cap]->event.id > after)
-        watcher->next--;
+    watcher->next = cf_event_ring_behind(ring, after);
 }
 
 bool cf_events_watch(struct cf_events *events, const char *uuid, int64_t after,
@@ -359,7 +391,7 @@ bool cf_events_watch(struct cf_events *events, const char *uuid, int64_t after,
     pthread_mutex_lock(&events->lock);
     if (uuid != NULL)
         run = find_run(events, uuid);
-    if (events->has_ended || (uuid != NULL && run == NULL)) {
+    if (events->has_ended || (uuid != NULL && run == NULL) || !begin_bell(events)) {
         pthread_mutex_unlock(&events->lock);
         return false;
     }
@@ -379,19 +411,12 @@ bool cf_events_watch(struct cf_events *events, const char *uuid, int64_t after,
     return true;
 }
 
-static void give_batch_back(struct cf_watcher *watcher)
-{
-    for (size_t i = 0; i < watcher->count; i++)
-        let_go(watcher->batch[i]);
-    watcher->count = 0;
-}
-
 void cf_watcher_free(struct cf_watcher *watcher)
 {
     if (watcher == NULL)
         return;
     struct cf_events *events = watcher->events;
-    give_batch_back(watcher);
+    cf_event_page_let_go(watcher->page);
     pthread_mutex_lock(&events->lock);
     events->watchers--;
     events->left_ms = cf_now_ms(events->clock);
@@ -407,7 +432,6 @@ void cf_watcher_stop(struct cf_watcher *watcher)
     pthread_mutex_lock(&events->lock);
     watcher->is_stopped = true;
     pthread_cond_broadcast(&events->news);
-    pthread_cond_broadcast(&events->ended);
     pthread_mutex_unlock(&events->lock);
 }
 
@@ -421,72 +445,54 @@ int64_t cf_watcher_begin(const struct cf_watcher *watcher)
     return watcher->begin_id;
 }
 
-static void take_batch(struct cf_watcher *watcher, const struct ring *ring)
-{
-    while (watcher->next < ring->end && watcher->count < CF_EVENTS_BATCH) {
-        struct held *held = ring->slots[watcher->next++ % ring->cap];
-        atomic_fetch_add(&held->holders, 1);
-        watcher->batch[watcher->count++] = &held->event;
-    }
-}
-
-static struct timespec in_ms(int64_t ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 /* Under the lock: what there is; QUIET: nothing yet. */
-static enum cf_watched look(struct cf_watcher *watcher)
+static enum cf_watched look(struct cf_watcher *watcher, struct cf_watched_events *out)
 {
-    const struct ring *ring = ring_of(watcher);
+    const struct cf_event_ring *ring = ring_of(watcher);
     if (watcher->is_stopped)
         return CF_WATCH_STOPPED;
     if (watcher->next < ring->begin)
         return CF_WATCH_DROPPED;
-    take_batch(watcher, ring);
-    if (watcher->count > 0)
+    if (watcher->next < ring->end) {
+        out->text = cf_event_ring_read(ring, watcher->next, &watcher->page, &out->count);
+        watcher->next += out->count;
+        watcher->is_caught_up = watcher->next == ring->end;
+        watcher->toll = watcher->events->bell.tolls;
         return CF_WATCH_EVENTS;
+    }
     if (watcher->run != NULL && watcher->run->is_closed)
         return CF_WATCH_OVER;
     return watcher->events->has_ended ? CF_WATCH_ENDED : CF_WATCH_QUIET;
 }
 
+/* Under the lock. Whether it is to wait for the bell before it looks: it has seen all, and what has
+ * come since that toll comes with the next. The end of something is no event, and not waited for. */
+static bool is_to_wait(const struct cf_watcher *watcher)
+{
+    const struct cf_events *events = watcher->events;
+    bool is_over = watcher->is_stopped || events->has_ended ||
+                   (watcher->run != NULL && watcher->run->is_closed);
+    return !is_over && watcher->is_caught_up && watcher->toll == events->bell.tolls;
+}
+
 enum cf_watched cf_watcher_take(struct cf_watcher *watcher, int64_t wait_ms,
-                              const struct cf_event *const **out_events, size_t *out_count)
+                                struct cf_watched_events *out)
 {
     struct cf_events *events = watcher->events;
     struct timespec until = in_ms(wait_ms);
     bool is_late = wait_ms <= 0;
-    give_batch_back(watcher);
+    cf_event_page_let_go(watcher->page);
+    watcher->page = NULL;
 
     pthread_mutex_lock(&events->lock);
-    enum cf_watched found;
-    while ((found = look(watcher)) == CF_WATCH_QUIET && !is_late) {
-        events->waiting++;
+    enum cf_watched found = CF_WATCH_QUIET;
+    for (;;) {
+        if (is_late || !is_to_wait(watcher))
+            found = look(watcher, out);
+        if (found != CF_WATCH_QUIET || is_late)
+            break;
         is_late = pthread_cond_timedwait(&events->news, &events->lock, &until) == ETIMEDOUT;
-        events->waiting--;
     }
     pthread_mutex_unlock(&events->lock);
-    *out_events = watcher->batch;
-    *out_count = watcher->count;
     return found;
-}
-
-void cf_watcher_rest(struct cf_watcher *watcher, int64_t rest_ms)
-{
-    struct cf_events *events = watcher->events;
-    struct timespec until = in_ms(rest_ms);
-    pthread_mutex_lock(&events->lock);
-    while (!events->has_ended && !watcher->is_stopped &&
-           pthread_cond_timedwait(&events->ended, &events->lock, &until) != ETIMEDOUT) {
-    }
-    pthread_mutex_unlock(&events->lock);
 }

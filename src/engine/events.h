@@ -1,10 +1,11 @@
 /* events.h - what happens in the runs of this process, told to whoever watches.
  *
- * Many threads publish, many watch. Each event is written once, into a ring of the last ones of its
- * run and into one of all runs; a watcher is a place in one of them. So publishing costs the same
- * for one watcher and for hundreds, a watcher that is too slow finds that its place was written
- * over and is dropped, and one that comes back goes on behind the last event that it has seen.
- * While nobody watches, an event costs one look at a flag.
+ * Many threads publish, many watch. Each event is written once in the form in which it is sent, into
+ * a ring of the last ones of its run and into one of all runs; a watcher is a place in one of them
+ * and gets what lies there as it is. So publishing costs the same for one watcher and for hundreds,
+ * and watching little more than the sending; a watcher that is too slow finds that its place was
+ * written over and is dropped, and one that comes back goes on behind the last event that it has
+ * seen. While nobody watches, an event costs one look at a flag.
  *
  * The number of an event rises over the life of the process, and from one process to the next, for
  * it begins with the time; it is safe in a double. Nothing here is stored: what counts stands in
@@ -25,21 +26,16 @@ struct cf_events;
 struct cf_watcher;
 
 #define CF_EVENTS_KEPT       8192         /* events of a ring: a second and more at full speed */
-#define CF_EVENTS_KEPT_BYTES (4u << 20)   /* and their JSON: texts that are streamed are longer */
+#define CF_EVENTS_KEPT_BYTES (4u << 20)   /* of them: texts that are streamed are longer */
+#define CF_EVENTS_MEMORY_MAX (32u << 20)  /* of all rings: several long runs that are watched */
+#define CF_EVENTS_REST_MS    100          /* live enough for people */
 #define CF_EVENTS_RUNS_KEPT  16           /* runs that are over and can still be gone on with */
 #define CF_EVENTS_LINGER_MS  60000        /* events are kept for one who may come back */
 #define CF_EVENT_TYPE_MAX    24
-#define CF_EVENTS_BATCH      512
 
-struct cf_event {
-    int64_t id;
-    char type[CF_EVENT_TYPE_MAX];
-    char run[CF_UUID_TEXT_SIZE];          /* "": of all runs */
-    struct cf_text rest;                  /* see cf_event_format */
-};
-
-/* kept: events of a ring, at least 1. clock: borrowed. */
-struct cf_events *cf_events_new(const struct cf_clock *clock, size_t kept);
+/* kept: events of a ring, at least 1. rest_ms (real time): those who watch are woken once in so long.
+ * clock: borrowed. */
+struct cf_events *cf_events_new(const struct cf_clock *clock, size_t kept, int64_t rest_ms);
 
 /* No watcher may be left. NULL is fine. */
 void cf_events_free(struct cf_events *events);
@@ -64,6 +60,9 @@ bool cf_events_is_wanted(const struct cf_events *events);
 void cf_events_publish(struct cf_events *events, int64_t run, const char *type,
                        struct cf_buf *data);
 
+/* Bytes that are held for those who watch; about CF_EVENTS_MEMORY_MAX at most. */
+size_t cf_events_memory(struct cf_events *events);
+
 /* --- watching --- */
 
 enum cf_watched {
@@ -83,7 +82,7 @@ bool cf_events_watch(struct cf_events *events, const char *uuid, int64_t after,
 /* NULL is fine. */
 void cf_watcher_free(struct cf_watcher *watcher);
 
-/* Ends this watch: its take and rest come back at once. From any thread. */
+/* Ends this watch: its take comes back at once. From any thread. */
 void cf_watcher_stop(struct cf_watcher *watcher);
 
 /* Whether events behind `after` are not kept any more; the watch is from now on then. */
@@ -92,15 +91,14 @@ bool cf_watcher_has_missed(const struct cf_watcher *watcher);
 /* The number of the newest event before the watch. */
 int64_t cf_watcher_begin(const struct cf_watcher *watcher);
 
-/* Waits for events for up to wait_ms (real time; 0: just looks), gives up to CF_EVENTS_BATCH, in
- * order. They are lent until the next take, or the end of the watcher. */
+/* Events in a row, as they are to be sent: server-sent events for a run, frames for all. */
+struct cf_watched_events {
+    struct cf_text text;      /* lent until the next take, or the end of the watcher */
+    size_t count;
+};
+
+/* Waits for events for up to wait_ms (real time; 0: just looks). *out is set with CF_WATCH_EVENTS.
+ * One who has seen all waits until the rest is over, so that many events come at once. */
 enum cf_watched cf_watcher_take(struct cf_watcher *watcher, int64_t wait_ms,
-                              const struct cf_event *const **out_events, size_t *out_count);
-
-/* Waits without looking for events, so that many of them come at once and watchers do not wake for
- * each; cf_events_end ends it. */
-void cf_watcher_rest(struct cf_watcher *watcher, int64_t rest_ms);
-
-/* Adds {"id", "run", "type", "time", "data"}; run is null if it concerns all. */
-void cf_event_format(const struct cf_event *event, struct cf_buf *out);
+                                struct cf_watched_events *out);
 #endif

@@ -209,7 +209,6 @@ static void copy_options(struct cf_server_options *own, const struct cf_server_o
         { &own->head_ms, CF_SERVER_HEAD_MS },
         { &own->body_ms, CF_SERVER_BODY_MS },
         { &own->heartbeat_ms, CF_WATCH_HEARTBEAT_MS },
-        { &own->rest_ms, CF_WATCH_REST_MS },
     };
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         if (*figures[i].value <= 0)

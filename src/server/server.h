@@ -48,7 +48,7 @@ struct cf_server_options {
     /* uuids of templates that the script made; ended by NULL. Borrowed */
     const char *const *offered;
     const struct cf_clock *clock;        /* NULL: the system's. Borrowed */
-    int heartbeat_ms, rest_ms;           /* of those who watch; 0: see watch.h */
+    int heartbeat_ms;                    /* of those who watch; 0: see watch.h */
     int workers, per_address, readers, head_ms, body_ms; /* 0: the figures above; connections from
                                             loopback itself are then as many as there are workers */
 };

@@ -12,15 +12,12 @@
 #include <utlist.h>
 
 #include "base/mem.h"
-#include "confab/buf.h"
 #include "confab/clock.h"
 #include "engine/events.h"
 #include "server/respond.h"
 #include "server/server.h"
 #include "server/watch.h"
 
-#define FRAME_MAX  (2u << 20)
-#define BATCH_MAX  (CF_EVENTS_KEPT_BYTES + (4u << 20))
 #define CLOSE_MAX  125            /* bytes of a control frame */
 #define GOING_AWAY 1001           /* RFC 6455, 7.4.1 */
 #define VIOLATION  1008
@@ -43,36 +40,13 @@ struct cf_sockets {
 
 /* --- the thread that sends --- */
 
-/* The head of a whole, unmasked text frame: RFC 6455, 5.2. */
-static void add_head(struct cf_buf *out, size_t len)
+/* The events are frames already, sent in one piece: the library's own call would write each by
+ * itself, in two. Pings come from the other thread. */
+static bool send_events(struct socket *socket, struct cf_text frames)
 {
-    cf_buf_addc(out, (char)(0x80 | MG_WEBSOCKET_OPCODE_TEXT));
-    int bytes = len < 126 ? 0 : len <= 0xffff ? 2 : 8;
-    cf_buf_addc(out, (char)(bytes == 0 ? len : bytes == 2 ? 126 : 127));
-    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
-        cf_buf_addc(out, (char)(((uint64_t)len >> shift) & 0xff));
-}
-
-/* All frames in one piece: the library's own call writes each by itself, in two. */
-static bool send_batch(struct socket *socket, const struct cf_event *const *batch, size_t count)
-{
-    struct cf_buf text, frames;
-    cf_buf_init(&text, FRAME_MAX);
-    cf_buf_init(&frames, BATCH_MAX);
-    for (size_t i = 0; i < count; i++) {
-        cf_buf_clear(&text);
-        cf_event_format(batch[i], &text);
-        add_head(&frames, text.len);
-        cf_buf_add(&frames, text.data, text.len);
-    }
-    bool ok = cf_buf_ok(&text) && cf_buf_ok(&frames);
-    if (ok) {
-        mg_lock_connection(socket->connection);    /* pings come from the other thread */
-        ok = mg_write(socket->connection, frames.data, frames.len) == (int)frames.len;
-        mg_unlock_connection(socket->connection);
-    }
-    cf_buf_done(&frames);
-    cf_buf_done(&text);
+    mg_lock_connection(socket->connection);
+    bool ok = mg_write(socket->connection, frames.data, frames.len) == (int)frames.len;
+    mg_unlock_connection(socket->connection);
     return ok;
 }
 
@@ -92,16 +66,13 @@ static void send_end(struct socket *socket, const char *reason, int status)
 static void send_all(struct socket *socket)
 {
     const struct cf_server_options *options = socket->sockets->options;
-    const struct cf_event *const *batch;
-    size_t count;
+    struct cf_watched_events events;
     for (;;) {
-        switch (cf_watcher_take(socket->watcher, options->heartbeat_ms, &batch, &count)) {
+        switch (cf_watcher_take(socket->watcher, options->heartbeat_ms, &events)) {
         case CF_WATCH_QUIET: break;    /* the library pings */
         case CF_WATCH_EVENTS:
-            if (!send_batch(socket, batch, count))
+            if (!send_events(socket, events.text))
                 return;
-            if (count < CF_EVENTS_BATCH)
-                cf_watcher_rest(socket->watcher, options->rest_ms);
             break;
         case CF_WATCH_DROPPED: send_end(socket, "too_slow", VIOLATION); return;
         case CF_WATCH_STOPPED: return;

@@ -13,6 +13,7 @@
 #include "confab/buf.h"
 #include "confab/clock.h"
 #include "confab/error.h"
+#include "engine/event_form.h"
 #include "engine/events.h"
 #include "server/problems.h"
 #include "server/readers.h"
@@ -21,8 +22,7 @@
 #include "server/server.h"
 #include "store/reader.h"
 
-#define BATCH_MAX (CF_EVENTS_KEPT_BYTES + (4u << 20))    /* bytes of a batch and its frames */
-#define RETRY_MS  2000                                   /* until a browser connects again */
+#define RETRY_MS 2000       /* until a browser connects again */
 
 struct watch {
     struct cf_http_exchange *exchange;
@@ -50,11 +50,14 @@ bool cf_watch_parse_id(const char *text, int64_t *out_id)
 
 /* --- what is sent --- */
 
+static bool send(struct watch *watch, const char *bytes, size_t len)
+{
+    return mg_write(watch->exchange->connection, bytes, len) == (int)len;
+}
+
 static bool flush(struct watch *watch)
 {
-    struct cf_buf *out = &watch->out;
-    bool ok = cf_buf_ok(out) &&
-              mg_write(watch->exchange->connection, out->data, out->len) == (int)out->len;
+    bool ok = cf_buf_ok(&watch->out) && send(watch, watch->out.data, watch->out.len);
     cf_buf_clear(&watch->out);
     return ok;
 }
@@ -79,38 +82,23 @@ static void add_head(struct watch *watch)
         cf_buf_addf(&watch->out, "retry: %d\n\n", RETRY_MS);
 }
 
-static void add_event(struct watch *watch, const struct cf_event *event)
-{
-    cf_buf_addf(&watch->out, "id: %" PRId64 "\nevent: %s\ndata: ", event->id, event->type);
-    cf_event_format(event, &watch->out);
-    cf_buf_adds(&watch->out, "\n\n");
-}
-
-/* Adds an event of ours; its envelope is that of the others. data: complete JSON. */
+/* Adds an event of ours. id -1: it has none. data: complete JSON. */
 static void add_own(struct watch *watch, const char *type, int64_t id, const struct cf_buf *data)
 {
-    struct cf_buf json;
-    char time[CF_TIME_TEXT_MAX];
-    cf_time_format(cf_unix_ms(cf_server_clock(watch->server)), time);
-    cf_buf_init(&json, data->max);
-    cf_object_open(&json, NULL);
-    cf_object_count(&json, "id", id);
-    cf_object_str(&json, "run", watch->uuid);
-    cf_object_str(&json, "type", type);
-    cf_object_str(&json, "time", time);
-    cf_object_json(&json, "data", (struct cf_text){ cf_buf_str(data), data->len });
-    cf_object_close(&json);
-    if (id >= 0)
-        cf_buf_addf(&watch->out, "id: %" PRId64 "\n", id);
-    cf_buf_addf(&watch->out, "event: %s\ndata: %s\n\n", type, cf_buf_str(&json));
-    cf_buf_done(&json);
+    struct cf_buf rest;
+    cf_buf_init(&rest, CF_OBJECT_MAX);
+    cf_event_rest(&rest, type, cf_unix_ms(cf_server_clock(watch->server)),
+                  (struct cf_text){ cf_buf_str(data), data->len });
+    const struct cf_event event = { id, watch->uuid, type, { cf_buf_str(&rest), rest.len } };
+    cf_event_add(&watch->out, CF_EVENT_STREAM, &event);
+    cf_buf_done(&rest);
 }
 
 static void add_state(struct watch *watch)
 {
     struct cf_buf data;
     bool is_live = watch->watcher != NULL;
-    cf_buf_init(&data, BATCH_MAX);
+    cf_buf_init(&data, CF_OBJECT_MAX);
     cf_object_open(&data, NULL);
     cf_object_json(&data, "run", (struct cf_text){ cf_buf_str(&watch->state), watch->state.len });
     cf_object_bool(&data, "isLive", is_live);
@@ -123,7 +111,7 @@ static void add_state(struct watch *watch)
 static void end(struct watch *watch, const char *reason)
 {
     struct cf_buf data;
-    cf_buf_init(&data, BATCH_MAX);
+    cf_buf_init(&data, CF_OBJECT_MAX);
     cf_object_open(&data, NULL);
     cf_object_str(&data, "reason", reason);
     cf_object_close(&data);
@@ -153,38 +141,33 @@ static void tell_not_live(struct watch *watch)
 static void tell_live(struct watch *watch)
 {
     const struct cf_server_options *options = cf_server_options(watch->server);
-    const struct cf_event *const *batch;
-    size_t count;
+    struct cf_watched_events events;
     bool goes_on = watch->after >= 0 && !cf_watcher_has_missed(watch->watcher);
-    enum cf_watched found = cf_watcher_take(watch->watcher, 0, &batch, &count);
+    enum cf_watched found = cf_watcher_take(watch->watcher, 0, &events);
     if (found == CF_WATCH_OVER && goes_on) {
         cf_respond_empty(watch->exchange, 204);
         return;
     }
     add_head(watch);
-    if (watch->exchange->is_head) {
-        flush(watch);
-        return;
-    }
-    if (!goes_on)
+    if (!watch->exchange->is_head && !goes_on)
         add_state(watch);
-    for (;;) {
+    if (!flush(watch) || watch->exchange->is_head)
+        return;
+    for (;; found = cf_watcher_take(watch->watcher, options->heartbeat_ms, &events)) {
         switch (found) {
         case CF_WATCH_OVER: end(watch, "over"); return;
         case CF_WATCH_DROPPED: end(watch, "too_slow"); return;
         case CF_WATCH_STOPPED:
         case CF_WATCH_ENDED: end(watch, "server_stops"); return;
-        case CF_WATCH_QUIET: cf_buf_adds(&watch->out, ":\n\n"); break;
+        case CF_WATCH_QUIET:
+            if (!send(watch, ":\n\n", 3))
+                return;
+            break;
         case CF_WATCH_EVENTS:
-            for (size_t i = 0; i < count; i++)
-                add_event(watch, batch[i]);
+            if (!send(watch, events.text.data, events.text.len))
+                return;
             break;
         }
-        if (!flush(watch))
-            return;
-        if (found == CF_WATCH_EVENTS && count < CF_EVENTS_BATCH)
-            cf_watcher_rest(watch->watcher, options->rest_ms);
-        found = cf_watcher_take(watch->watcher, options->heartbeat_ms, &batch, &count);
     }
 }
 
@@ -252,7 +235,7 @@ void cf_watch_run(struct cf_http_exchange *exchange, struct cf_server *server)
     struct cf_reader *reader = NULL;
     struct cf_error err;
     cf_buf_init(&watch.state, CF_OBJECT_MAX);
-    cf_buf_init(&watch.out, BATCH_MAX);
+    cf_buf_init(&watch.out, CF_OBJECT_MAX);
     if (!read_after(&watch))
         goto done;
 

@@ -19,7 +19,6 @@ struct cf_http_exchange;
 struct cf_server;
 
 #define CF_WATCH_HEARTBEAT_MS 15000    /* proxies give connections up after 30 s and more */
-#define CF_WATCH_REST_MS      100      /* between two looks; events of the meantime come together */
 
 /* GET /api/runs/ID/events. Answers until the run, the client or the server ends. */
 void cf_watch_run(struct cf_http_exchange *exchange, struct cf_server *server);

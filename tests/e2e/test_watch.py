@@ -47,6 +47,14 @@ def until_over(web):
     web.close()
 
 
+def ended(events):
+    """What is told of each item that came to its end, in order."""
+    for event in events:
+        if event["type"] == "item":
+            yield from event["data"].get("before", [])
+            yield event["data"]
+
+
 def test_a_run_is_told_from_its_state_to_its_end(serve):
     _, client = serve(60, "latency=fixed:20")
     web = WebSocket(client.host, "/api/events")
@@ -59,7 +67,7 @@ def test_a_run_is_told_from_its_state_to_its_end(serve):
     for number, kind, event in told[:-1]:
         assert event["id"] == number and event["type"] == kind and event["run"] in (run, None)
 
-    items = [event["data"] for _, kind, event in told if kind == "item"]
+    items = list(ended(event for _, _, event in told))
     last = [event["data"] for _, kind, event in told if kind == "run"][-1]
     assert last["state"] == "done" and last["isOver"] is True
     begun = told[0][2]["data"]["run"]["summary"]
@@ -70,12 +78,35 @@ def test_a_run_is_told_from_its_state_to_its_end(serve):
 
     of_all = list(until_over(web))
     assert [event["id"] for event in of_all] == sorted({event["id"] for event in of_all})
-    assert sum(event["type"] == "item" for event in of_all) == 60
+    assert len({item["key"] for item in ended(of_all)}) == len(list(ended(of_all))) == 60
     assert all(event["run"] in (run, None) for event in of_all)
-    middle = of_all[20]["id"]
+    middle = of_all[2]["id"]
     again = WebSocket(client.host, f"/api/events?lastEventId={middle}")
     assert next(again.events())["id"] > middle
     again.close()
+
+
+def test_items_that_end_together_are_told_together(serve):
+    _, client = serve(400, "latency=fixed:1")
+    web = WebSocket(client.host, "/api/events")
+    begin(client)
+    told = [event for event in until_over(web) if event["type"] == "item"]
+    assert len(told) < 200 and len(list(ended(told))) == 400
+    assert "before" not in told[0]["data"] and told[-1]["data"]["counts"]["successful"] == 400
+
+
+def test_items_that_are_left_as_they_are_are_counted(serve):
+    _, client = serve(60)
+    web = WebSocket(client.host, "/api/events")
+    begin(client)
+    until = list(until_over(web))
+    assert sum(event["type"] == "kept" for event in until) == 0
+    web = WebSocket(client.host, "/api/events")
+    begin(client)
+    told = list(until_over(web))
+    assert sum(event["data"]["count"] for event in told if event["type"] == "kept") == 60
+    assert [event["data"]["counts"]["replayed"] for event in told if event["type"] == "kept"][-1] == 60
+    assert not list(ended(told))
 
 
 def test_retries_pauses_and_budget_alerts_are_told(serve):

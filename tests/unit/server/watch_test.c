@@ -16,10 +16,9 @@ static int open_with(void **state, struct cf_server_options options)
     struct live *live = calloc(1, sizeof *live);
     fixture_open_store(&live->d.f);
     dataset_fill(&live->d);
-    live->events = cf_events_new(cf_clock_system(), KEPT);
+    live->events = cf_events_new(cf_clock_system(), KEPT, 1);
     cf_events_open_run(live->events, live->d.run.run, live->d.run.uuid);
     options.events = live->events;
-    options.rest_ms = 1;
     if (options.heartbeat_ms == 0)
         options.heartbeat_ms = 20;
     fixture_start(&live->d.f, options);
