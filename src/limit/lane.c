@@ -1,5 +1,6 @@
 #include "limit/lane.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +15,17 @@
  * does not notice. */
 #define CATCH_UP_MS 100
 
+/* What is left unused for a while may be made up for where pacing is automatic: even the smaller
+ * bucket, a sixtieth of a window, has filled up meanwhile. Half of it, so that there is room for
+ * requests that arrive closer together than they went. */
+#define SPARE_PART 120
+
 /* While one resource holds the line up the others save time, or a line of calls that are dear in
  * turn in one and in the other would use neither fully. This is how much: a tenth of the window
- * in tokens; in requests, which servers count by the second, a second or a few of them. */
+ * in tokens; in requests, which servers count by the second, a second or a few of them; in output
+ * a second's worth, as long as it must not come in bursts. */
 #define SAVED_PART     10
+#define SAVED_OUTPUT_PART 60
 #define SAVED_MS       1000
 #define SAVED_REQUESTS 4
 
@@ -213,7 +221,9 @@ static int64_t paced_ms(struct cf_lane *lane, enum cf_resource resource, int64_t
     struct cf_pace *pace = &lane->pace[resource];
     if (!is_smooth(lane, now_ms)) {
         struct cf_pace_view view = view_of(lane, resource, now_ms);
-        int64_t burst_ms = cf_pace_burst_ms(pace, &view, wanted);
+        bool is_auto = lane->config.pacing == CF_PACING_AUTO;
+        double most_ns = is_auto ? cf_pace_share_ns(&view) : INFINITY;
+        int64_t burst_ms = cf_pace_burst_ms(pace, &view, wanted, most_ns);
         if (resource != CF_OUTPUT)
             return burst_ms;
         int64_t room_ms =
@@ -345,22 +355,33 @@ static int64_t most_saved_ns(const struct cf_lane *lane, const struct cf_pace_vi
     int64_t second = (int64_t)SAVED_MS * NS_PER_MS;
     int64_t most = view->span_ms * NS_PER_MS / SAVED_PART;
     if (resource == CF_OUTPUT && !may_burst(lane))
-        return view->span_ms * NS_PER_MS / 120;
+        return view->span_ms * NS_PER_MS / SAVED_OUTPUT_PART;
     if (resource == CF_REQUESTS)
         most = (int64_t)(cf_pace_share_ns(view) * SAVED_REQUESTS);
     return most > second ? most : second;
 }
 
-/* Time that passed before a grant with no limit to hold it up is lost: the resource that was ready
- * last may lie back by CATCH_UP_MS, and not at all if nobody waited. */
+/* How much time that passed unused a grant may make up for. */
+static int64_t catch_up_ms(const struct cf_lane *lane, bool was_queued)
+{
+    int64_t catch_up = was_queued ? CATCH_UP_MS : 0;
+    if (lane->config.pacing != CF_PACING_AUTO)
+        return catch_up;
+    int64_t spare = lane->config.window_ms / SPARE_PART;
+    return spare > catch_up ? spare : catch_up;
+}
+
+/* Time that passed before a grant with no limit to hold it up is lost, beyond catch_up_ms, in which
+ * the resource that was ready last may lie back. */
 static void forget_lost_time(struct cf_lane *lane, bool was_queued, int64_t now_ms)
 {
+    int64_t catch_up = catch_up_ms(lane, was_queued);
     int64_t latest_ns = (lane->unfit_ms < now_ms ? lane->unfit_ms : now_ms) * NS_PER_MS;
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++)
         if (lane->limit[r] != 0 && lane->pace[r].due_ns > latest_ns)
             latest_ns = lane->pace[r].due_ns;
 
-    int64_t earliest_ns = (now_ms - (was_queued ? CATCH_UP_MS : 0)) * NS_PER_MS;
+    int64_t earliest_ns = (now_ms - catch_up) * NS_PER_MS;
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
         if (lane->limit[r] == 0)
             continue;
@@ -368,9 +389,11 @@ static void forget_lost_time(struct cf_lane *lane, bool was_queued, int64_t now_
         struct cf_pace *pace = &lane->pace[r];
         if (latest_ns < earliest_ns)
             pace->due_ns += earliest_ns - latest_ns;
-        int64_t floor_ns = now_ms * NS_PER_MS - (was_queued ? most_saved_ns(lane, &view, r) : 0);
-        if (pace->due_ns < floor_ns)
-            pace->due_ns = floor_ns;
+        int64_t saved_ns = was_queued ? most_saved_ns(lane, &view, r) : 0;
+        if (saved_ns < catch_up * NS_PER_MS)
+            saved_ns = catch_up * NS_PER_MS;
+        if (pace->due_ns < now_ms * NS_PER_MS - saved_ns)
+            pace->due_ns = now_ms * NS_PER_MS - saved_ns;
     }
 }
 
@@ -509,6 +532,8 @@ void cf_lane_update_limits(struct cf_lane *lane, int64_t now_ms)
             limit = said;
         if (limit != lane->limit[r])
             cf_pace_rescale(&lane->pace[r], lane->limit[r], limit, now_ms);
+        if (lane->limit[r] == 0)
+            lane->pace[r].due_ns = (now_ms - catch_up_ms(lane, false)) * NS_PER_MS;
         lane->limit[r] = limit;
         cf_server_set_rate(&lane->server, r, said > 0 ? said : limit, lane->config.window_ms,
                            cf_window_used(&lane->window, r), now_ms);

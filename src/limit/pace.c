@@ -35,7 +35,8 @@ int64_t cf_pace_smooth_ms(const struct cf_pace *pace)
     return due_ms(pace);
 }
 
-int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount)
+int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount,
+                         double most_ns)
 {
     if (view->used + amount <= view->threshold || view->used == 0) {
         pace->is_spreading = pace->is_full = false;
@@ -47,7 +48,7 @@ int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, 
         /* One share more than is left, so that the last goes before the oldest comes free. */
         double left = (double)(view->room - view->used + amount);
         double time_ns = (double)(view->oldest_free_ms - view->now_ms) * NS_PER_MS;
-        pace->ns_per_unit = time_ns / left;
+        pace->ns_per_unit = fmin(time_ns / left, most_ns);
         pace->due_ns = view->now_ms * NS_PER_MS;
         pace->is_spreading = true;
         move_due(pace, view, (double)amount * pace->ns_per_unit);

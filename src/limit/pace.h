@@ -28,9 +28,11 @@ struct cf_pace_view {
     int64_t room, threshold;  /* of the limit, what others leave; where calls begin to wait */
 };
 
-/* When `amount` may go: now_ms or before if at once. The amount fits into the window. */
+/* When `amount` may go: now_ms or before if at once. The amount fits into the window. What is left
+ * is spread by at most most_ns a unit. */
 int64_t cf_pace_smooth_ms(const struct cf_pace *pace);
-int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount);
+int64_t cf_pace_burst_ms(struct cf_pace *pace, const struct cf_pace_view *view, int64_t amount,
+                         double most_ns);
 
 /* Moves `due` on for a grant, by `slowness` shares for each unit if smooth. How far it may lie back
  * by then is lane.c's business. */

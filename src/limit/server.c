@@ -29,11 +29,12 @@
 
 /* Of a second's worth, what is used of it: requests do not arrive as evenly as they are sent.
  * Output is counted when it is there, so there must be room for a reply that comes in between, be it
- * the longest of late. */
+ * the longest of late, and for some of a second one. */
 #define SECOND_USED       0.8
 #define SECOND_OUTPUT     0.85
 #define SECOND_OUTPUT_MIN 0.5
 #define REPLIES_BETWEEN   1.25
+#define REPLIES_MORE      0.25
 #define LONGEST_MEMORY    1000 /* replies over which the longest one fades */
 
 /* Of a window's output, what a burst may have used by the time its replies are there. */
@@ -181,8 +182,9 @@ int64_t cf_server_second_ms(const struct cf_server *server, enum cf_resource res
     double amount_ns = (double)amount * share_ns(server, resource);
     double before_ns = second_ns * SECOND_USED - amount_ns;
     if (resource == CF_OUTPUT) {
+        double longest_ns = server->longest_reply * share_ns(server, resource);
         double between_ns =
-            fmax(amount_ns * REPLIES_BETWEEN, server->longest_reply * share_ns(server, resource));
+            fmax(amount_ns * REPLIES_BETWEEN, longest_ns + amount_ns * REPLIES_MORE);
         before_ns = fmin(second_ns * SECOND_OUTPUT, second_ns - between_ns);
         before_ns = fmax(before_ns, second_ns * SECOND_OUTPUT_MIN);
     } else if (before_ns < 0) {
