@@ -2,6 +2,7 @@
 --- interpreter it stays empty.
 
 ---@class confab.Flags
+---@field is_program? boolean  Not a user's own interpreter.
 ---@field db? string
 ---@field simulate? string  Spec of the simulator.
 ---@field model? string

@@ -206,8 +206,9 @@ local function find_keys()
   end
   local value = settings.env "ANTHROPIC_API_KEY"
   if not value then
-    raise_setting("AI service not configured: set ANTHROPIC_API_KEY (in the environment or in a " ..
-      ".env file here), or add --simulate to try without a key")
+    raise_setting("AI service not configured: set ANTHROPIC_API_KEY (in the environment or in a .env file here), " ..
+      (flags.is_program and "or add --simulate to try without a key" or
+      "or, to try without a key, any key and ANTHROPIC_BASE_URL: the address that `confab mock` prints"))
   end
   return { { name = "ANTHROPIC_API_KEY", value = checked_key("ANTHROPIC_API_KEY", value) } }
 end

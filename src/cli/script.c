@@ -117,6 +117,7 @@ static void set_flags(lua_State *L, const struct cf_script_flags *flags,
     set_string(L, "progress", flags->progress);
     set_count(L, "max_new", flags->max_new);
     set_flag(L, "plan", flags->plan);
+    set_flag(L, "is_program", true);
     set_flag(L, "fresh", flags->fresh);
     set_flag(L, "failed", flags->failed);
     set_flag(L, "offline", flags->offline);

@@ -75,6 +75,19 @@ def test_embedding_runs_in_plain_lua(examples, mock, folder, confab_env):
     assert len(server.arrivals()) >= 3
 
 
+@pytest.mark.plain
+def test_plain_lua_without_a_key_is_told_of_the_simulator(examples, folder, confab_env):
+    module = confab_process.binary().parent / "lua" / "confab.so"
+    lua = shutil.which("lua5.4")
+    if lua is None or not module.exists():
+        pytest.skip("needs lua5.4 and confab.so")
+    env = {**confab_env(), "LUA_CPATH": f"{module.parent}/?.so;;"}
+    done = subprocess.run([lua, examples / "embedding.lua"], cwd=folder, env=env, capture_output=True, text=True,
+                          timeout=60 * confab_process.SLOWED, check=False)
+    assert done.returncode == 1 and "AI service not configured: set ANTHROPIC_API_KEY" in done.stderr
+    assert "`confab mock` prints" in done.stderr and "--simulate" not in done.stderr
+
+
 # --- over real files ---
 
 def strings_of(path):
