@@ -19,6 +19,9 @@ local scheduler = core.scheduler
 local repl = {}
 
 local script    -- { path, arguments }; nil: none
+local has_failed = false    -- an input, or the script
+
+local SCRIPT_ERROR = 5      -- the exit status where nobody sees the errors
 
 local function screen()
   local width, height = terminal.size()
@@ -29,6 +32,7 @@ end
 local function tell(text) io.stderr:write(text, "\n") end
 
 local function tell_error(raised, traceback)
+  has_failed = true
   io.stdout:flush()
   if not errors.is(raised) then raised = tostring(raised) end
   tell(show.text(type(raised) == "string" and errors.new("script_error", raised) or raised, screen()))
@@ -207,6 +211,7 @@ function commands.quit() return "quit" end
 local function do_command(text)
   local name, rest = text:match "^:(%S*)%s*(.-)%s*$"
   if commands[name] then return commands[name](rest) end
+  has_failed = true
   tell(("there is no :%s; there are :save FILE, :help, :quit"):format(name))
 end
 
@@ -298,6 +303,8 @@ function repl.main(path, ...)
       local ok, why = terminal.save_history(history)
       if not ok and why then tell(why) end
     end
+  elseif has_failed then
+    os.exit(SCRIPT_ERROR)
   end
 end
 

@@ -43,7 +43,8 @@ const struct cf_command cf_command_repl = {
                "SCRIPT.lua is run first, and its local names are kept. Its confab.run only defines "
                "a run, which run:start()\n"
                "begins. reload() reads the script again. :save FILE.lua writes what was typed into "
-               "a script.",
+               "a script.\n\n"
+               "Fed from a file, it takes input after input; status 5 says that one of them failed.",
     .common = cf_script_options,
     .max_positionals = -1,
     .run = repl,

@@ -33,12 +33,19 @@ def test_values_are_shown_and_kept(feed):
 
 def test_mistakes_do_not_end_the_session(feed):
     result = feed("error 'boom'", "x = = 1", "confab.rnu {}", "confab.run { itmes = 1 }", "if x then", "1 + 1")
-    assert result.code == 0
+    assert result.code == 5 and result.out == ""        # nobody sees the errors of a pipe
     assert "(input):1: boom" in result.err and "unexpected symbol near '='" in result.err
     assert "did you mean confab.run?" in result.err and 'did you mean "items"?' in result.err
     assert result.err.count("stack traceback") == 0, result.err
     ended = feed("1 + 1", "if x then")
     assert ended.out == "2\n" and "<eof>" in ended.err
+
+
+def test_a_script_that_fails_gives_its_status(feed, write):
+    write("broken.lua", "error 'no'")
+    assert feed("1 + 1", words=("broken.lua", "--simulate")).code == 5
+    assert feed("1 + 1", ":nonsense").code == 5
+    assert feed("1 + 1").code == 0
 
 
 def test_calls_wait_and_conversations_read_as_turns(feed):
