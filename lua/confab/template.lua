@@ -245,7 +245,7 @@ function template.fingerprint() return fingerprint end
 ---@return confab.Template
 function template.new(opts, places)
   local fields = check_options(opts)
-  note(fields)
+  if not core.scheduler.context() then note(fields) end    -- those of steps come again only where steps run
   ---@class confab.TemplateState
   ---@field given string[]  The fields of a call that this template has, in call_fields' order.
   ---@field has_functions? boolean  Some of these fields are functions, or its texts call some.

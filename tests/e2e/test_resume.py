@@ -557,3 +557,17 @@ def test_the_resume_command_after_an_interrupt_is_one_that_works(mock, start_con
     assert "go on with: confab resume --concurrency 1 chats" in running.output
     result = run_confab("resume", "--concurrency", "1", "chats", server=server)
     assert result.code == 0 and json.dumps(result.out).count("6 accepted") == 1, result
+
+
+def test_a_template_made_in_a_step_is_no_change(mock, run_confab, script):
+    server = mock("rpm=100000")
+    path = script('''
+        confab.run { name = "made", items = { { topic = "tea" }, { topic = "jam" } }, step = function(item)
+          local chat = confab.template { name = "chat", prompt = "Write a chat about {{topic}}, as JSON." }
+          return confab.generate { template = chat, params = item }
+        end }
+    ''')
+    assert run_confab("run", path, server=server).code == 0
+    again = run_confab("run", path, server=server)
+    assert again.code == 0 and "changed" not in again.err, again
+    assert "is finished: its 2 items are replayed" in again.err, again
