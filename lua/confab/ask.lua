@@ -21,7 +21,7 @@ ask.on_text = nil
 ---@field text string  All text of the reply.
 ---@field json any  The reply as a Lua value; nil if it is not JSON.
 ---@field usage { input?: integer, output?: integer, cache_read?: integer, cache_write?: integer, thinking?: integer }
----@field cost? number  Dollars; nil if the price is not known.
+---@field cost? number  Dollars, of all tries; nil if the price is not known.
 ---@field stop_reason? string
 ---@field model string  The model that answered.
 ---@field latency_ms? integer
@@ -126,9 +126,11 @@ function ask.ask(opts)
   local request = ask.request(ctx, opts)
   local on_text = opts.on_text or ask.on_text
   request.shown = on_text and live.shown(on_text)
-  local first = request
+  local first, earlier = request, nil
   for try = 1, opts.tries do
     local reply, why = ask.once(ctx, request)
+    if earlier then core.call.add_earlier(reply, earlier) end
+    earlier = reply
     if not why and (opts.json or opts.schema) then why = structured.objection(reply, opts.schema) end
     if not why then return reply end
     ask.reject(ctx, reply, why)

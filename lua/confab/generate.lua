@@ -6,6 +6,7 @@ local errors = require "confab.errors"
 local flags = require "confab.flags"
 local interrupted = require "confab.interrupted"
 local keys = require "confab.keys"
+local live = require "confab.live"
 local options = require "confab.options"
 local scoring = require "confab.scoring"
 local structured = require "confab.structured"
@@ -101,6 +102,7 @@ function generate.with_template(ctx, tmpl, params, overrides)
   local call, first = template_call.prepare(ctx, tmpl, params, overrides)
   local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
   local request, tries = first, call.tries
+  if overrides.on_text then first.shown = live.shown(overrides.on_text) end
 
   local calls, cost = {}, 0
   for try = 1, tries do
@@ -199,7 +201,7 @@ local generate_specs = {
   model = { type = "string" }, temperature = { type = "number", min = 0, max = 1 },
   max_tokens = { type = "integer", min = 1 }, tries = { type = "integer", min = 1 },
   on_truncated = { type = "string", one_of = { "salvage", "continue", "fail" } },
-  schema = { type = { "table", "string" }, check = structured.refuses },
+  schema = { type = { "table", "string" }, check = structured.refuses }, on_text = { type = "function" },
 }
 for name, spec in next, generate.column_specs do generate_specs[name] = spec end
 
@@ -265,8 +267,9 @@ end
 --- A conversation from a template: asked for, parsed, validated and scored.
 --- Inside a step it is stored when the step returns it; outside a run at once.
 --- With a schema, here or in the template, the reply must fit it, and have turns in it; it is conv.json then.
+--- `on_text(text, begun)` sees the reply while it comes, as in confab.ask.
 --- Example: `local conv = confab.generate { template = support, params = { topic = "refunds", turns = 8 } }`
----@param opts { template: confab.Template, params?: table, persona?: string, emotion?: string, topic?: string, tier?: string, document_id?: string, chunk_id?: string, model?: string, temperature?: number, max_tokens?: integer, tries?: integer, on_truncated?: "salvage"|"continue"|"fail", schema?: table|string }
+---@param opts { template: confab.Template, params?: table, persona?: string, emotion?: string, topic?: string, tier?: string, document_id?: string, chunk_id?: string, model?: string, temperature?: number, max_tokens?: integer, tries?: integer, on_truncated?: "salvage"|"continue"|"fail", schema?: table|string, on_text?: fun(text: string, begun: integer) }
 ---@return confab.Conversation
 function generate.generate(opts)
   opts = options.check(opts, generate_specs, "confab.generate")

@@ -287,11 +287,11 @@ function confab.template_file(path, opts) end
 ---@field text string  All text of the reply.
 ---@field json any  The JSON of the reply as a Lua value, from a fence or among words too; nil if there is none.
 ---@field usage confab.Usage
----@field cost? number  Dollars; nil if the price is not known.
+---@field cost? number  Dollars, of all tries; nil if the price is not known.
 ---@field stop_reason? string
 ---@field model string  The model that answered.
 ---@field latency_ms? integer
----@field attempts integer
+---@field attempts integer  Requests sent for it, of all tries.
 ---@field id? string  The provider's.
 ---@field replayed boolean  It came from the database.
 
@@ -315,6 +315,7 @@ function confab.ask(opts) end
 ---@field tries? integer
 ---@field on_truncated? "salvage"|"continue"|"fail"
 ---@field schema? table|string  A JSON Schema with a list of turns in it, which the reply must fit.
+---@field on_text? fun(text: string, begun: integer)  Sees the reply while it comes.
 
 --- A conversation from a template, scored. Raises parse_error, validation_error, refusal, api_error, ...
 ---@param opts confab.GenerateOptions

@@ -589,6 +589,7 @@ int cf_lua_open_call(lua_State *L)
         { "measure", call_measure },
         { "calibration", call_calibration },
         { "set_on_retry", call_set_on_retry },
+        { "add_earlier", cf_lua_reply_add_earlier },
         { NULL, NULL },
     };
     cf_lua_open_reply(L);

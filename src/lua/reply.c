@@ -184,6 +184,18 @@ static int reply_tostring(lua_State *L)
     return 1;
 }
 
+int cf_lua_reply_add_earlier(lua_State *L)
+{
+    struct lua_reply *self = luaL_checkudata(L, 1, REPLY_MT);
+    const struct lua_reply *earlier = luaL_checkudata(L, 2, REPLY_MT);
+    int64_t *cost = &self->facts.cost_pico, earlier_cost = earlier->facts.cost_pico;
+    bool is_known = *cost != CF_COST_UNKNOWN && earlier_cost != CF_COST_UNKNOWN;
+    if (!is_known || __builtin_add_overflow(*cost, earlier_cost, cost))
+        *cost = CF_COST_UNKNOWN;
+    self->facts.attempts += earlier->facts.attempts;
+    return 0;
+}
+
 void cf_lua_open_reply(lua_State *L)
 {
     luaL_newmetatable(L, REPLY_MT);

@@ -53,6 +53,22 @@ def test_replies_are_mended_paid_logged_and_replayed(script, run_confab, mock, q
     assert query("select count(*) as n, sum(attempts) as attempts, sum(cost_pico) as cost from calls")[0] == calls
 
 
+def test_a_reply_has_the_cost_of_all_its_tries(script, run_confab, mock, query):
+    path = script(PRELUDE + """
+    local reply = confab.ask { prompt = "A persona.", schema = persona, tries = TRIES }
+    print(("%.9f"):format(reply.cost), reply.attempts)
+    local whole = confab.ask { prompt = "Another persona.", schema = persona, tries = TRIES }
+    print(("%.9f"):format(whole.cost), whole.attempts)
+    """)
+    server = mock("faults=malformed:empty_object@1-2;500@3")
+    first = run_confab("run", path, server=server)
+    assert first.code == 0, first
+    costs = [row["cost"] for row in query("select cost_pico / 1e12 as cost from calls order by id")]
+    assert len(costs) == 4
+    assert first.out == f"{sum(costs[:3]):.9f}\t4\n{costs[3]:.9f}\t1\n"
+    assert run_confab("run", path, "--offline", server=server).out == first.out
+
+
 @pytest.mark.parametrize("model,form", [
     ("claude-sonnet-5-5", "output"), ("claude-opus-4-8", "output"), ("claude-3-5-sonnet-20241022", "tool"),
 ])

@@ -62,6 +62,25 @@ def test_the_text_is_seen_before_the_reply_is_whole(mock, script, start_confab):
 
 
 @pytest.mark.threads
+def test_a_conversation_shows_its_text_while_it_comes(mock, script, run_confab):
+    path = script(SETUP + """
+    local chat = confab.template { name = "chat", prompt = "Write a chat of 8 turns about {{topic}}, as JSON.", tries = 3 }
+    confab.run { name = "one", items = { { topic = "tea" } }, step = function(item)
+      local texts = {}
+      local conv = confab.generate { template = chat, params = item, on_text = function(text, begun)
+        texts[begun] = (texts[begun] or "") .. text
+      end }
+      print(#texts, #conv, #confab.parse(texts[#texts]))
+      return conv
+    end }
+    """)
+    server = mock("faults=malformed:empty_object@1")
+    first = run_confab("run", path, server=server)
+    assert first.code == 0 and first.out == "2\t8\t8\n", first
+    again = run_confab("run", path, "--offline")
+    assert again.code == 0 and again.out == first.out, again
+
+
 def test_killed_in_mid_stream_the_call_is_made_again(mock, script, run_confab, start_confab, query):
     server, name = mock("faults=trickle@1,trickle=20s"), script(ONE)
     running = start_confab("run", name, server=server)
