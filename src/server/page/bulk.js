@@ -51,7 +51,7 @@ const actions = {
 
 const WORDS = { approve: ["Approve", "approved"], reject: ["Reject", "rejected"], undo: ["Take back the reviews of", "set back"], tag: ["Tag", "tagged"] };
 
-/** list: see conversation_list.js; events: filters(), done(): conversations have changed. */
+/** list: see conversation_list.js; events: filters(), change(ids, body): that was done to these. */
 export function bulkBar(list, events) {
   const heading = h("p", { class: "bulk-count" });
   const everything = h("button", { type: "button", class: "link", onclick: () => { isAll = !isAll; show(); } });
@@ -79,11 +79,15 @@ export function bulkBar(list, events) {
       list.total() > size ? [" · ", everything] : null);
   }
 
+  /** How many fit the filters now: those that were changed may have ceased to. */
+  const countMatching = async () =>
+    (await get("/api/conversations", { ...events.filters(), limit: 1, turns: false })).total;
+
   /** Resolves to whether the dialog was agreed to. */
-  function confirm(name) {
-    const agree = h("button", { type: "button", class: "primary", value: "yes" }, `${WORDS[name][0]} ${count(list.total())}`);
+  function confirm(name, total) {
+    const agree = h("button", { type: "button", class: "primary" }, `${WORDS[name][0]} ${count(total)}`);
     const cancel = h("button", { type: "button", autofocus: true }, "Cancel");
-    replace(dialog, h("h2", { id: "confirm-title" }, `${WORDS[name][0]} all ${plural(list.total())} that match?`),
+    replace(dialog, h("h2", { id: "confirm-title" }, `${WORDS[name][0]} all ${plural(total)} that match?`),
       h("p", null, "The filters decide which, those that are not listed yet included. The history of each keeps what was before."),
       h("div", { class: "dialog-buttons" }, agree, cancel));
     agree.onclick = () => dialog.close("yes");
@@ -95,8 +99,7 @@ export function bulkBar(list, events) {
     });
   }
 
-  async function work(name, set) {
-    const total = isAll ? list.total() : list.selected().length;
+  async function work(name, set, total) {
     const batches = isAll ? matching(events.filters()) : inBatches(list.selected());
     let done = 0, isStopped = false;
     const stop = h("button", { type: "button", onclick: () => { isStopped = true; } }, "Stop");
@@ -106,7 +109,11 @@ export function bulkBar(list, events) {
     try {
       for await (const convs of batches) {
         if (isStopped) break;
-        for (const [ids, body] of actions[name](convs, set)) if (ids.length > 0) done += await send(ids, body);
+        for (const [ids, body] of actions[name](convs, set)) {
+          if (ids.length === 0) continue;
+          done += await send(ids, body);
+          events.change(ids, body);
+        }
         said.textContent = `${count(done)} of ${count(total)} ${WORDS[name][1]}`;
       }
       notice(`${plural(done)} ${WORDS[name][1]}${isStopped ? "; stopped there" : ""}`);
@@ -124,14 +131,20 @@ export function bulkBar(list, events) {
       field.focus();
       return;
     }
-    if (isAll && !(await confirm(name))) return;
     isWorking = true;
     for (const one of buttons.querySelectorAll("button")) one.disabled = true;
-    await work(name, set);
+    try {
+      const total = isAll ? await countMatching() : list.selected().length;
+      if (!isAll || await confirm(name, total)) {
+        await work(name, set, total);
+        if (name === "tag") field.value = "";
+        list.clearSelection();
+      }
+    } catch (error) {
+      notice(error.message);
+    }
     for (const one of buttons.querySelectorAll("button")) one.disabled = false;
     isWorking = false;
-    if (name === "tag") field.value = "";
-    await events.done();
     show();
   }
 

@@ -243,6 +243,20 @@ export function conversationList(events) {
     item?.scrollIntoView({ block: "nearest" });
   }
 
+  /** Shows a conversation as it has become; it keeps its place, whether it still fits the filters or not. */
+  function update(conv) {
+    const at = kept.rows.findIndex((one) => one.id === conv.id), item = items.get(conv.id);
+    if (at < 0) return;
+    kept.rows[at] = conv;
+    if (kept.selected.has(conv.id)) kept.selected.set(conv.id, conv);
+    if (!item) return;
+    const focused = item.contains(document.activeElement) ? document.activeElement.localName : null;
+    const made = rowItem(conv);
+    item.replaceWith(made);
+    items.set(conv.id, made);
+    if (focused) made.querySelector(focused)?.focus({ preventScroll: true });
+  }
+
   /** The id of the next conversation (step 1) or the one before (-1); null at an end. */
   async function neighbour(step) {
     if (kept.rows.length === 0) return null;
@@ -266,7 +280,6 @@ export function conversationList(events) {
     },
     selected: () => [...kept.selected.values()],
     total: () => kept.total,
-    reload: () => load(filters, true),
     /** Reads on until the conversation of a link is listed, if it is not too far away. */
     async reveal(id) {
       if (!items.has(id) && kept.cursor !== null) await loadMore(FAR);
@@ -279,18 +292,12 @@ export function conversationList(events) {
       anchor = id;
       changed();
     },
-    /** Shows a conversation as it has become; it keeps its place, whether it still fits the filters or not. */
-    update(conv) {
-      const at = kept.rows.findIndex((one) => one.id === conv.id), item = items.get(conv.id);
-      if (at < 0) return;
-      kept.rows[at] = conv;
-      if (kept.selected.has(conv.id)) kept.selected.set(conv.id, conv);
-      if (!item) return;
-      const hadFocus = item.contains(document.activeElement);
-      const made = rowItem(conv);
-      item.replaceWith(made);
-      items.set(conv.id, made);
-      if (hadFocus) made.querySelector("a").focus({ preventScroll: true });
+    update,
+    /** The same for many, by what was done to them. */
+    apply(ids, { status, tags }) {
+      const changed = new Set(ids);
+      for (const conv of kept.rows.filter((one) => changed.has(one.id)))
+        update({ ...conv, status: status ?? conv.status, tags: { ...conv.tags, ...tags?.set } });
     },
     close() {
       unwatch();

@@ -17,33 +17,39 @@ export async function show(root, place) {
   const form = filterForm((wanted) => location.replace(addressOf(wanted, id)));
   const list = conversationList({ select: () => bulk.show(), suggest: (personas) => form.suggest(personas) });
   const pane = reviewPane({ change: (conv) => list.update(conv), next: () => step(1), step, filters: () => filters });
-  const bulk = bulkBar(list, { filters: () => filters, done: changedMany });
+  const bulk = bulkBar(list, { filters: () => filters, change: changeMany });
   const panes = h("div", { class: "panes" }, list.root, pane.root);
   list.root.append(bulk.root);
   root.append(h("h1", { tabindex: "-1" }, title), form.root, panes);
 
-  async function changedMany() {
-    list.clearSelection();
-    await list.reload();
-    if (id === null) return;
-    await pane.show(id);
-    list.mark(id);
+  function changeMany(ids, body) {
+    list.apply(ids, body);
+    if (ids.includes(id)) pane.show(id);
   }
 
+  /** Opens the one behind (1) or before (-1) at once, so that the next key is about it already. */
   async function step(by) {
     const next = await list.neighbour(by);
-    if (next === null) notice(by > 0 ? "That was the last one" : "That was the first one");
-    else location.replace(addressOf(filters, next));
+    if (next === null) {
+      notice(by > 0 ? "That was the last one" : "That was the first one");
+      return;
+    }
+    if (!mayLeave()) return;
+    id = next;
+    showPlace({ reload: false, focus: true });
+    location.replace(addressOf(filters, id));
+  }
+
+  function mayLeave() {
+    return !pane.hasUnsaved() || confirm("The turn that you are editing is not saved. Leave it?");
   }
 
   async function showPlace({ reload, focus }) {
     root.classList.toggle("has-open", id !== null);
     form.show(filters);
     if (id === null) pane.showNothing("Choose a conversation, or press j.");
-    await Promise.all([
-      reload && list.load(filters),
-      id !== null && id !== pane.id() && pane.show(id, { focus }),
-    ]);
+    if (id !== null && !reload) list.mark(id);
+    await Promise.all([reload && list.load(filters), id !== null && id !== pane.id() && pane.show(id, { focus })]);
     if (id === null) list.leave();
     else await list.reveal(id);
     bulk.show();
@@ -71,7 +77,7 @@ export async function show(root, place) {
   return {
     async update(to) {
       const wanted = filtersOf(to.query), opened = to.query.get("id");
-      if (opened !== id && pane.hasUnsaved() && !confirm("The turn that you are editing is not saved. Leave it?")) {
+      if (opened !== id && !mayLeave()) {
         location.replace(addressOf(filters, id));
         return;
       }

@@ -37,6 +37,7 @@ export function parseTag(text) {
 export function reviewPane(events) {
   const root = h("div", { class: "reading-pane", role: "region", "aria-label": "Conversation" });
   let conv = null, asked = 0, editing = null, isBusy = false;
+  let wanted = null, loading = null;    // the id that is shown or being read; the reading
 
   const address = () => `/api/conversations/${encodeURIComponent(conv.id)}`;
   const short = (text) => (text.length > NAMED ? `${text.slice(0, NAMED)}…` : text);
@@ -71,7 +72,13 @@ export function reviewPane(events) {
     }
   }
 
+  /** Keys may be faster than the server: what they do is about the conversation that is coming. */
+  async function settled() {
+    while (loading !== null) await loading;
+  }
+
   async function review(status) {
+    await settled();
     if (conv === null || conv.superseded) return;
     const note = root.querySelector(".review-note")?.value.trim() || undefined;
     const text = status === "approved" ? "Approved; u takes it back" : "Rejected; u takes it back";
@@ -79,6 +86,7 @@ export function reviewPane(events) {
   }
 
   async function undo() {
+    await settled();
     if (conv === null || conv.superseded || !isReviewed(conv.status)) return;
     await change({ status: unreviewed(conv) }, "The review is taken back");
   }
@@ -225,19 +233,55 @@ export function reviewPane(events) {
         ?.focus({ preventScroll: true });
   }
 
+  /** Reads and shows the conversation of that id; the one before stays until then. */
+  function show(id, { focus = false } = {}) {
+    wanted = id;
+    const own = loading = read(id, focus).finally(() => { if (loading === own) loading = null; });
+    return own;
+  }
+
+  async function read(id, focus) {
+    const own = ++asked;
+    root.setAttribute("aria-busy", "true");
+    try {
+      const { data } = await get(`/api/conversations/${encodeURIComponent(id)}`);
+      if (own !== asked) return;
+      const isOther = conv?.id !== data.id;
+      conv = data;
+      editing = null;
+      render();
+      if (focus) root.querySelector("h2").focus({ preventScroll: true });
+      if (isOther) {    // which of the two scrolls depends on the width
+        root.scrollTop = 0;
+        scrollTo({ top: 0 });
+      }
+    } catch (error) {
+      if (own !== asked) return;
+      conv = null;
+      replace(root, h("a", { class: "back", href: addressOf(events.filters()) }, "← All conversations"),
+        failure(error, () => show(id)));
+    } finally {
+      if (own === asked) root.removeAttribute("aria-busy");
+    }
+  }
+
   function showNothing(text) {
-    conv = null;
+    asked++;
+    conv = wanted = null;
     editing = null;
     replace(root, text && h("p", { class: "empty" }, text));
   }
 
   return {
     root, undo, showNothing,
-    id: () => conv?.id ?? null,
+    id: () => wanted,
     approve: () => review("approved"),
     reject: () => review("rejected"),
     /** Edits the turn that has the focus, or the first. */
-    edit() { if (conv !== null) edit(Math.max(0, turnOfFocus())); },
+    async edit() {
+      await settled();
+      if (conv !== null) edit(Math.max(0, turnOfFocus()));
+    },
     tag() { root.querySelector(".tag-field")?.focus(); },
     /** To the next turn (1) or the one before (-1). */
     turn(step) {
@@ -246,31 +290,7 @@ export function reviewPane(events) {
       focusTurn(at < 0 ? (step > 0 ? 0 : conv.turns.length - 1) : Math.min(Math.max(at + step, 0), conv.turns.length - 1));
     },
     hasUnsaved: () => editing?.form.isChanged() ?? false,
-    /** Reads and shows the conversation of that id; the one before stays until then. */
-    async show(id, { focus = false } = {}) {
-      const own = ++asked;
-      root.setAttribute("aria-busy", "true");
-      try {
-        const { data } = await get(`/api/conversations/${encodeURIComponent(id)}`);
-        if (own !== asked) return;
-        const isOther = conv?.id !== data.id;
-        conv = data;
-        editing = null;
-        render();
-        if (focus) root.querySelector("h2").focus({ preventScroll: true });
-        if (isOther) {    // which of the two scrolls depends on the width
-          root.scrollTop = 0;
-          scrollTo({ top: 0 });
-        }
-      } catch (error) {
-        if (own !== asked) return;
-        conv = null;
-        replace(root, h("a", { class: "back", href: addressOf(events.filters()) }, "← All conversations"),
-          failure(error, () => this.show(id)));
-      } finally {
-        if (own === asked) root.removeAttribute("aria-busy");
-      }
-    },
+    show,
     close() { asked++; },
   };
 }

@@ -232,6 +232,16 @@ def test_keys_go_through_the_list_and_review(browser, site):
     assert browser.complaints() == []
 
 
+def test_keys_that_are_faster_than_the_server_are_about_what_comes(browser, site):
+    browser.open(site.url, "#/conversations")
+    next_one(browser)
+    for key in "jja":
+        browser.run("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: arguments[0], bubbles: true }))", key)
+    browser.wait(lambda: conversations(site, status="approved"))
+    assert [conv["id"] for conv in conversations(site, status="approved")] == [conversations(site)[2]["id"]]
+    assert opened(browser) == conversations(site)[2]["id"]
+
+
 def test_a_review_can_go_on_to_the_next(browser, site):
     browser.open(site.url, "#/conversations")
     first = next_one(browser)
@@ -363,6 +373,7 @@ def test_the_selected_are_rejected_at_once(browser, site):
     assert [conversation(site, id)["status"] for id in ids] == ["rejected"] * 3
     assert len(conversations(site, status="rejected")) == 3
     assert "3 conversations rejected" in browser.text("#notice")
+    assert [row.text.count("Rejected") for row in listed(browser)[:7]] == [1, 0, 1, 0, 0, 1, 0]    # each where it was
 
     select(browser, 0, 2)
     browser.press("A")
