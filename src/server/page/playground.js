@@ -66,13 +66,13 @@ function resultOf(conv, metadata, estimate) {
 }
 
 function madeTable(made) {
-  const head = (text, isNumber) => h("th", { scope: "col", class: isNumber && "number" }, text);
+  const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
   return [h("h2", null, "Made here"), h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Made here" }, h("table", null,
-    h("thead", null, h("tr", null, head("Conversation"), head("Template"), head("Score", true), head("Turns", true), head("Cost", true), head("Time", true))),
+    h("thead", null, h("tr", null, head("Conversation"), head("Template", "wide"), head("Score", "number"), head("Turns", "number wide"), head("Cost", "number"), head("Time", "number wide"))),
     h("tbody", null, made.map(({ conv, metadata, name }) => h("tr", null,
       h("th", { scope: "row" }, h("a", { href: `#/conversations?id=${conv.id}`, dir: "auto" }, [conv.persona, conv.emotion, conv.topic].join(" · "))),
-      h("td", null, name), h("td", { class: "number" }, score(conv.qualityScore)), h("td", { class: "number" }, count(conv.turnCount)),
-      h("td", { class: "number" }, dollars(metadata.cost)), h("td", { class: "number" }, duration(metadata.duration)))))))];
+      h("td", { class: "wide" }, name), h("td", { class: "number" }, score(conv.qualityScore)), h("td", { class: "number wide" }, count(conv.turnCount)),
+      h("td", { class: "number" }, dollars(metadata.cost)), h("td", { class: "number wide" }, duration(metadata.duration)))))))];
 }
 
 /** Calls onText(text) with the text of one request as it comes, at most every DRAW_MS, until the function
@@ -158,7 +158,8 @@ export async function show(root, place) {
   function showDraft(text) {
     const turns = draftTurns(text);
     status.textContent = "The reply comes…";
-    replace(result, h("div", { class: "reading-line" }, h("span", { class: "quiet" }, `Turn ${Math.max(turns.length, 1)}`)),
+    const words = turns.length > 0 ? `turn ${turns.length}, ` : "";
+    replace(result, h("div", { class: "reading-line" }, h("span", { class: "quiet" }, `${words}${count(text.length)} characters so far`)),
       h("div", { class: "draft", "aria-busy": "true" }, turns.length > 0 ? turnList(turns) : prose(text)));
   }
 
@@ -169,6 +170,7 @@ export async function show(root, place) {
     send.setAttribute("aria-disabled", "true");
     form.clear();
     status.textContent = "Waiting for the reply…";
+    status.scrollIntoView({ block: "nearest" });
     result.setAttribute("aria-busy", "true");
     const stop = follow(key, showDraft);
     try {
@@ -185,7 +187,7 @@ export async function show(root, place) {
       status.textContent = "";
       if (error.status === 400) {
         form.explain(error);
-        replace(result, empty("The request has a mistake: it stands at the field."));
+        replace(result, empty("Something is wrong with the request; each field says what."));
       } else {
         const wait = error.retryAfter ? ` It may be tried again in ${error.retryAfter} s.` : "";
         replace(result, failure({ message: `${error.message}${wait}` }, generate));

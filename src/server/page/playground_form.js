@@ -70,7 +70,7 @@ export function requestForm(values, { onInput, onSend }) {
     labelled("persona", "Persona", line({ placeholder: "a nurse" })), labelled("emotion", "Emotion", line({ placeholder: "worried" })),
     labelled("topic", "Topic", line({ placeholder: "refunds" })), labelled("tier", "Tier", tier), variables,
     labelled("temperature", "Temperature", number({ min: 0, max: 1, step: 0.1, placeholder: "the model's own" }), "0 to 1"),
-    labelled("maxTokens", "Most tokens", maxTokens, "100 to 8192"), general);
+    labelled("maxTokens", "Max tokens", maxTokens), general);
   let names = [], templateId = null;
 
   function read() {

@@ -113,11 +113,11 @@ async function showOne(root, id) {
   }
 
   async function draw() {
-    const rows = data.versions.filter((row) => shown.has(row.id)), own = ++asked;
+    const rows = data.versions.filter((row) => shown.has(row.id)).reverse(), own = ++asked;    // the older to the left
     replace(cards, rows.length > 0 ? rows.map(versionCard) : empty("Choose a version above to read it."));
-    replace(compare, rows.length === 2 && h("a", { class: "button", href: `#/compare?a=template:${rows[1].id}&b=template:${rows[0].id}` },
-      `Compare v${rows[1].version} with v${rows[0].version}`));
-    const drawn = rows.filter((row) => row.conversations > 0).reverse();
+    replace(compare, rows.length === 2 && h("a", { class: "button", href: `#/compare?a=template:${rows[0].id}&b=template:${rows[1].id}` },
+      `Compare v${rows[0].version} with v${rows[1].version}`));
+    const drawn = rows.filter((row) => row.conversations > 0);
     const found = await Promise.all(drawn.map(async (row) => (await get(`/api/templates/${row.id}/plots`)).data));
     if (own !== asked) return;
     showPlots(plots, [...plotsOf(drawn, found, "scores", { title: "Quality scores", unit: "conversations" }),

@@ -51,10 +51,10 @@ def test_versions_stand_side_by_side(browser, site):
     browser.open(site.url, f"#/templates?id={second}")
     assert browser.run("return document.title") == "refund-chat · confab"
     heads = browser.run("return [...document.querySelectorAll('.version h2')].map((head) => head.textContent)")
-    assert heads == ["Version 2", "Version 1"]
+    assert heads == ["Version 1", "Version 2"]
     left, right = (each.rect for each in browser.all(".version"))
     assert left["y"] == right["y"] and left["x"] < right["x"]
-    tags = browser.run("return [...document.querySelectorAll('.version:first-child mark')].map((tag) => tag.textContent)")
+    tags = browser.run("return [...document.querySelectorAll('.version:last-child mark')].map((tag) => tag.textContent)")
     assert tags == ["{{! house style }}", "{{turns}}", "{{persona}}", "{{topic}}", "{{#facts}}", "{{facts}}", "{{/facts}}"]
     browser.wait(lambda: browser.has(".plots svg"))
     assert browser.survey("template") == []
