@@ -142,7 +142,10 @@ const struct cf_command cf_command_serve = {
     .example = "confab serve support_chats.lua --simulate --port 0\n"
                "confab serve support_chats.lua --simulate --port 0 --token 'a long secret' "
                "--max-batch 500",
-    .details = "The address is printed on one line. SCRIPT.lua is run first: its templates and its "
+    .details = "The address is printed on one line; opened in a browser it shows runs as they go on, "
+               "conversations\n"
+               "to be reviewed, templates, comparisons and a playground.\n\n"
+               "SCRIPT.lua is run first: its templates and its "
                "scoring are what\n"
                "requests are answered with, its confab.run only defines a run, which POST "
                "/api/runs starts. Without a\n"

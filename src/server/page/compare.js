@@ -103,7 +103,8 @@ function difference([, key, , tell, better], [a, b]) {
   const from = a.values[key], to = b.values[key];
   if (!tell || typeof from !== "number" || typeof to !== "number") return "";
   if (from === to) return h("span", { class: "quiet" }, "same");
-  const tone = better === 0 ? null : (to > from) === (better > 0) ? "good" : "bad";
+  const isClose = tell === points ? Math.abs(to - from) < 0.01 : Math.abs(to - from) < 0.02 * Math.max(Math.abs(from), Math.abs(to));
+  const tone = better === 0 || isClose ? null : (to > from) === (better > 0) ? "good" : "bad";
   return h("span", { class: "difference", "data-tone": tone, title: tone === "good" ? "better" : tone === "bad" ? "worse" : null },
     tell(from, to), tone && h("span", { class: "unseen" }, tone === "good" ? " (better)" : " (worse)"));
 }

@@ -3,7 +3,8 @@
 import { h, replace } from "./dom.js";
 
 const bound = [];      // the last one that knows a key has it
-let prefix = "";       // of a key of two strokes, such as "g r"
+const STROKES_MS = 1500;
+let prefix = "", since = 0;    // of a key of two strokes, such as "g r", and when it was typed
 
 /** Binds keys: {j: ["Next conversation", fn], "g r": ["Runs", fn]}. fn gets the event; returns what
  * unbinds them again. Keys typed into a field are never ours, nor are those with Ctrl, Alt or Meta. */
@@ -40,10 +41,11 @@ function find(key) {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
-  const key = prefix ? `${prefix} ${event.key}` : event.key;
-  const begins = bound.some((keys) => Object.keys(keys).some((name) => name.startsWith(`${key} `)));
-  prefix = begins ? key : "";
-  const handle = find(key);
+  const isSecond = prefix !== "" && event.timeStamp - since < STROKES_MS;
+  const handle = (isSecond && find(`${prefix} ${event.key}`)) || find(event.key);
+  const begins = bound.some((keys) => Object.keys(keys).some((name) => name.startsWith(`${event.key} `)));
+  prefix = begins && !isSecond ? event.key : "";
+  since = event.timeStamp;
   if (!handle) return;
   event.preventDefault();
   handle(event);

@@ -5,6 +5,7 @@ import { count, duration } from "./format.js";
 import { badge } from "./parts.js";
 
 const RESOURCES = { requests: "Requests", inputTokens: "Input tokens", outputTokens: "Output tokens" };
+const SOURCES = { header: "by the provider", config: "as configured", default: "by default" };
 const UNLIMITED = 1e9;    // nobody is granted as much: it stands for no limit
 
 function meter({ name, limit, used }, windowMs) {
@@ -24,7 +25,7 @@ function lane({ name, state, queued, inFlight, concurrency, pausedMs, awayMs, so
     h("div", { class: "lane-head" }, h("b", null, name), badge(state), lasts > 0 && h("span", null, `for ${duration(lasts)}`),
       h("span", { class: "quiet" }, [
         `${count(inFlight)}${concurrency ? ` of ${count(concurrency)}` : ""} in flight`,
-        queued > 0 && `${count(queued)} waiting`, limited.length === 0 ? "no limits" : source && `limits by ${source}`,
+        queued > 0 && `${count(queued)} waiting`, limited.length === 0 ? "no limits" : source && `limits ${SOURCES[source] ?? source}`,
       ].filter(Boolean).join(" · "))),
     h("div", { class: "meters" }, limited.map((resource) => meter(resource, windowMs))));
 }

@@ -72,7 +72,8 @@ function itemRow(item, id) {
   return h("tr", null,
     h("td", { class: "number" }, item.ordinal === null ? "–" : item.ordinal + 1),
     h("th", { scope: "row" }, h(open ? "a" : "span", { class: "words", href: open }, words(item)),
-      h("small", null, h("code", { class: "key" }, item.item), item.errorMessage && ` ${item.errorKind}: ${item.errorMessage}`)),
+      item.errorMessage && h("small", null, `${item.errorKind}: ${item.errorMessage}`)),
+    h("td", { class: "wide" }, h("code", { class: "key" }, item.item)),
     h("td", null, badge(settled(item))),
     h("td", { class: "number" }, score(scores.length > 0 ? scores.reduce((a, b) => a + b) / scores.length : null)),
     h("td", { class: "number wide" }, count(made.length > 0 ? made.reduce((sum, each) => sum + each.turnCount, 0) : null)),
@@ -84,7 +85,7 @@ function itemRow(item, id) {
 /** The items, by state, a page at a time. Rows that did not change stay the same elements. */
 function makeItems(id) {
   const body = h("tbody"), chips = h("div", { class: "chips", role: "group", "aria-label": "Items by state" });
-  const heads = [["#", "number"], ["Item"], ["State"], ["Score", "number"], ["Turns", "number wide"], ["Cost", "number"],
+  const heads = [["#", "number"], ["Item"], ["Key", "wide"], ["State"], ["Score", "number"], ["Turns", "number wide"], ["Cost", "number"],
     ["Attempts", "number wide"], ["Finished", "number wide"]];
   const table = h("table", { class: "items" },
     h("thead", null, h("tr", null, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), body);
