@@ -10,6 +10,7 @@
 #include "base/object.h"
 #include "confab/buf.h"
 #include "confab/error.h"
+#include "server/answers.h"
 #include "server/conversation_object.h"
 #include "server/find.h"
 #include "server/patch_body.h"
@@ -119,8 +120,10 @@ static bool write_changes(struct cf_http_exchange *exchange, struct cf_server *s
         cf_respond_fail(exchange, 503, "this server only reads");
         return false;
     }
-    if (cf_store_write(cf_server_store(server), &changes.write, &err))
+    if (cf_store_write(cf_server_store(server), &changes.write, &err)) {
+        cf_answers_forget(cf_server_answers(server));
         return true;
+    }
     if (err.kind == CF_ERR_VALIDATION)    /* a turn that does not read as expected */
         cf_respond_fail(exchange, 409, "%s", err.message);
     else

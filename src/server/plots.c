@@ -146,7 +146,7 @@ static int make_run(struct cf_reading *reading)
 
 void cf_plots_run(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    cf_reading_answer(exchange, server, "run", make_run);
+    cf_reading_answer_kept(exchange, server, "run", make_run);
 }
 
 static int make_template(struct cf_reading *reading)
@@ -164,5 +164,5 @@ static int make_template(struct cf_reading *reading)
 
 void cf_plots_template(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    cf_reading_answer(exchange, server, "template", make_template);
+    cf_reading_answer_kept(exchange, server, "template", make_template);
 }

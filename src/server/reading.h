@@ -32,6 +32,11 @@ struct cf_reading {
 void cf_reading_answer(struct cf_http_exchange *exchange, struct cf_server *server,
                        const char *what, int (*make)(struct cf_reading *reading));
 
+/* The same for what takes long where there is much: see answers.h. make goes by path and query alone,
+ * and may be called later, in another thread. */
+void cf_reading_answer_kept(struct cf_http_exchange *exchange, struct cf_server *server,
+                            const char *what, int (*make)(struct cf_reading *reading));
+
 /* The run of that id, start of one or name. 1, 0 (none), -1. Lent until the next. */
 int cf_reading_run(struct cf_reading *reading, const char *text, const struct cf_run_row **out_row);
 #endif

@@ -18,6 +18,7 @@
 #include "confab/error.h"
 #include "engine/events.h"
 #include "server/access.h"
+#include "server/answers.h"
 #include "server/readers.h"
 #include "server/request.h"
 #include "server/respond.h"
@@ -39,6 +40,7 @@ struct cf_server {
     struct cf_access *access;
     struct cf_traffic *traffic;
     struct cf_tally *tally;
+    struct cf_answers *answers;
     /* NULL: the library itself listens where we are asked to */
     struct cf_tls_front *front;
     struct cf_sockets *sockets;
@@ -329,6 +331,7 @@ bool cf_server_start(const struct cf_server_options *options, struct cf_server *
     }
     server->access = cf_access_new(server->options.token, server->options.tls_cert != NULL);
     server->tally = cf_tally_new();
+    server->answers = cf_answers_new(server->options.db_path, server->options.clock);
     server->traffic =    /* behind the front all come from loopback */
         cf_traffic_new(server->options.tls_cert != NULL ? 0 : (size_t)server->options.per_address);
     server->readers = cf_readers_new(server->options.db_path, (size_t)server->options.readers);
@@ -355,6 +358,7 @@ void cf_server_stop(struct cf_server *server)
     if (server->has_library)
         mg_exit_library();
     cf_tls_front_free(server->front);
+    cf_answers_free(server->answers);
     cf_readers_free(server->readers);
     cf_sockets_free(server->sockets);
     cf_traffic_free(server->traffic);
@@ -416,6 +420,11 @@ struct cf_traffic *cf_server_traffic(const struct cf_server *server)
 struct cf_tally *cf_server_tally(const struct cf_server *server)
 {
     return server->tally;
+}
+
+struct cf_answers *cf_server_answers(const struct cf_server *server)
+{
+    return server->answers;
 }
 
 const struct cf_clock *cf_server_clock(const struct cf_server *server)

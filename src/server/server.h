@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct cf_access;
+struct cf_answers;
 struct cf_clock;
 struct cf_error;
 struct cf_events;
@@ -78,6 +79,7 @@ struct cf_jobs    *cf_server_jobs(const struct cf_server *server);
 const struct cf_access *cf_server_access(const struct cf_server *server);
 struct cf_traffic *cf_server_traffic(const struct cf_server *server);
 struct cf_tally   *cf_server_tally(const struct cf_server *server);
+struct cf_answers *cf_server_answers(const struct cf_server *server);
 const struct cf_clock *cf_server_clock(const struct cf_server *server);
 
 /* The options as they are in force, the defaults filled in. Lent. */

@@ -62,5 +62,5 @@ static int make(struct cf_reading *reading)
 
 void cf_stats_show(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    cf_reading_answer(exchange, server, "run", make);
+    cf_reading_answer_kept(exchange, server, "run", make);
 }

@@ -61,7 +61,7 @@ static int make_list(struct cf_reading *reading)
 
 void cf_templates_list(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    cf_reading_answer(exchange, server, "template", make_list);
+    cf_reading_answer_kept(exchange, server, "template", make_list);
 }
 
 /* --- one --- */
@@ -114,5 +114,5 @@ static int make_one(struct cf_reading *reading)
 
 void cf_templates_show(struct cf_http_exchange *exchange, struct cf_server *server)
 {
-    cf_reading_answer(exchange, server, "template", make_one);
+    cf_reading_answer_kept(exchange, server, "template", make_one);
 }
