@@ -2,24 +2,11 @@
 
 import { fill, statusText } from "./chat.js";
 import { addressOf } from "./conversation_filters.js";
+import { difference } from "./difference.js";
 import { h } from "./dom.js";
 import { ago, clock, count, dollars, duration, score } from "./format.js";
 
 const time = (iso) => h("time", { datetime: iso, title: clock(iso) }, ago(iso));
-
-const isSpace = (text, at) => /\s/.test(text[at] ?? " ");
-
-/** Two texts as [what both begin with, old, new, what both end with], cut between words. */
-export function difference(before, after) {
-  const shorter = Math.min(before.length, after.length);
-  let start = 0, end = 0;
-  while (start < shorter && before[start] === after[start]) start++;
-  while (start > 0 && !(isSpace(before, start - 1) && isSpace(after, start - 1))) start--;
-  while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end++;
-  while (end > 0 && !(isSpace(before, before.length - end) && isSpace(after, after.length - end))) end--;
-  return [before.slice(0, start), before.slice(start, before.length - end), after.slice(start, after.length - end),
-    before.slice(before.length - end)];
-}
 
 const CONTEXT = 60, SHOWN = 800;    // characters on either side of a change, and of a change at first
 

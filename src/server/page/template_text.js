@@ -1,5 +1,6 @@
 // The text of a template with its tags marked: what is filled in, what opens and closes a block.
 
+import { common } from "./difference.js";
 import { h } from "./dom.js";
 
 const KINDS = { "#": "block", "^": "block", "/": "block", "<": "block", "$": "block", ">": "partial", "!": "comment", "=": "comment" };
@@ -27,7 +28,37 @@ export function parts(text) {
   return found;
 }
 
-/** The same as elements. */
-export const templateText = (text) =>
-  h("div", { class: "template-text", dir: "auto" },
-    parts(text).map(([piece, kind]) => (kind === null ? piece : h("mark", { class: `tag-${kind}` }, piece))));
+/** The same with plain text cut into words and spaces: what two texts are compared by. */
+const words = (text) =>
+  parts(text).flatMap(([piece, kind]) => (kind === null ? piece.match(/\s+|\S+/g).map((word) => [word, null]) : [[piece, kind]]));
+
+const element = ([piece, kind]) => (kind === null ? piece : h("mark", { class: `tag-${kind}` }, piece));
+
+/** Pieces with those that are not common in elements of this tag, neighbours together. */
+function marked(pieces, isCommon, tag) {
+  const found = [];
+  let run = null;
+  pieces.forEach((piece, i) => {
+    if (isCommon[i]) {
+      run = null;
+      found.push(element(piece));
+      return;
+    }
+    if (run === null) found.push(run = h(tag));
+    run.append(element(piece));
+  });
+  return found;
+}
+
+const box = (...children) => h("div", { class: "template-text", dir: "auto" }, children);
+
+/** A template's text as an element. */
+export const templateText = (text) => box(parts(text).map(element));
+
+/** Two of them, with what the first alone has as <del>, the second alone as <ins>. */
+export function templateTexts(before, after) {
+  const a = words(before), b = words(after);
+  const isCommon = common(a.map(([piece]) => piece), b.map(([piece]) => piece));
+  if (isCommon === null) return [templateText(before), templateText(after)];
+  return [box(marked(a, isCommon[0], "del")), box(marked(b, isCommon[1], "ins"))];
+}

@@ -6,7 +6,7 @@ import { ago, clock, count, dollars, percent, score } from "./format.js";
 import { empty, failure } from "./parts.js";
 import { histogram, overCommonEdges, showPlots } from "./plot.js";
 import { loadStyles } from "./styles.js";
-import { templateText } from "./template_text.js";
+import { templateText, templateTexts } from "./template_text.js";
 
 export const title = "Templates";
 
@@ -69,15 +69,24 @@ function settingsOf(row) {
   ];
 }
 
-function versionCard(row) {
+/** texts: {system, prompt} as elements. */
+function versionCard(row, texts) {
   return h("article", { class: "version", "aria-label": `Version ${row.version}` },
     h("div", { class: "version-head" },
       h("h2", null, `Version ${row.version}`), row.isNewest && h("span", { class: "mark" }, "Newest"),
       h("a", { class: "button", href: `#/playground?template=${row.id}` }, "Try it", h("span", { class: "unseen" }, ` (version ${row.version})`)),
       h("a", { class: "button", href: `#/conversations?templateId=${row.id}` }, "Conversations",
         h("span", { class: "unseen" }, ` (version ${row.version})`))),
-    row.system && [h("h3", null, "System"), templateText(row.system)],
-    h("h3", null, "Prompt"), templateText(row.prompt ?? ""), settingsOf(row));
+    row.system && [h("h3", null, "System"), texts.system],
+    h("h3", null, "Prompt"), texts.prompt, settingsOf(row));
+}
+
+/** The texts of these versions; of two, what differs is marked. */
+function textsOf(rows) {
+  const of = (row) => ({ system: templateText(row.system ?? ""), prompt: templateText(row.prompt ?? "") });
+  if (rows.length !== 2) return rows.map(of);
+  const [systems, prompts] = ["system", "prompt"].map((name) => templateTexts(rows[0][name] ?? "", rows[1][name] ?? ""));
+  return rows.map((_, i) => ({ system: systems[i], prompt: prompts[i] }));
 }
 
 /** Which versions are shown: the one asked for and, beside it, the one before. */
@@ -114,7 +123,8 @@ async function showOne(root, id) {
 
   async function draw() {
     const rows = data.versions.filter((row) => shown.has(row.id)).reverse(), own = ++asked;    // the older to the left
-    replace(cards, rows.length > 0 ? rows.map(versionCard) : empty("Choose a version above to read it."));
+    const texts = textsOf(rows);
+    replace(cards, rows.length > 0 ? rows.map((row, i) => versionCard(row, texts[i])) : empty("Choose a version above to read it."));
     replace(compare, rows.length === 2 && h("a", { class: "button", href: `#/compare?a=template:${rows[0].id}&b=template:${rows[1].id}` },
       `Compare v${rows[0].version} with v${rows[1].version}`));
     const drawn = rows.filter((row) => row.conversations > 0);

@@ -11,7 +11,7 @@ VERSION = """
     for i = 1, 20 do items[i] = { persona = "person " .. i, topic = "tea", turns = %d, facts = "the <b>warranty</b>" } end
     confab.run { name = "%s", items = items, template = chat }
 """
-FIRST = VERSION % ("Write a chat of {{turns}} turns about {{topic}}.", 8, "first")
+FIRST = VERSION % ("Write a long chat of {{turns}} turns about {{topic}}.", 8, "first")
 SECOND = VERSION % ("Write a short chat of {{turns}} turns between {{persona}} and an agent about {{topic}}.", 2, "second")
 
 
@@ -56,6 +56,11 @@ def test_versions_stand_side_by_side(browser, site):
     assert left["y"] == right["y"] and left["x"] < right["x"]
     tags = browser.run("return [...document.querySelectorAll('.version:last-child mark')].map((tag) => tag.textContent)")
     assert tags == ["{{! house style }}", "{{turns}}", "{{persona}}", "{{topic}}", "{{#facts}}", "{{facts}}", "{{/facts}}"]
+    def texts(css):
+        return browser.run("return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)", css)
+    assert texts("del") == ["long"] and texts("ins") == ["short", " between {{persona}} and an agent"]
+    assert texts(".template-text") == [text for row in (rows["refund-chat", 1], rows["refund-chat", 2])
+                                       for text in (row["system"], row["prompt"])]
     browser.wait(lambda: browser.has(".plots svg"))
     assert browser.survey("template") == []
 
