@@ -7,8 +7,8 @@ local flags = require "confab.flags"
 
 local events = {}
 
-local GATHER_MS = 250             -- four times a second is live enough
-local GATHER_BYTES = 100000       -- about; an event may have a megabyte
+local GATHER_MS = 500             -- what ends after a while of nothing is told at once
+local GATHER_BYTES = 250000       -- about; an event may have a megabyte
 local ITEM_BYTES = 150            -- without key and message
 
 ---@class confab.events.Gathered  Of one run, since the last event.
@@ -103,7 +103,7 @@ function events.item(state, entry, outcome, accepted)
     cost = cost, replayed = outcome.is_kept or false, errorKind = failure and failure.kind,
     message = failure and failure.message,
   }
-  got.bytes = got.bytes + ITEM_BYTES + #entry.key + (failure and #failure.message or 0)
+  got.bytes = got.bytes + ITEM_BYTES + 2 * (#entry.key + (failure and #failure.message or 0))
   tell_if_due(state, got)
 end
 

@@ -9,7 +9,7 @@
 #include "engine/events.h"
 #include "lua/engine.h"
 
-#define DATA_MAX (256u << 10)
+#define DATA_MAX (1u << 20)
 
 static struct cf_events *hub(lua_State *L)
 {
