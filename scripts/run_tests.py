@@ -303,7 +303,7 @@ def e2e_jobs(variant):
 
 
 def install_page_tools():
-    """Puts what the browser tests take from npm into build/, once for each state of the lock file.
+    """Puts what tests take from npm into build/, once for each state of the lock file.
 
     What needs it is skipped, and counted so, where it cannot be had.
     """
@@ -322,7 +322,7 @@ def install_page_tools():
                            stderr=log, stdin=subprocess.DEVNULL, timeout=300, check=True)
         except (OSError, subprocess.SubprocessError) as error:
             shutil.rmtree(PAGE_TOOLS / "node_modules", ignore_errors=True)
-            print(f"npm ci: {error} ({log.name}): the page is tested without axe-core", flush=True)
+            print(f"npm ci: {error} ({log.name}): tested without axe-core and OpenAPI's schema", flush=True)
 
 
 def page_jobs(variant):
