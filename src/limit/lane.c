@@ -233,7 +233,7 @@ static int64_t paced_ms(struct cf_lane *lane, enum cf_resource resource, int64_t
     int64_t due_ms = cf_pace_smooth_ms(pace);
     if (may_burst(lane) || is_creeping(lane, resource, now_ms))
         return due_ms;
-    int64_t second_ms = cf_server_second_ms(&lane->server, resource, wanted);
+    int64_t second_ms = cf_server_second_ms(&lane->server, resource, wanted, now_ms);
     if (second_ms <= due_ms || second_ms <= now_ms)
         return due_ms;
     if (resource == CF_OUTPUT && lane->config.pacing == CF_PACING_AUTO &&
@@ -449,11 +449,31 @@ void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t gran
     cf_server_granted(&lane->server, grant, creeps ? amounts : NULL, now_ms);
     cf_server_count(&lane->server, CF_REQUESTS, amounts[CF_REQUESTS], now_ms);
     cf_server_count(&lane->server, CF_INPUT, amounts[CF_INPUT], now_ms);
+    cf_server_count_unwritten(&lane->server, CF_REQUESTS, amounts[CF_REQUESTS]);
+    cf_server_count_unwritten(&lane->server, CF_INPUT, amounts[CF_INPUT]);
     waiter->slot = cf_window_add(&lane->window, amounts, grant);
     waiter->grant = grant;
     waiter->state = CF_WAITER_GRANTED;
     waiter->sent_order = 0;
     cf_lane_fly(lane, waiter);
+}
+
+void cf_lane_written(struct cf_lane *lane, struct cf_waiter *waiter, bool is_told, int64_t now_ms)
+{
+    if (waiter->state != CF_WAITER_GRANTED)
+        return;
+    waiter->state = CF_WAITER_SENT;
+    struct cf_slot *slot = cf_window_get(&lane->window, waiter->slot, waiter->grant);
+    if (slot != NULL && !slot->is_sent)
+        cf_window_date(&lane->window, slot, now_ms);
+
+    struct cf_server *server = &lane->server;
+    const struct cf_amounts *amounts = &waiter->amounts;
+    server->is_told_written |= is_told;
+    cf_server_count_unwritten(server, CF_REQUESTS, -amounts->requests);
+    cf_server_count_unwritten(server, CF_INPUT, -amounts->input);
+    cf_server_count_written(server, CF_REQUESTS, amounts->requests, now_ms);
+    cf_server_count_written(server, CF_INPUT, amounts->input, now_ms);
 }
 
 /* Replaces what the waiter's slot counts, if it is still there. */
@@ -482,9 +502,17 @@ void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
     const struct cf_amounts *amounts = actual != NULL ? actual : &nothing;
     correct_slot(lane, waiter, amounts, now_ms);
 
-    cf_server_count(&lane->server, CF_REQUESTS, amounts->requests - waiter->amounts.requests,
-                    now_ms);
-    cf_server_count(&lane->server, CF_INPUT, amounts->input - waiter->amounts.input, now_ms);
+    int64_t requests = amounts->requests - waiter->amounts.requests;
+    int64_t input = amounts->input - waiter->amounts.input;
+    cf_server_count(&lane->server, CF_REQUESTS, requests, now_ms);
+    cf_server_count(&lane->server, CF_INPUT, input, now_ms);
+    if (waiter->state == CF_WAITER_GRANTED) {
+        cf_server_count_unwritten(&lane->server, CF_REQUESTS, requests);
+        cf_server_count_unwritten(&lane->server, CF_INPUT, input);
+    } else {
+        cf_server_count_written(&lane->server, CF_REQUESTS, requests, now_ms);
+        cf_server_count_written(&lane->server, CF_INPUT, input, now_ms);
+    }
     count_flying(lane, &waiter->amounts, -1);
     count_flying(lane, amounts, 1);
     waiter->amounts = *amounts;
@@ -626,6 +654,7 @@ void cf_lane_reset(struct cf_lane *lane)
     cf_window_done(&lane->window);
     memset(lane->pace, 0, sizeof lane->pace);
     memset(lane->server.own, 0, sizeof lane->server.own);
+    memset(lane->server.written, 0, sizeof lane->server.written);
     memset(lane->server.foreign, 0, sizeof lane->server.foreign);
     lane->server.probe = 0;
     lane->server.was_refused = lane->server.probe_refused = false;

@@ -77,6 +77,10 @@ int64_t cf_lane_estimate_ms(struct cf_lane *lane, const struct cf_amounts *amoun
 void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t grant, bool was_queued,
                    int64_t now_ms);
 
+/* The request of a granted waiter is written, or it is taken as if (is_told false): its slot is
+ * dated. No effect if it was said before. */
+void cf_lane_written(struct cf_lane *lane, struct cf_waiter *waiter, bool is_told, int64_t now_ms);
+
 /* Replaces what a granted waiter counts; NULL: nothing is to count. */
 void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
                      const struct cf_amounts *actual, int64_t now_ms);

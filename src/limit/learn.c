@@ -22,7 +22,7 @@ void cf_limiter_feedback(struct cf_limiter *limiter, struct cf_waiter *waiter,
 {
     assert(waiter->state == CF_WAITER_GRANTED || waiter->state == CF_WAITER_SENT);
     cf_limiter_take_now(limiter, now_ms);
-    cf_limiter_mark_sent(limiter, waiter);
+    cf_limiter_mark_sent(limiter, waiter, false);
     struct cf_limit_feedback capped = *feedback;
     cap(&capped.requests.limit);
     cap(&capped.input.limit);

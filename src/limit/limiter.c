@@ -273,27 +273,19 @@ int64_t cf_limiter_wake_ms(const struct cf_limiter *limiter)
     return node ? node->at_ms : -1;
 }
 
-static void date(struct cf_lane *lane, struct cf_waiter *waiter, int64_t now_ms)
-{
-    struct cf_slot *slot = cf_window_get(&lane->window, waiter->slot, waiter->grant);
-    if (slot != NULL && !slot->is_sent)
-        cf_window_date(&lane->window, slot, now_ms);
-}
-
-void cf_limiter_mark_sent(struct cf_limiter *limiter, struct cf_waiter *waiter)
+void cf_limiter_mark_sent(struct cf_limiter *limiter, struct cf_waiter *waiter, bool is_told)
 {
     if (waiter->state == CF_WAITER_SENT)
         return;
-    waiter->state = CF_WAITER_SENT;
     waiter->sent_order = ++limiter->next_sent;
-    date(waiter->lane, waiter, limiter->now_ms);
+    cf_lane_written(waiter->lane, waiter, is_told, limiter->now_ms);
 }
 
 void cf_limiter_sent(struct cf_limiter *limiter, struct cf_waiter *waiter, int64_t now_ms)
 {
     assert(waiter->state == CF_WAITER_GRANTED || waiter->state == CF_WAITER_SENT);
     cf_limiter_take_now(limiter, now_ms);
-    cf_limiter_mark_sent(limiter, waiter);
+    cf_limiter_mark_sent(limiter, waiter, true);
     cf_limiter_file(limiter, waiter->lane);
 }
 
@@ -326,9 +318,9 @@ void cf_limiter_release(struct cf_limiter *limiter, struct cf_waiter *waiter, en
     } else {
         struct cf_amounts kept = waiter->amounts;
         kept.output = 0;
+        cf_lane_written(lane, waiter, false, now_ms);
         if (how == CF_RELEASE_FAILED)
             cf_lane_correct(lane, waiter, &kept, now_ms);
-        date(lane, waiter, now_ms);
     }
     cf_lane_end(lane, waiter, now_ms);
     waiter->state = CF_WAITER_IDLE;

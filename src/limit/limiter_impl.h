@@ -31,6 +31,6 @@ void cf_limiter_file(struct cf_limiter *limiter, struct cf_lane *lane);
 /* Frees the lane; what it has learnt is kept. Nobody may be in it. */
 void cf_limiter_drop(struct cf_limiter *limiter, struct cf_lane *lane);
 
-/* Says that the request of a granted waiter is written. */
-void cf_limiter_mark_sent(struct cf_limiter *limiter, struct cf_waiter *waiter);
+/* The request of a granted waiter is written; is_told: the caller says so, else it must be. */
+void cf_limiter_mark_sent(struct cf_limiter *limiter, struct cf_waiter *waiter, bool is_told);
 #endif

@@ -64,6 +64,8 @@ void cf_server_set_rate(struct cf_server *server, enum cf_resource resource, int
     if (rate == 0)
         return;
     cf_bucket_set(&server->own[resource], own, share_ns(server, resource), now_ms);
+    cf_bucket_set(&server->written[resource], own - (double)server->unwritten[resource],
+                  share_ns(server, resource), now_ms);
     cf_bucket_set(&server->foreign[resource], foreign, share_ns(server, resource), now_ms);
     if (resource == CF_OUTPUT)
         server->exact_ms = now_ms + window_ms;
@@ -77,6 +79,19 @@ void cf_server_count(struct cf_server *server, enum cf_resource resource, int64_
             fmax((double)amount, server->longest_reply * (1 - 1.0 / LONGEST_MEMORY));
     if (server->rate[resource] > 0 && amount != 0)
         cf_bucket_add(&server->own[resource], (double)amount, share_ns(server, resource), now_ms);
+}
+
+void cf_server_count_unwritten(struct cf_server *server, enum cf_resource resource, int64_t amount)
+{
+    server->unwritten[resource] += amount;
+}
+
+void cf_server_count_written(struct cf_server *server, enum cf_resource resource, int64_t amount,
+                             int64_t now_ms)
+{
+    if (server->rate[resource] > 0 && amount != 0)
+        cf_bucket_add(&server->written[resource], (double)amount, share_ns(server, resource),
+                      now_ms);
 }
 
 static const struct cf_limit_news *news_of(const struct cf_limit_feedback *feedback,
@@ -173,14 +188,27 @@ int64_t cf_server_drain_ms(const struct cf_server *server, enum cf_resource reso
     return (int64_t)ceil((double)amount * share_ns(server, resource) / NS_PER_MS);
 }
 
+/* When all of ours that is or may be there has drained. Requests that were granted while the disk
+ * or the machine stood still leave all at once, whenever it goes on: none of them drains before. */
+static double drained_ns(const struct cf_server *server, enum cf_resource resource, int64_t now_ms)
+{
+    double own_ns = (double)server->own[resource].empty_ns;
+    if (!server->is_told_written || resource == CF_OUTPUT)
+        return own_ns;
+    double written_ns = fmax((double)server->written[resource].empty_ns, (double)now_ms * NS_PER_MS);
+    return fmax(own_ns,
+                written_ns + (double)server->unwritten[resource] * share_ns(server, resource));
+}
+
 int64_t cf_server_second_ms(const struct cf_server *server, enum cf_resource resource,
-                            int64_t amount)
+                            int64_t amount, int64_t now_ms)
 {
     if (server->rate[resource] == 0 || server->own[resource].empty_ns == 0)
         return 0;
     double second_ns = (double)server->window_ms * NS_PER_MS / SECONDS;
     double amount_ns = (double)amount * share_ns(server, resource);
     double before_ns = second_ns * SECOND_USED - amount_ns;
+    double empty_ns = (double)server->own[resource].empty_ns;
     if (resource == CF_OUTPUT) {
         double longest_ns = server->longest_reply * share_ns(server, resource);
         double between_ns =
@@ -189,8 +217,10 @@ int64_t cf_server_second_ms(const struct cf_server *server, enum cf_resource res
         before_ns = fmax(before_ns, second_ns * SECOND_OUTPUT_MIN);
     } else if (before_ns < 0) {
         before_ns = -fmin(LATE_NS, amount_ns / LATE_PART);
+    } else {
+        empty_ns = drained_ns(server, resource, now_ms);
     }
-    return (int64_t)ceil(((double)server->own[resource].empty_ns - before_ns) / NS_PER_MS);
+    return (int64_t)ceil((empty_ns - before_ns) / NS_PER_MS);
 }
 
 int64_t cf_server_burst_ms(const struct cf_server *server, int64_t in_flight, int64_t now_ms)
@@ -280,10 +310,13 @@ void cf_server_merge(struct cf_server *into, const struct cf_server *from, int64
         bool is_newer = from->latest_order > into->latest_order;
         if (from->limit[r] > 0 && (into->limit[r] == 0 || is_newer))
             into->limit[r] = from->limit[r];
+        into->unwritten[r] += from->unwritten[r];
         if (from->rate[r] == 0 || into->rate[r] == 0)
             continue;
         double own = cf_bucket_level(&from->own[r], share_ns(from, r), now_ms);
         cf_bucket_add(&into->own[r], own, share_ns(into, r), now_ms);
+        double written = cf_bucket_level(&from->written[r], share_ns(from, r), now_ms);
+        cf_bucket_add(&into->written[r], written, share_ns(into, r), now_ms);
 
         /* What each took for foreign may have been the other. */
         double theirs = cf_bucket_level(&from->foreign[r], share_ns(from, r), now_ms);
@@ -293,6 +326,7 @@ void cf_server_merge(struct cf_server *into, const struct cf_server *from, int64
     into->longest_reply = fmax(into->longest_reply, from->longest_reply);
     if (from->latest_order > into->latest_order)
         into->latest_order = from->latest_order;
+    into->is_told_written |= from->is_told_written;
     into->was_refused |= from->was_refused;
     into->probe_refused |= from->probe_refused;
     into->has_burst = (into->has_burst || from->has_burst) && !into->was_refused;

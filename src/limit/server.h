@@ -17,6 +17,9 @@ struct cf_server {
     int64_t window_ms;
     struct cf_bucket own[CF_RESOURCES];      /* ours: requests and input from the grant on, output
                                               * once it is there */
+    struct cf_bucket written[CF_RESOURCES];  /* likewise, but from when a request was written */
+    int64_t unwritten[CF_RESOURCES];         /* granted and not written: may arrive all at once */
+    bool is_told_written;                    /* somebody says when requests are written */
     struct cf_bucket foreign[CF_RESOURCES];
     bool shows_burst[CF_RESOURCES];          /* by what was said last most of a window is there */
     uint64_t probe;                          /* the grant that only a whole window's bucket has room
@@ -45,6 +48,13 @@ void cf_server_set_rate(struct cf_server *server, enum cf_resource resource, int
 void cf_server_count(struct cf_server *server, enum cf_resource resource, int64_t amount,
                      int64_t now_ms);
 
+/* Counts an amount of ours that is granted and not written yet; negative: not any more. */
+void cf_server_count_unwritten(struct cf_server *server, enum cf_resource resource, int64_t amount);
+
+/* Counts an amount of a request that was written, or corrects it. */
+void cf_server_count_written(struct cf_server *server, enum cf_resource resource, int64_t amount,
+                             int64_t now_ms);
+
 /* Takes a reply's headers in. Changes `limit` only: the caller sets the rates. False if it is
  * older than what is known. cf_server_compare comes after that. */
 bool cf_server_hear(struct cf_server *server, const struct cf_server_reply *reply);
@@ -67,7 +77,7 @@ int64_t cf_server_drain_ms(const struct cf_server *server, enum cf_resource reso
 
 /* When a server that enforces by the second has room for the amount; in the past: it has. */
 int64_t cf_server_second_ms(const struct cf_server *server, enum cf_resource resource,
-                            int64_t amount);
+                            int64_t amount, int64_t now_ms);
 
 /* When a whole window's bucket has room for the output that is in flight, as far as ours goes. */
 int64_t cf_server_burst_ms(const struct cf_server *server, int64_t in_flight, int64_t now_ms);
