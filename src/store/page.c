@@ -92,16 +92,36 @@ static void bind(sqlite3_stmt *stmt, const struct cf_page_question *question)
     cf_buf_done(&like);
 }
 
+/* Where a question begins and how far it looks, in ids: [lowest, before). */
+struct stretch {
+    bool by_items;       /* the few items of a run, all of them */
+    int64_t lowest;      /* 0: to the end */
+};
+
 /* Newest first is the order of the table itself; only the items of a small run are worth sorting. */
-static bool open_query(struct cf_reader *reader, const struct cf_page_question *question,
-                       const char *columns, bool is_page, struct cf_query *out_query,
-                       struct cf_error *err)
+static bool find_stretch(struct cf_reader *reader, const struct cf_page_question *question,
+                         int64_t before, struct stretch *out, struct cf_error *err)
 {
-    bool by_items = question->run != 0 && (!is_page || !is_large(reader, question->run));
+    int64_t newest = before - 1;
+    *out = (struct stretch){ .by_items = question->run != 0 && !is_large(reader, question->run) };
+    if (out->by_items || question->look_most == 0)
+        return true;
+    if (before == 0 && !cf_db_int(&reader->db, "SELECT coalesce(max(id), 0) FROM conversations",
+                                  &newest, err))
+        return false;
+    if (newest > question->look_most)
+        out->lowest = newest - question->look_most + 1;
+    return true;
+}
+
+static bool open_query(struct cf_reader *reader, const struct cf_page_question *question,
+                       const char *columns, const struct stretch *stretch, bool is_page,
+                       struct cf_query *out_query, struct cf_error *err)
+{
     struct cf_buf sql = { .max = 16384 };
-    cf_buf_addf(&sql, "SELECT %s FROM %s WHERE 1", columns,
-                by_items ? "items i CROSS JOIN conversations c ON c.item = i.id"
-                         : "conversations c CROSS JOIN items i ON i.id = c.item");
+    cf_buf_addf(&sql, "SELECT %s FROM %s WHERE c.id >= ?14", columns,
+                stretch->by_items ? "items i CROSS JOIN conversations c ON c.item = i.id"
+                                  : "conversations c CROSS JOIN items i ON i.id = c.item");
     add_conditions(&sql, question);
     if (is_page && question->before != 0)
         cf_buf_adds(&sql, " AND c.id < ?11");
@@ -110,18 +130,25 @@ static bool open_query(struct cf_reader *reader, const struct cf_page_question *
     bool ok = cf_buf_ok(&sql) ? cf_cursor_open(reader, cf_buf_str(&sql), out_query, err)
                               : cf_fail(err, CF_ERR_CONFIG, "too many statuses in the filter");
     cf_buf_done(&sql);
-    if (ok)
+    if (ok) {
         bind(out_query->stmt, question);
+        sqlite3_bind_int64(out_query->stmt, 14, stretch->lowest);
+    }
     return ok;
 }
 
 bool cf_page_read(struct cf_reader *reader, const struct cf_page_question *question, int64_t *ids,
-                  size_t *out_count, struct cf_error *err)
+                  size_t *out_count, int64_t *out_next, struct cf_error *err)
 {
+    struct stretch stretch;
     struct cf_query query;
     size_t count = 0;
     int next;
-    if (!open_query(reader, question, "c.id", true, &query, err))
+    if (!find_stretch(reader, question, question->before, &stretch, err))
+        return false;
+    if (question->offset > 0)
+        stretch.lowest = 0;
+    if (!open_query(reader, question, "c.id", &stretch, true, &query, err))
         return false;
     while ((next = cf_query_next(&query, err)) > 0 && count < question->limit)
         ids[count++] = cf_column_int(&query, 0);
@@ -129,18 +156,22 @@ bool cf_page_read(struct cf_reader *reader, const struct cf_page_question *quest
     if (next < 0)
         return false;
     *out_count = count;
+    *out_next = count == question->limit ? ids[count - 1] : stretch.lowest;
     return true;
 }
 
 bool cf_page_total(struct cf_reader *reader, const struct cf_page_question *question,
-                   int64_t *out_total, struct cf_error *err)
+                   int64_t *out_total, bool *out_is_exact, struct cf_error *err)
 {
+    struct stretch stretch;
     struct cf_query query;
-    if (!open_query(reader, question, "count(*)", false, &query, err))
+    if (!find_stretch(reader, question, 0, &stretch, err) ||
+        !open_query(reader, question, "count(*)", &stretch, false, &query, err))
         return false;
     int next = cf_query_next(&query, err);
     if (next > 0)
         *out_total = cf_column_int(&query, 0);
     cf_cursor_close(&query);
+    *out_is_exact = stretch.lowest <= 1;
     return next > 0;
 }
