@@ -2,9 +2,10 @@
 
 import { get } from "./api.js";
 import { h, replace } from "./dom.js";
-import { count, dollars, duration, percent, score } from "./format.js";
-import { acceptance, badge, empty, failure, finished } from "./parts.js";
+import { clock, count, dollars, duration, percent, score } from "./format.js";
+import { badge, empty, failure } from "./parts.js";
 import { histogram, overCommonEdges, showPlots } from "./plot.js";
+import { acceptance, finished } from "./progress.js";
 
 export const title = "Compare";
 
@@ -17,8 +18,8 @@ const latency = (ms) => (ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`);
 async function loadChoices() {
   const [runs, templates] = await Promise.all([get("/api/runs", { limit: 200 }), get("/api/templates")]);
   return [
-    ["Runs", runs.data.map((run) => ({ value: `run:${run.id}`,
-      text: `${run.name ?? run.id.slice(0, 8)} · ${new Date(run.createdAt).toLocaleString("sv-SE").slice(0, 16)} · ${count(run.progress.planned)}` }))],
+    ["Runs", runs.data.map(({ id, name, createdAt, progress }) => ({ value: `run:${id}`,
+      text: `${name ?? id.slice(0, 8)} · ${clock(createdAt).slice(0, 16)} · ${count(progress.planned)}` }))],
     ["Template versions", templates.data.map((each) => ({ value: `template:${each.id}`,
       text: `${each.name} v${each.version} · ${count(each.conversations)}` }))],
   ];
@@ -36,14 +37,16 @@ function mostUsed(groups) {
 }
 
 async function loadRun(id) {
-  const [run, plots, stats] = await Promise.all([get(`/api/runs/${id}`), get(`/api/runs/${id}/plots`), get("/api/stats", { run: id })]);
+  const [run, plots, stats] = await Promise.all([
+    get(`/api/runs/${id}`), get(`/api/runs/${id}/plots`), get("/api/stats", { run: id }),
+  ]);
   const { progress, summary, ...data } = run.data, of = mean(stats.data.statuses), model = mostUsed(stats.data.models);
-  const done = finished(progress);
+  const done = finished(progress), share = (n) => (done > 0 ? n / done : null);
   return {
     name: data.name ?? id.slice(0, 8), href: `#/runs/${data.id}`, plots: plots.data, state: data.state,
     values: {
-      model: data.model, items: done, accepted: acceptance(progress), needsRevision: done > 0 ? progress.needsRevision / done : null,
-      failed: done > 0 ? progress.failed / done : null, score: of("meanScore"), turns: of("meanTurns"), cost: progress.spent,
+      model: data.model, items: done, accepted: acceptance(progress), needsRevision: share(progress.needsRevision),
+      failed: share(progress.failed), score: of("meanScore"), turns: of("meanTurns"), cost: progress.spent,
       each: summary.successful > 0 ? summary.avgCostPerConversation : null, tokens: model?.meanOutputTokens,
       rate: summary.totalDuration > 0 ? done / summary.totalDuration * 60e3 : null, took: summary.totalDuration,
       p50: model?.latencyMs.p50, p95: model?.latencyMs.p95, p99: model?.latencyMs.p99,
@@ -74,7 +77,9 @@ function load(choice) {
 
 // --- the table ---
 
+const isThere = (x) => x !== null && x !== undefined;
 const ratio = (a, b) => (a > 0 ? `${b >= a ? "+" : "−"}${percent(Math.abs(b - a) / a)}` : "");
+const whole = (x) => count(isThere(x) ? Math.round(x) : x);
 const signed = (format) => (a, b) => `${b >= a ? "+" : "−"}${format(Math.abs(b - a))}`;
 const points = (a, b) => `${b >= a ? "+" : "−"}${score(Math.round(Math.abs(b - a) * 1000) / 10)} points`;
 
@@ -82,7 +87,7 @@ const points = (a, b) => `${b >= a ? "+" : "−"}${score(Math.round(Math.abs(b -
 const ROWS = [
   ["Model", "model", (x) => x ?? "–"],
   ["Conversations", "items", count, ratio, 0],
-  ["Mean score", "score", (x) => (x === null || x === undefined ? "–" : x.toFixed(2)), signed((x) => x.toFixed(2)), 1],
+  ["Mean score", "score", (x) => (isThere(x) ? x.toFixed(2) : "–"), signed((x) => x.toFixed(2)), 1],
   ["Accepted", "accepted", percent, points, 1],
   ["Need revision", "needsRevision", percent, points, -1],
   ["Failed", "failed", percent, points, -1],
@@ -91,11 +96,11 @@ const ROWS = [
   ["Mean turns", "turns", score, signed(score), 0],
   ["Cost per conversation", "each", dollars, ratio, -1],
   ["Cost in all", "cost", dollars, ratio, 0],
-  ["Output tokens per reply", "tokens", (x) => count(x === null || x === undefined ? x : Math.round(x)), ratio, 0],
+  ["Output tokens per reply", "tokens", whole, ratio, 0],
   ["Latency, median", "p50", duration, ratio, -1],
   ["Latency, 95 of 100 within", "p95", duration, ratio, -1],
   ["Latency, 99 of 100 within", "p99", duration, ratio, -1],
-  ["Conversations a minute", "rate", (x) => count(x === null || x === undefined ? x : Math.round(x)), ratio, 1],
+  ["Conversations a minute", "rate", whole, ratio, 1],
   ["Took", "took", duration, ratio, 0],
 ];
 
@@ -103,17 +108,21 @@ function difference([, key, , tell, better], [a, b]) {
   const from = a.values[key], to = b.values[key];
   if (!tell || typeof from !== "number" || typeof to !== "number") return "";
   if (from === to) return h("span", { class: "quiet" }, "same");
-  const isClose = tell === points ? Math.abs(to - from) < 0.01 : Math.abs(to - from) < 0.02 * Math.max(Math.abs(from), Math.abs(to));
+  const least = tell === points ? 0.01 : 0.02 * Math.max(Math.abs(from), Math.abs(to));
+  const isClose = Math.abs(to - from) < least;
   const tone = better === 0 || isClose ? null : (to > from) === (better > 0) ? "good" : "bad";
-  return h("span", { class: "difference", "data-tone": tone, title: tone === "good" ? "better" : tone === "bad" ? "worse" : null },
-    tell(from, to), tone && h("span", { class: "unseen" }, tone === "good" ? " (better)" : " (worse)"));
+  const word = { good: "better", bad: "worse" }[tone];
+  return h("span", { class: "difference", "data-tone": tone, title: word },
+    tell(from, to), word && h("span", { class: "unseen" }, ` (${word})`));
 }
 
 function table(sides) {
-  const rows = ROWS.filter(([, key]) => sides.some((side) => side.values[key] !== null && side.values[key] !== undefined));
+  const rows = ROWS.filter(([, key]) => sides.some((side) => isThere(side.values[key])));
   return h("div", { class: "table" }, h("table", { class: "sides" },
-    h("thead", null, h("tr", null, h("td"), sides.map((side, i) => h("th", { scope: "col", class: `number series-${i}` },
-      h("a", { href: side.href }, side.name), side.state && badge(side.state))), h("th", { scope: "col", class: "number" }, "Difference"))),
+    h("thead", null, h("tr", null, h("td"),
+      sides.map((side, i) => h("th", { scope: "col", class: `number series-${i}` },
+        h("a", { href: side.href }, side.name), side.state && badge(side.state))),
+      h("th", { scope: "col", class: "number" }, "Difference"))),
     h("tbody", null, rows.map((row) => h("tr", null, h("th", { scope: "row" }, row[0]),
       sides.map((side) => h("td", { class: "number" }, row[2](side.values[row[1]]))),
       h("td", { class: "number" }, difference(row, sides)))))));
@@ -130,7 +139,8 @@ function histogramOf(sides, name, more) {
 }
 
 export async function show(root, place) {
-  const choices = await loadChoices(), result = h("div", { class: "result" }), plots = h("div", { class: "plots pair" });
+  const choices = await loadChoices();
+  const result = h("div", { class: "result" }), plots = h("div", { class: "plots pair" });
   let query = place.query, turn = 0;
 
   function choose(changes) {
@@ -139,9 +149,11 @@ export async function show(root, place) {
     location.hash = `#/compare?${next}`.replaceAll("%3A", ":");
   }
 
-  const selects = SIDES.map((side, i) => h("select", { id: `side-${side}`, onchange: (event) => choose({ [side]: event.target.value }) },
-    h("option", { value: "" }, "Choose…"),
-    choices.map(([label, list]) => list.length > 0 && h("optgroup", { label }, list.map(({ value, text }) => h("option", { value }, text))))));
+  const options = ([label, list]) => list.length > 0 &&
+    h("optgroup", { label }, list.map(({ value, text }) => h("option", { value }, text)));
+  const selects = SIDES.map((side) => h("select", {
+    id: `side-${side}`, onchange: (event) => choose({ [side]: event.target.value }),
+  }, h("option", { value: "" }, "Choose…"), choices.map(options)));
   const swap = h("button", { type: "button", onclick: () => choose({ a: query.get("b"), b: query.get("a") }) }, "Swap");
 
   async function draw() {
@@ -151,7 +163,8 @@ export async function show(root, place) {
     if (chosen.includes("")) {
       replace(plots);
       replace(result, choices.every(([, list]) => list.length === 0)
-        ? empty("Nothing to compare yet. Start two runs with ", h("code", null, "confab run script.lua"), ", then look here which was better.")
+        ? empty("Nothing to compare yet. Start two runs with ", h("code", null, "confab run script.lua"),
+          ", then look here which was better.")
         : empty("Choose two runs, or two versions of a template, to see their scores, rates and costs side by side."));
       return;
     }

@@ -14,7 +14,8 @@ function meter({ name, limit, used }, windowMs) {
   return h("div", { class: "meter-row" },
     h("span", null, label),
     h("div", { class: "meter", role: "meter", "aria-label": `${label} in ${duration(windowMs)}`, "aria-valuemin": "0",
-      "aria-valuemax": limit, "aria-valuenow": Math.min(used, limit), "aria-valuetext": `${count(used)} of ${count(limit)}` }, fill),
+      "aria-valuemax": limit, "aria-valuenow": Math.min(used, limit),
+      "aria-valuetext": `${count(used)} of ${count(limit)}` }, fill),
     h("span", { class: "number" }, count(used), h("small", null, ` / ${count(limit)}`)));
 }
 
@@ -22,10 +23,12 @@ function lane({ name, state, queued, inFlight, concurrency, pausedMs, awayMs, so
   const limited = resources.filter(({ limit }) => limit > 0 && limit < UNLIMITED);
   const lasts = state === "paused" ? pausedMs : state === "away" ? awayMs : 0;
   return h("li", { class: "lane" },
-    h("div", { class: "lane-head" }, h("b", null, name), badge(state), lasts > 0 && h("span", null, `for ${duration(lasts)}`),
+    h("div", { class: "lane-head" }, h("b", null, name), badge(state),
+      lasts > 0 && h("span", null, `for ${duration(lasts)}`),
       h("span", { class: "quiet" }, [
         `${count(inFlight)}${concurrency ? ` of ${count(concurrency)}` : ""} in flight`,
-        queued > 0 && `${count(queued)} waiting`, limited.length === 0 ? "no limits" : source && `limits ${SOURCES[source] ?? source}`,
+        queued > 0 && `${count(queued)} waiting`,
+        limited.length === 0 ? "no limits" : source && `limits ${SOURCES[source] ?? source}`,
       ].filter(Boolean).join(" · "))),
     h("div", { class: "meters" }, limited.map((resource) => meter(resource, windowMs))));
 }

@@ -17,14 +17,18 @@ export function ticks(most, isWhole) {
   return list;
 }
 
-/** A figure that draws itself anew when its width changes: letters keep their size. */
-function figure(title, note, names, table, draw) {
-  const place = h("div"), said = h("span", null, title, note && [" ", h("small", null, note)]);
+/** A figure that draws itself anew when its width changes: letters keep their size. names: [[name, kind]]
+ * of the series, told where there are several. */
+function figure({ title, unit, names, table, draw }) {
+  const place = h("div");
   let drawn = 0;
   const node = h("figure", { class: "plot" },
-    h("figcaption", null, said), place,
-    names.length > 1 && h("ul", { class: "names" }, names.map(([name, kind]) => h("li", { class: `series-${kind}` }, name))),
-    h("details", null, h("summary", null, "Numbers"), h("div", { class: "table", tabindex: "0", role: "region", "aria-label": `${title}: numbers` }, table)));
+    h("figcaption", null, title, unit && [" ", h("small", null, unit)]),
+    place,
+    names.length > 1 && h("ul", { class: "names" },
+      names.map(([name, kind]) => h("li", { class: `series-${kind}` }, name))),
+    h("details", null, h("summary", null, "Numbers"),
+      h("div", { class: "table", tabindex: "0", role: "region", "aria-label": `${title}: numbers` }, table)));
   new ResizeObserver(() => {
     const width = Math.floor(place.clientWidth);
     if (width === drawn || width === 0) return;
@@ -41,6 +45,7 @@ export function showPlots(place, figures) {
   replace(place, figures);
 }
 
+/** The picture with its grid and the numbers at its left; y(value) is where a value lies. */
 function frame(width, left, top, label, format) {
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top.at(-1));
   const svg = s("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img", "aria-label": label },
@@ -49,6 +54,12 @@ function frame(width, left, top, label, format) {
       s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, format(value)),
     ]));
   return { svg, y };
+}
+
+/** A number under the axis, kept within the picture. */
+function mark(width, x, text, anchor = "middle") {
+  const most = width - (anchor === "middle" ? text.length * LETTER / 2 : 0);
+  return s("text", { x: Math.min(x, most), y: HEIGHT - 6, "text-anchor": anchor }, text);
 }
 
 const widest = (texts) => Math.max(...texts.map((text) => text.length)) * LETTER + 12;
@@ -61,59 +72,78 @@ function numbers(heads, rows) {
       rest.map((text) => h("td", { class: "number" }, text))))));
 }
 
+// --- histograms ---
+
 /** Distributions over the edges of all of them: one may begin or end where another does not. */
 export function overCommonEdges(plots) {
   const edges = [...new Set(plots.flatMap((plot) => plot.edges))].sort((a, b) => a - b);
   const hasLast = plots.some((plot) => plot.counts.length === plot.edges.length);
-  const counts = (plot) => edges.slice(0, hasLast ? undefined : -1).map((edge) => plot.counts[plot.edges.indexOf(edge)] ?? 0);
-  return { edges, counts: plots.map(counts) };
+  const bins = hasLast ? edges : edges.slice(0, -1);
+  return { edges, counts: plots.map((plot) => bins.map((edge) => plot.counts[plot.edges.indexOf(edge)] ?? 0)) };
+}
+
+/** The bins worth showing: all of a short scale, of a long one those between the first and last count. */
+function range(all, bins, isShort) {
+  if (isShort) return Array.from({ length: bins }, (_, i) => i);
+  const used = all.flatMap(({ counts }) => counts.flatMap((n, i) => (n > 0 ? [i] : [])));
+  const from = Math.max(Math.min(...used, bins) - 1, 0), to = Math.min(Math.max(...used, 0) + 2, bins);
+  return Array.from({ length: Math.max(to - from, 0) }, (_, i) => from + i);
 }
 
 /** How often values fall between edges: counts[i] between edges[i] and edges[i + 1]; with as many counts as
  * edges, at an edge and up to the next. Bins are of equal width whatever the edges say, which suits scores
- * and a 1-2-5 scale. With `series`, [{name, counts}],
- * two stand side by side as shares, so that runs of unequal size compare. format: of an edge. */
+ * and a 1-2-5 scale. With `series`, [{name, counts}], two stand side by side as shares, so that runs of
+ * unequal size compare. format: of an edge. */
 export function histogram({ title, edges, counts, unit, series, format = String }) {
-  const all = series ?? [{ name: title, counts }];
+  const all = series ?? [{ name: title, counts }], isShare = all.length > 1;
   const sums = all.map((each) => each.counts.reduce((sum, n) => sum + n, 0));
-  const isShare = all.length > 1;
-  const value = (k, i) => (isShare ? (sums[k] > 0 ? all[k].counts[i] / sums[k] * 100 : 0) : all[k].counts[i]);
-  const bins = Math.max(...all.map((each) => each.counts.length)), isPoint = bins === edges.length;
-  const last = Math.max(...all.map((each) => each.counts.findLastIndex((n) => n > 0)), 0);
-  const first = Math.min(...all.map((each) => each.counts.findIndex((n) => n > 0)).filter((i) => i >= 0), last);
-  const [from, to] = isPoint || edges.length <= 12 ? [0, bins] : [Math.max(first - 1, 0), Math.min(last + 2, bins)];
-  const shown = Array.from({ length: to - from }, (_, i) => from + i);
-  const top = ticks(Math.max(...all.flatMap((_, k) => shown.map((i) => value(k, i)))), !isShare);
-  const label = (i) => (isPoint ? format(edges[i]) : i + 1 < edges.length ? `${format(edges[i])} – ${format(edges[i + 1])}` : `over ${format(edges[i])}`);
-  const table = numbers([unit ?? title, ...all.map((each) => (isShare ? each.name : "Count"))],
-    shown.map((i) => [label(i), ...all.map((each, k) => count(each.counts[i] ?? 0) + (isShare ? ` (${Math.round(value(k, i))}%)` : ""))]));
+  const bins = Math.max(...all.map((each) => each.counts.length)), isPoint = bins === edges.length && bins > 0;
+  const shown = range(all, bins, isPoint || edges.length <= 12);
+
+  /** The height of a bar: a count, or the share of its series in 100. */
+  function value(k, i) {
+    const n = all[k].counts[i] ?? 0;
+    if (!isShare) return n;
+    return sums[k] > 0 ? n / sums[k] * 100 : 0;
+  }
+  const top = ticks(Math.max(0, ...all.flatMap((_, k) => shown.map((i) => value(k, i)))), !isShare);
+  const axis = (each) => (isShare ? `${each}%` : count(each));
+  const name = (i) => (isPoint ? format(edges[i]) : `${format(edges[i])} – ${format(edges[i + 1])}`);
+  const told = (k, i) => count(all[k].counts[i] ?? 0) + (isShare ? ` (${Math.round(value(k, i))}%)` : "");
+  const label = all.map((each, k) => `${isShare ? `${each.name}, ` : ""}${count(sums[k])} in all`).join("; ");
+
+  function bar(svg, y, x, width, k, i) {
+    const height = y(0) - y(value(k, i));
+    if (height <= 0) return;
+    svg.append(s("rect", { class: `bin series-${k}`, x, y: y(value(k, i)), width: Math.max(width, 1), height, rx: 1 },
+      s("title", null, `${isShare ? `${all[k].name}: ` : ""}${name(i)}: ${told(k, i)}`)));
+  }
 
   function draw(width) {
-    const axis = (each) => (isShare ? `${each}%` : count(each)), left = widest(top.map(axis));
-    const slot = (width - left - RIGHT) / shown.length, gap = Math.min(slot * 0.16, 6);
-    const { svg, y } = frame(width, left, top, `${title}: ${sums.map((sum, k) => `${isShare ? `${all[k].name}, ` : ""}${count(sum)} in all`).join("; ")}`, axis);
-    shown.forEach((i, at) => all.forEach((_, k) => {
-      const bar = (slot - gap) / all.length, x = left + at * slot + gap / 2 + k * bar, height = y(0) - y(value(k, i));
-      if (height > 0) {
-        svg.append(s("rect", { class: `bin series-${k}`, x, y: y(value(k, i)), width: Math.max(bar - (isShare ? 1 : 0), 1), height, rx: 1 },
-          s("title", null, `${isShare ? `${all[k].name}: ` : ""}${label(i)}: ${count(all[k].counts[i])}`)));
-      }
-    }));
-    const marks = isPoint ? shown : [...shown, to].filter((i) => i < edges.length);
+    const left = widest(top.map(axis)), slot = (width - left - RIGHT) / Math.max(shown.length, 1);
+    const gap = Math.min(slot * 0.16, 6), breadth = (slot - gap) / all.length;
+    const { svg, y } = frame(width, left, top, `${title}: ${label}`, axis);
+    shown.forEach((i, at) => all.forEach((_, k) =>
+      bar(svg, y, left + at * slot + gap / 2 + k * breadth, breadth - (isShare ? 1 : 0), k, i)));
+    const marks = isPoint || shown.length === 0 ? shown : [...shown, shown.at(-1) + 1];
     const every = Math.ceil(Math.max(...marks.map((i) => format(edges[i]).length * LETTER + 8)) / slot);
-    marks.filter((i) => (i - from) % every === 0).forEach((i) => {
-      const text = format(edges[i]), x = left + (i - from + (isPoint ? 0.5 : 0)) * slot;
-      svg.append(s("text", { x: Math.min(x, width - text.length * LETTER / 2), y: HEIGHT - 6, "text-anchor": "middle" }, text));
-    });
+    marks.filter((_, at) => at % every === 0).forEach((i) =>
+      svg.append(mark(width, left + (i - shown[0] + (isPoint ? 0.5 : 0)) * slot, format(edges[i]))));
     return svg;
   }
-  return figure(title, unit, all.map((each, k) => [each.name, k]), table, draw);
+
+  const table = numbers([unit ?? title, ...all.map((each) => (isShare ? each.name : "Count"))],
+    shown.map((i) => [name(i), ...all.map((_, k) => told(k, i))]));
+  return figure({ title, unit, names: all.map((each, k) => [each.name, k]), table, draw });
 }
 
-const SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800];
+// --- lines ---
 
-function elapsed(ms, step) {
-  const seconds = Math.round(ms / 1000);
+const SPANS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800,
+];    // seconds between two marks
+
+function elapsed(seconds, step) {
   if (step >= 86400) return `${seconds / 86400} d`;
   if (step >= 3600) return `${seconds / 3600} h`;
   if (step >= 60) return `${seconds / 60} min`;
@@ -123,30 +153,34 @@ function elapsed(ms, step) {
 /** Values over time. points: [{at, …}], at ISO times in order; series: [{name, key, kind?}], where kind
  * is "good", "warn" or "bad"; format: of a value. */
 export function lines({ title, points, series, unit, format = count }) {
-  const times = points.map((point) => Date.parse(point.at)), begin = times[0] ?? 0, span = Math.max((times.at(-1) ?? 0) - begin, 1);
+  const times = points.map((point) => Date.parse(point.at)), begin = times[0] ?? 0;
+  const span = Math.max((times.at(-1) ?? 0) - begin, 1);
   const most = Math.max(0, ...series.flatMap(({ key }) => points.map((point) => point[key] ?? 0)));
-  const top = ticks(most, format === count);
-  const kind = (each, k) => each.kind ?? k;
-  const table = numbers(["Time", ...series.map((each) => each.name)],
-    points.map((point) => [clock(point.at), ...series.map(({ key }) => format(point[key]))]));
+  const top = ticks(most, format === count), kinds = series.map((each, k) => each.kind ?? k);
+  const label = series.map((each) => `${each.name} ${format(points.at(-1)?.[each.key])}`).join(", ");
 
   function draw(width) {
-    const left = widest(top.map(format)), right = RIGHT + 12;
-    const { svg, y } = frame(width, left, top, `${title}: ${series.map((each) => `${each.name} ${format(points.at(-1)?.[each.key])}`).join(", ")} at the end`, format);
-    const x = (i) => left + (width - left - right) * (times[i] - begin) / span;
-    series.forEach((each, k) => {
-      const path = points.map((point, i) => `${i > 0 ? "L" : "M"}${x(i).toFixed(1)} ${y(point[each.key] ?? 0).toFixed(1)}`).join("");
-      if (path === "") return;
-      if (series.length === 1) svg.append(s("path", { class: `area series-${kind(each, k)}`, d: `${path}L${x(points.length - 1).toFixed(1)} ${y(0)}L${x(0)} ${y(0)}Z` }));
-      svg.append(s("path", { class: `curve series-${kind(each, k)}`, d: path }));
+    const left = widest(top.map(format)), right = width - RIGHT - 12;
+    const { svg, y } = frame(width, left, top, `${title}: ${label} at the end`, format);
+    const x = (ms) => (left + (right - left) * (ms - begin) / span).toFixed(1);
+    series.forEach(({ key }, k) => {
+      if (points.length === 0) return;
+      const path = `M${points.map((point, i) => `${x(times[i])} ${y(point[key] ?? 0).toFixed(1)}`).join("L")}`;
+      if (series.length === 1) {
+        const area = `${path}L${x(times.at(-1))} ${y(0)}L${x(begin)} ${y(0)}Z`;
+        svg.append(s("path", { class: `area series-${kinds[k]}`, d: area }));
+      }
+      svg.append(s("path", { class: `curve series-${kinds[k]}`, d: path }));
     });
     const seconds = span / 1000, fits = Math.max(Math.floor((width - left) / 90), 1);
     const step = SPANS.find((each) => seconds / each <= fits) ?? SPANS.at(-1);
     for (let t = 0; t <= seconds && points.length > 1; t += step) {
-      svg.append(s("text", { x: left + (width - left - right) * t / seconds, y: HEIGHT - 6, "text-anchor": t === 0 ? "start" : "middle" },
-        elapsed(t * 1000, step)));
+      svg.append(mark(width, x(begin + t * 1000), elapsed(t, step), t === 0 ? "start" : "middle"));
     }
     return svg;
   }
-  return figure(title, unit, series.map((each, k) => [each.name, kind(each, k)]), table, draw);
+
+  const table = numbers(["Time", ...series.map((each) => each.name)],
+    points.map((point) => [clock(point.at), ...series.map(({ key }) => format(point[key]))]));
+  return figure({ title, unit, names: series.map((each, k) => [each.name, kinds[k]]), table, draw });
 }

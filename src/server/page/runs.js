@@ -6,7 +6,10 @@ import { ago, clock, count, dollars, duration, percent } from "./format.js";
 import { limiter } from "./lanes.js";
 import { isLive, watch } from "./live.js";
 import { follow } from "./pace.js";
-import { acceptance, badge, batched, empty, failure, finished, isInWork, keyed, legend, originOf, planAhead, progressBar, tellEvent } from "./parts.js";
+import { badge, batched, button, empty, failure, figures, keyed, table } from "./parts.js";
+import {
+  acceptance, finished, isInWork, legend, originOf, planAhead, progressBar, tellEvent,
+} from "./progress.js";
 
 export const title = "Runs";
 
@@ -18,7 +21,7 @@ const link = (run) => h("a", { href: `#/runs/${run.id}` }, run.name ?? run.id.sl
 /** A run in work: made once, then changed in place, so that nothing jumps and focus stays. */
 function makeCard() {
   const bar = progressBar("Progress");
-  const head = h("div", { class: "card-head" }), words = h("div"), numbers = h("dl", { class: "figures" });
+  const head = h("div", { class: "card-head" }), words = h("div"), numbers = h("div");
   const told = h("p", { class: "told" });
   const node = h("li", { class: "card" }, head, bar.node, h("div", { class: "state-row" }, words, told), numbers);
   let name = "";
@@ -29,19 +32,20 @@ function makeCard() {
     const key = `${run.name} ${run.state}`;
     if (key !== name) {
       name = key;
-      replace(head, h("h3", null, link(run)), badge(run.state, run.stateReason), h("span", { class: "quiet" }, originOf(run)));
+      replace(head, h("h3", null, link(run)), badge(run.state, run.stateReason),
+        h("span", { class: "quiet" }, originOf(run)));
       bar.node.setAttribute("aria-label", `Progress of ${run.name ?? "a run"}`);
     }
     bar.set(progress);
     replace(words, legend({ ...progress, pending: left }));
-    replace(numbers, [
+    replace(numbers, figures([
       ["Done", `${count(done)} of ${count(progress.planned)}`],
       ["Rate", rate === null ? "–" : `${count(Math.round(rate))} / min`],
       ["Time left", rate > 0 && run.state === "running" ? duration(left / rate * 60e3) : "–"],
       ["Cost", dollars(spent), run.budget ? ` of ${dollars(run.budget)}` : ""],
       ["At the end", done > 0 ? `≈ ${dollars(spent / done * progress.planned)}` : "–"],
       ["Accepted", percent(acceptance(progress))],
-    ].map(([label, value, note]) => h("div", null, h("dt", null, label), h("dd", null, value, note && h("small", null, note)))));
+    ]));
     told.textContent = happening ?? "";
   }
   return { node, set };
@@ -58,19 +62,13 @@ function row(run) {
     h("td", { class: "number" }, percent(acceptance(progress))),
     h("td", { class: "number" }, dollars(progress.spent)),
     h("td", { class: "number wide" }, duration(run.summary.totalDuration)),
-    h("td", { class: "number" }, h("time", { datetime: run.createdAt, title: clock(run.createdAt) }, ago(run.createdAt))));
+    h("td", { class: "number" },
+      h("time", { datetime: run.createdAt, title: clock(run.createdAt) }, ago(run.createdAt))));
 }
 
-/** The table, and what brings its rows up to date. */
-function makeTable() {
-  const body = h("tbody");
-  const heads = [["Run"], ["State"], ["Progress", "wide"], ["Items", "number"], ["Accepted", "number"],
-    ["Cost", "number"], ["Took", "number wide"], ["Started", "number"]];
-  const node = h("table", { class: "runs" },
-    h("thead", null, h("tr", null, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), body);
-  return { node, sync: keyed(body, { key: (run) => run.id, make: row,
-    said: (run) => JSON.stringify([run.state, run.progress, ago(run.createdAt)]) }) };
-}
+const HEADS = [["Run"], ["State"], ["Progress", "wide"], ["Items", "number"], ["Accepted", "number"],
+  ["Cost", "number"], ["Took", "number wide"], ["Started", "number"]];
+const said = (run) => JSON.stringify([run.state, run.progress, ago(run.createdAt)]);
 
 export async function show(root) {
   const runs = new Map(), cards = new Map(), paces = new Map(), happenings = new Map();
@@ -79,10 +77,13 @@ export async function show(root) {
   const activeSection = h("section", { "aria-labelledby": "in-work" }, h("h2", { id: "in-work" }, "In work"), active);
   const limitsSection = h("section", { "aria-labelledby": "limits" }, h("h2", { id: "limits" }, "Limits"), limits);
   const earlierHead = h("h2", { id: "earlier" }, "Earlier");
-  const table = makeTable(), more = h("button", { type: "button", onclick: () => { shown += PAGE; load(); } }, "Show more");
+  const body = h("tbody"), list = table("runs", HEADS, body);
+  const sync = keyed(body, { key: (run) => run.id, said, make: row });
+  const more = button("Show more", () => { shown += PAGE; load(); });
   const none = empty("No runs yet. Start one with ", h("code", null, "confab run script.lua"), ", over ",
-    h("code", null, "POST /api/runs"), ", or try a template in the ", h("a", { href: "#/playground" }, "Playground"), ".");
-  const earlierSection = h("section", { "aria-labelledby": "earlier" }, earlierHead, table.node, none, more);
+    h("code", null, "POST /api/runs"), ", or try a template in the ",
+    h("a", { href: "#/playground" }, "Playground"), ".");
+  const earlierSection = h("section", { "aria-labelledby": "earlier" }, earlierHead, list, none, more);
 
   const paceOf = (id) => {
     if (!paces.has(id)) paces.set(id, follow());
@@ -118,8 +119,8 @@ export async function show(root) {
     const then = [...runs.values()].filter((run) => !isInWork(run));
     earlierSection.hidden = then.length === 0 && runs.size > 0;
     earlierHead.hidden = then.length === runs.size;
-    table.sync(then);
-    table.node.hidden = then.length === 0;
+    sync(then);
+    list.hidden = then.length === 0;
     none.hidden = runs.size > 0;
     more.hidden = total <= runs.size;
   }

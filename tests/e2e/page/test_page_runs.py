@@ -119,7 +119,7 @@ def test_a_run_shows_how_it_went(browser, served):
     browser.wait(lambda: len(browser.all(".plot svg")) == 4)
     assert len(browser.all(".plot rect.bin")) > 3
     assert len(browser.all(".plot path.curve")) == 4
-    titles = [each.text for each in browser.all(".plot figcaption > span")]
+    titles = [each.text for each in browser.all(".plot figcaption")]
     assert [title.split(" ")[0] for title in titles] == ["Quality", "Latency", "Cost", "Items"]
     scored = browser.run("""
         return [...document.querySelectorAll(".plot")[0].querySelectorAll("tbody td")]
