@@ -12,7 +12,8 @@ import { badge, failure } from "./parts.js";
 
 const PAGE = 50, LOOK = 100;       // rows of a page; rows looked at for new ones
 const FAR = 500;                   // rows searched for the open conversation of a link
-const LOOK_MS = 1500;              // new ones are looked for that often at most
+const LOOK_MS = 1500;              // new ones are looked for that often at most,
+const LOOK_REST = 9;               // and in no more than a tenth of the time: a search may be slow
 
 const kept = { key: null, rows: [], cursor: null, total: 0, scroll: 0, selected: new Map() };
 
@@ -30,7 +31,7 @@ export function conversationList(events) {
   const head = h("div", { class: "rows-head" }, all, heading, fresh);
   const root = h("div", { class: "rows-pane", role: "region", "aria-label": "List" }, head, scroller);
 
-  let filters = {}, openId = null, items = new Map(), loading = null, asked = 0, lastChecked = null, timer = 0;
+  let filters = {}, openId = null, items = new Map(), loading = null, asked = 0, lookAgain = 0, timer = 0;
   let newer = [];                  // conversations that have come since, newest first
 
   // --- rows ---
@@ -164,10 +165,10 @@ export function conversationList(events) {
   // --- what arrives ---
 
   async function look() {
-    timer = 0;
-    lastChecked = Date.now();
-    const own = asked, newest = kept.rows[0]?.createdAt ?? "";
+    const own = asked, newest = kept.rows[0]?.createdAt ?? "", begun = Date.now();
     const page = await read(filters, { limit: LOOK, total: false }).catch(() => null);
+    timer = 0;
+    lookAgain = Date.now() + Math.max(LOOK_MS, LOOK_REST * (Date.now() - begun));
     if (page === null || own !== asked) return;
     const known = page.data.findIndex((conv) => items.has(conv.id));
     newer = known < 0 ? page.data.filter((conv) => conv.createdAt > newest) : page.data.slice(0, known);
@@ -177,7 +178,7 @@ export function conversationList(events) {
   }
 
   function lookSoon() {
-    if (timer === 0) timer = setTimeout(look, Math.max(0, LOOK_MS - (Date.now() - (lastChecked ?? 0))));
+    if (timer === 0) timer = setTimeout(look, Math.max(0, lookAgain - Date.now()));
   }
 
   function showFresh() {

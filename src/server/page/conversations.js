@@ -34,14 +34,9 @@ export async function show(root, place) {
       notice(by > 0 ? "That was the last one" : "That was the first one");
       return;
     }
-    if (!mayLeave()) return;
     id = next;
     showPlace({ reload: false, focus: true });
     location.replace(addressOf(filters, id));
-  }
-
-  function mayLeave() {
-    return !pane.hasUnsaved() || confirm("The turn that you are editing is not saved. Leave it?");
   }
 
   async function showPlace({ reload, focus }) {
@@ -77,10 +72,6 @@ export async function show(root, place) {
   return {
     async update(to) {
       const wanted = filtersOf(to.query), opened = to.query.get("id");
-      if (opened !== id && !mayLeave()) {
-        location.replace(addressOf(filters, id));
-        return;
-      }
       const reload = JSON.stringify(wanted) !== JSON.stringify(filters), focus = opened !== id;
       filters = wanted;
       id = opened;

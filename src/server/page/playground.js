@@ -108,6 +108,7 @@ export async function show(root, place) {
   const status = h("p", { class: "status", role: "status" });
   const result = h("div", { class: "result" }), made = h("div", { class: "made" });
   let template = null, timer = 0, asked = 0, estimate = null, isBusy = false, isClosed = false;
+  let unanswered = null;    // the key of a request that may have been made: sent again, it is not paid twice
 
   // --- the template ---
 
@@ -116,6 +117,7 @@ export async function show(root, place) {
     select.value = row.id;
     template = (await get(`/api/templates/${encodeURIComponent(row.id)}`)).data;
     kept.templateId = template.id;
+    unanswered = null;
     form.useTemplate(template);
     send.disabled = template.isOffered === false;
     replace(prompt, template.system && [h("h3", null, "System"), templateText(template.system)], h("h3", null, "Prompt"), templateText(template.prompt ?? ""));
@@ -129,6 +131,7 @@ export async function show(root, place) {
   // --- the estimate ---
 
   function estimateSoon() {
+    unanswered = null;
     clearTimeout(timer);
     timer = setTimeout(estimateNow, ESTIMATE_MS);
   }
@@ -165,7 +168,7 @@ export async function show(root, place) {
 
   async function generate() {
     if (isBusy || send.disabled) return;
-    const body = form.read(), key = randomKey(), name = `${template.name} v${template.version}`, before = estimate;
+    const body = form.read(), key = unanswered ?? randomKey(), name = `${template.name} v${template.version}`, before = estimate;
     isBusy = true;
     send.setAttribute("aria-disabled", "true");
     form.clear();
@@ -175,6 +178,7 @@ export async function show(root, place) {
     const stop = follow(key, showDraft);
     try {
       const { data, metadata } = await post("/api/conversations/generate", { ...body, stream: true }, { "Idempotency-Key": key });
+      unanswered = null;
       kept.made.unshift({ conv: data, metadata, name });
       stop();
       if (isClosed) return;
@@ -183,6 +187,7 @@ export async function show(root, place) {
       replace(made, madeTable(kept.made));
     } catch (error) {
       stop();
+      unanswered = error.status === 0 ? key : null;
       if (isClosed) return;
       status.textContent = "";
       if (error.status === 400) {
@@ -212,7 +217,7 @@ export async function show(root, place) {
   await useTemplate(place.query.get("template"));
 
   return {
-    update: (to) => useTemplate(to.query.get("template")),
+    update: (to) => useTemplate(to.query.get("template")).catch((error) => replace(cost, h("p", { class: "problem" }, error.message))),
     close() {
       isClosed = true;
       asked++;

@@ -8,7 +8,7 @@ import { h, notice, replace } from "./dom.js";
 import { ago, clock } from "./format.js";
 import { historyOf } from "./history.js";
 import { badge, failure } from "./parts.js";
-import { editTurn } from "./turn_edit.js";
+import { editTurn, hasDraft } from "./turn_edit.js";
 
 const AUTHOR = "confab-reviewer", ADVANCE = "confab-review-advances";    // remembered by the browser
 
@@ -36,7 +36,8 @@ export function parseTag(text) {
 /** events: change(conv), next(): go on to the next conversation, filters() -> those of the list. */
 export function reviewPane(events) {
   const root = h("div", { class: "reading-pane", role: "region", "aria-label": "Conversation" });
-  let conv = null, asked = 0, editing = null, isBusy = false;
+  let conv = null, asked = 0, isBusy = false;
+  const editing = new Set();            // turns with an open form
   let wanted = null, loading = null;    // the id that is shown or being read; the reading
 
   const address = () => `/api/conversations/${encodeURIComponent(conv.id)}`;
@@ -97,33 +98,35 @@ export function reviewPane(events) {
       root.querySelector(".tag-field")?.focus({ preventScroll: true });
   }
 
-  function edit(index) {
-    const item = root.querySelector(`[data-turn="${index}"]`);
+  function edit(index, takesFocus = true) {
+    const item = root.querySelector(`[data-turn="${index}"]`), id = conv.id;
     if (!item || conv.superseded) return;
-    if (editing !== null) {
-      if (editing.form.isChanged()) return;    // one at a time: what is typed is not thrown away
-      editing.form.close();
+    const field = item.querySelector(".edit-text");
+    if (field) {
+      field.focus();
+      return;
     }
-    const id = conv.id;
-    const form = editTurn(item, conv.turns[index].content, {
+    const done = () => {
+      editing.delete(index);
+      item.querySelector(".turn-edit").textContent = "Edit";
+      focusTurn(index);
+    };
+    editing.add(index);
+    editTurn(item, id, conv.turns[index].content, {
+      takesFocus, done,
       save: async (content, before) => {
-        editing = null;
+        editing.delete(index);
         try {
           await send({ turn: { index, content, before } });
         } catch (error) {
-          editing = { form, index };
+          editing.add(index);
           throw error;
         }
         notice(`Turn ${index + 1} is saved`);
         focusTurn(index);
       },
       reread: async () => (await get(`/api/conversations/${id}`)).data.turns[index].content,
-      done: () => {
-        editing = null;
-        focusTurn(index);
-      },
     });
-    editing = { form, index };
   }
 
   // --- what is shown ---
@@ -219,7 +222,7 @@ export function reviewPane(events) {
         edited.has(index) && h("span", { class: "mark" }, "Edited"),
         !conv.superseded && h("button", {
           type: "button", class: "quiet turn-edit", "aria-label": `Edit turn ${index + 1}`, onclick: () => edit(index),
-        }, "Edit"),
+        }, hasDraft(conv.id, index) && !editing.has(index) ? "Go on editing" : "Edit"),
       ]),
       !conv.superseded && reviewBar(),
       !conv.superseded && reviewFields(),
@@ -227,6 +230,7 @@ export function reviewPane(events) {
         conv.qualityBreakdown && h("section", null, h("h3", null, "Score"), scoreTable(conv)),
         h("section", null, h("h3", null, "Where it comes from"), provenance(), parameters()),
         historyOf(conv)));
+    for (const index of [...editing]) edit(index, false);    // forms that were open are again, with what was typed
     if (note && !isReviewed(conv.status)) root.querySelector(".review-note").value = note;
     if (hadFocus && !root.contains(document.activeElement))    // where the keyboard was, it is again
       (focusClass && root.querySelector(`.${CSS.escape(focusClass.split(" ")[0])}`) || root.querySelector("h2"))
@@ -248,7 +252,7 @@ export function reviewPane(events) {
       if (own !== asked) return;
       const isOther = conv?.id !== data.id;
       conv = data;
-      editing = null;
+      if (isOther) editing.clear();
       render();
       if (focus) root.querySelector("h2").focus({ preventScroll: true });
       if (isOther) {    // which of the two scrolls depends on the width
@@ -268,7 +272,7 @@ export function reviewPane(events) {
   function showNothing(text) {
     asked++;
     conv = wanted = null;
-    editing = null;
+    editing.clear();
     replace(root, text && h("p", { class: "empty" }, text));
   }
 
@@ -289,7 +293,6 @@ export function reviewPane(events) {
       const at = turnOfFocus();
       focusTurn(at < 0 ? (step > 0 ? 0 : conv.turns.length - 1) : Math.min(Math.max(at + step, 0), conv.turns.length - 1));
     },
-    hasUnsaved: () => editing?.form.isChanged() ?? false,
     show,
     close() { asked++; },
   };

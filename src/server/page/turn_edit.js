@@ -4,14 +4,22 @@
 import { prose } from "./chat.js";
 import { h, replace } from "./dom.js";
 
-/** Puts a form in the place of the turn's text. save(content, before): a promise of the saving;
- * reread(): of the content as it is now; done(): the form may go, the turn is shown again. */
-export function editTurn(item, content, { save, reread, done }) {
-  const index = Number(item.dataset.turn);
+const drafts = new Map();    // what was typed and not saved, by conversation and turn, wherever one went meanwhile
+
+const keyOf = (id, index) => `${id}/${index}`;
+
+/** Whether a turn has a text that was typed and not saved. */
+export const hasDraft = (id, index) => drafts.has(keyOf(id, index));
+
+/** Puts a form in the place of the text of a turn of conversation `id`. save(content, before): a promise of
+ * the saving; reread(): of the content as it is now; done(): the form is gone, the turn is shown again. */
+export function editTurn(item, id, content, { save, reread, done, takesFocus = true }) {
+  const index = Number(item.dataset.turn), key = keyOf(id, index);
   const shown = item.querySelector(".prose");
   const problem = h("div", { class: "edit-problem", "aria-live": "polite" });
   const field = h("textarea", {
     class: "edit-text", dir: "auto", rows: 3, spellcheck: "true", "aria-label": `Text of turn ${index + 1}`,
+    oninput: () => { drafts.set(key, field.value); },
     onkeydown: (event) => {
       if (event.key === "Escape") close();
       else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
@@ -30,6 +38,7 @@ export function editTurn(item, content, { save, reread, done }) {
   let before = content;
 
   function close() {
+    drafts.delete(key);
     form.remove();
     shown.hidden = false;
     done();
@@ -43,8 +52,11 @@ export function editTurn(item, content, { save, reread, done }) {
     saving.disabled = true;
     replace(problem);
     try {
-      await save(field.value, before);    // it shows the conversation anew
+      const draft = field.value;
+      drafts.delete(key);
+      await save(draft, before);    // it shows the conversation anew
     } catch (error) {
+      drafts.set(key, field.value);
       if (error.status === 409) await showBoth(error);
       else replace(problem, h("p", { class: "problem" }, error.details?.[0]?.reason ?? error.message));
     } finally {
@@ -68,12 +80,12 @@ export function editTurn(item, content, { save, reread, done }) {
     problem.scrollIntoView({ block: "nearest" });
   }
 
-  field.value = content;
+  field.value = drafts.get(key) ?? content;
   shown.hidden = true;
   shown.after(form);
   field.style.setProperty("block-size", `${Math.min(field.scrollHeight + 4, innerHeight * 0.6)}px`);
+  if (!takesFocus) return;
   field.focus({ preventScroll: true });
   field.setSelectionRange(field.value.length, field.value.length);
   item.scrollIntoView({ block: "nearest" });
-  return { isChanged: () => field.value !== content, close };
 }

@@ -306,6 +306,28 @@ def test_an_edited_turn_keeps_its_history(browser, site):
     assert browser.complaints() == []
 
 
+def test_what_was_typed_is_there_again_wherever_one_went(browser, site):
+    browser.open(site.url, "#/conversations")
+    id = next_one(browser)
+    browser.press("e")
+    type_over(browser, "half a thought")
+    browser.button("Approve a").click()               # another change leaves it open
+    browser.wait(lambda: badge(browser) == "Approved")
+    assert browser.find(".edit-text").get_attribute("value") == "half a thought"
+    browser.run("document.activeElement.blur()")
+    next_one(browser)
+    assert not browser.has(".edit-text")
+    browser.go("#/runs")
+    browser.go(f"#/conversations?id={id}")
+    opened(browser)
+    assert browser.find(".turn-edit").text == "Go on editing"
+    browser.press("e")
+    assert browser.find(".edit-text").get_attribute("value") == "half a thought"
+    browser.press("ESCAPE")
+    browser.wait(lambda: browser.find(".turn-edit").text == "Edit")
+    assert conversation(site, id)["edits"][0]["field"] == "status" and len(conversation(site, id)["edits"]) == 1
+
+
 def test_two_who_edit_one_turn_see_both_texts(browser, site):
     browser.open(site.url, "#/conversations")
     id = next_one(browser)
