@@ -37,6 +37,26 @@ local function replayed_line(counts)
     sent)
 end
 
+local FAILURES_TOLD = 5
+
+--- Why items of a run failed, the most frequent reasons first, for people: "12 × api_error, such as HTTP 500".
+---@param run integer
+---@param told? string  A message that is not to be told again.
+---@return string[]
+function results.failure_lines(run, told)
+  local lines, others = {}, 0
+  for i, failure in ipairs(core.store.failures(run)) do
+    local such = failure.message ~= told and ", such as " .. failure.message or ""
+    if i <= FAILURES_TOLD then
+      lines[i] = ("%s × %s%s"):format(core.text.number(failure.count), failure.kind, such)
+    else
+      others = others + failure.count
+    end
+  end
+  if others > 0 then lines[#lines + 1] = core.text.number(others) .. " more for other reasons" end
+  return lines
+end
+
 local function summary(row, accept, counts)
   local a = row.account
   local lines = {
@@ -51,9 +71,7 @@ local function summary(row, accept, counts)
   if a.unknown_cost_replies > 0 then
     lines[#lines + 1] = ("  the cost of %d replies is not known"):format(a.unknown_cost_replies)
   end
-  for _, failure in ipairs(core.store.failures(row.id)) do
-    lines[#lines + 1] = ("  %d × %s, such as %s"):format(failure.count, failure.kind, failure.message)
-  end
+  for _, line in ipairs(results.failure_lines(row.id)) do lines[#lines + 1] = "  " .. line end
   if a.orphans > 0 then
     lines[#lines + 1] = ("  %d %s set aside"):format(a.orphans,
       a.orphans == 1 and "item of earlier inputs is" or "items of earlier inputs are")
@@ -100,7 +118,8 @@ function Run:results(where)
   return core.store.conversations(filter_of(self, where, "run:results"))
 end
 
---- Failures by kind, most frequent first, each with an example.
+--- Failures by kind and message, most frequent first, each with an example. Messages that differ in numbers and in what
+--- is quoted are one.
 ---@return { kind: string, count: integer, key: string, message: string }[]
 function Run:failures()
   return core.store.failures(self.row)

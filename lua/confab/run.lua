@@ -24,6 +24,7 @@ local options = require "confab.options"
 local plan = require "confab.plan"
 local progress = require "confab.progress"
 local rehearsal = require "confab.rehearsal"
+local results = require "confab.results"
 local scoring = require "confab.scoring"
 local sequence = require "confab.sequence"
 local settings = require "confab.settings"
@@ -193,13 +194,13 @@ local function killed(state, ctx, why)
   return { state = "failed", error = errors.locate(why), convs = {}, rows = {} }
 end
 
---- Often the first failure is one that every item meets. What failed in an earlier run was told then,
---- but for a mistake in the script or in its settings.
-local function tell_first(state, entry, failure, is_replayed)
+--- Often the first failure is one that every item meets; --verbose tells the others, too. What failed in an earlier run
+--- was told then, but for a mistake in the script or in its settings.
+local function tell_failure(state, entry, failure, is_replayed)
   local is_mistake = failure.kind == "config_error" or failure.kind == "script_error"
-  if state.told or (is_replayed and not is_mistake) then return end
-  state.told = failure.message
-  core.progress.warn(("item %s failed: %s%s"):format(errors.show(entry.params, 80), failure.message,
+  local tell = (state.told or (is_replayed and not is_mistake)) and core.progress.detail or core.progress.warn
+  state.told = state.told or tell == core.progress.warn and failure.message or nil
+  tell(("item %s failed: %s%s"):format(errors.show(entry.params, 80), failure.message,
     errors.script_frames(failure.traceback or "", failure.message)))
 end
 
@@ -276,7 +277,7 @@ local function finish(state, entry, outcome)
   local accepted = is_outcome_accepted(entry.item, outcome)
   count(state, outcome.state, accepted, entry.item.state)
   events.item(state, entry, outcome, accepted)
-  if outcome.error then tell_first(state, entry, outcome.error, result) end
+  if outcome.error then tell_failure(state, entry, outcome.error, result) end
   tell_script(state, entry, outcome)
 end
 
@@ -498,16 +499,6 @@ function run.work_off(opts, name, extra)
   return work_off(opts, name)
 end
 
---- "12 × api_error, such as HTTP 500: overloaded; 1 × refusal"; what was told is not told again.
-local function failures_text(state)
-  local parts = {}
-  for i, failure in ipairs(core.store.failures(state.core.id)) do
-    local such = failure.message ~= state.told and ", such as " .. failure.message or ""
-    parts[i] = ("%s × %s%s"):format(core.text.number(failure.count), failure.kind, such)
-  end
-  return table.concat(parts, "; ")
-end
-
 local function length_of(items)
   local ok, length = pcall(function() return #items end)
   return ok and length or nil
@@ -539,13 +530,14 @@ function run.conclude(state)
   local failed = account.failed
   flags.failed_items = (flags.failed_items or 0) + failed
   if failed > 0 and not why then
+    local reasons = table.concat(results.failure_lines(state.core.id, state.told), "; ")
     core.progress.warn(("run %q: %s of %s items failed: %s; \"confab show %s%s\" tells more"):format(state.core.name,
-      core.text.number(failed), core.text.number(account.planned), failures_text(state), words.shell(state.core.name),
+      core.text.number(failed), core.text.number(account.planned), reasons, words.shell(state.core.name),
       settings.db_flag()))
   end
   scoring.tell_troubles(scoring.take_troubles())
   acceptance.check(state.core.name, account, state.opts.accept)
-  local made = require "confab.results".new(state.core.id, { accept = state.opts.accept, counts = state.counts })
+  local made = results.new(state.core.id, { accept = state.opts.accept, counts = state.counts })
   if why and not stopped_by_item then
     core.progress.say(tostring(made.summary))
     error(why, 0)

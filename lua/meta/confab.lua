@@ -690,7 +690,8 @@ local Run = {}
 ---@return fun(): confab.Conversation?
 function Run:results(where) end
 
---- Failures by kind, most frequent first, each with an example.
+--- Failures by kind and message, most frequent first, each with an example. Messages that differ in numbers and in what
+--- is quoted are one.
 ---@return { kind: string, count: integer, key: string, message: string }[]
 function Run:failures() end
 

@@ -14,6 +14,8 @@
 #include "confab/money.h"
 #include "store/reader.h"
 
+#define FAILURES_SHOWN 20
+
 static const struct cf_option options[] = {
     { "json", 0, NULL, false, "print one JSON object" },
     { NULL, 0, NULL, false, NULL },
@@ -117,7 +119,7 @@ static void print_run(const struct cf_run_row *row, const struct cf_loose *loose
                   (long long)row->owner_pid, row->owner_host);
 }
 
-/* Failures by kind; as JSON into the open object, else printed. */
+/* Failures that are alike together; as JSON into the open object, else the most frequent printed. */
 static bool add_failures(struct cf_reader *reader, int64_t run, struct cf_buf *json,
                          struct cf_error *err)
 {
@@ -128,9 +130,14 @@ static bool add_failures(struct cf_reader *reader, int64_t run, struct cf_buf *j
         return false;
     if (json != NULL)
         cf_object_open_list(json, "failed_items");
-    for (bool any = false; (next = cf_failures_next(cursor, &row, err)) > 0; any = true) {
+    int64_t shown = 0, others = 0;
+    for (; (next = cf_failures_next(cursor, &row, err)) > 0; shown++) {
+        if (json == NULL && shown >= FAILURES_SHOWN) {
+            others += row->count;
+            continue;
+        }
         if (json == NULL) {
-            cf_printf("%s  %lld x %s, first at ", any ? "" : "\nfailed items\n",
+            cf_printf("%s  %lld x %s, first at ", shown > 0 ? "" : "\nfailed items\n",
                       (long long)row->count, row->error_kind);
             cf_print_line(row->key, 60);
             cf_printf(": ");
@@ -147,6 +154,8 @@ static bool add_failures(struct cf_reader *reader, int64_t run, struct cf_buf *j
     }
     if (json != NULL)
         cf_object_close_list(json);
+    if (others > 0)
+        cf_printf("  %lld more, for other reasons; --json has all\n", (long long)others);
     cf_failures_free(cursor);
     return next == 0;
 }
@@ -232,9 +241,14 @@ static int find(struct cf_reader *reader, const char *text, enum cf_id_kind *out
         *out_kind = CF_ID_RUN;
         found = cf_reader_find_run(reader, text, out_id, err);
     }
+    if (found == 0) {
+        *out_kind = CF_ID_ITEM;
+        found = cf_reader_find_item(reader, text, out_id, err);
+    }
     if (found == 0)
         cf_fail(err, CF_ERR_CONFIG,
-                "nothing has the id or name '%s'; an id is the start of a uuid, item:N, or call:N",
+                "nothing has the id or name '%s'; an id is the start of a uuid, item:N, the key of "
+                "an item, or call:N",
                 text);
     return found;
 }
@@ -266,7 +280,9 @@ const struct cf_command cf_command_show = {
     .example = "confab show support-v1\n"
                "confab show call:1 --json",
     .details = "ID is a run's name, the start of the id of a run, conversation or template (4\n"
-               "characters or more), item:N, or call:N as `confab logs` prints it.",
+               "characters or more), item:N or the key of an item, or call:N as `confab logs` prints\n"
+               "it. Failed items of a run are shown by what they failed of: alike messages, which\n"
+               "differ in numbers and in what is quoted, stand together with the first item's key.",
     .options = options,
     .common = cf_database_options,
     .min_positionals = 1,

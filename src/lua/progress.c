@@ -100,6 +100,12 @@ static int progress_warn(lua_State *L)
     return 0;
 }
 
+static int progress_detail(lua_State *L)
+{
+    cf_log(CF_LOG_DEBUG, "%s", luaL_checkstring(L, 1));
+    return 0;
+}
+
 int cf_lua_open_progress(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -108,6 +114,7 @@ int cf_lua_open_progress(lua_State *L)
         { "clear", progress_clear },
         { "say", progress_say },
         { "warn", progress_warn },
+        { "detail", progress_detail },
         { NULL, NULL },
     };
     luaL_newlib(L, functions);

@@ -11,6 +11,7 @@
  *  draw(text)  puts the line there, cut to the width; it comes back after each log line
  *  clear()     takes it off
  *  say(text)   a line through the log (so --quiet silences it)
- *  warn(text)  the same, as a warning, which is shown even so */
+ *  warn(text)  the same, as a warning, which is shown even so
+ *  detail(text)  the same, shown with --verbose only */
 int cf_lua_open_progress(lua_State *L);
 #endif

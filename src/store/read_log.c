@@ -1,4 +1,4 @@
-/* Reads of the generation log, and of failures by kind. */
+/* Reads of the generation log. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -83,55 +83,6 @@ int cf_logs_next(struct cf_log_cursor *cursor, const struct cf_log_row **out_row
 }
 
 void cf_logs_free(struct cf_log_cursor *cursor)
-{
-    if (cursor == NULL)
-        return;
-    cf_cursor_close(&cursor->query);
-    free(cursor);
-}
-
-/* --- failures --- */
-
-struct cf_failure_cursor {
-    struct cf_query query;
-    struct cf_failure_row row;
-};
-
-bool cf_failures_open(struct cf_reader *reader, int64_t run, struct cf_failure_cursor **out_cursor,
-                      struct cf_error *err)
-{
-    struct cf_query query;
-    /* With min() the bare columns come from the row that has the minimum (SQLite's rule). */
-    if (!cf_cursor_open(reader,
-                        "SELECT coalesce(error_kind, 'unknown'), count(*), key, error_message,"
-                        " min(coalesce(ordinal, -1)) FROM items INDEXED BY items_failed"
-                        " WHERE run = ? AND state = 'failed' AND NOT orphan"
-                        " GROUP BY error_kind ORDER BY 2 DESC, 1",
-                        &query, err))
-        return false;
-    cf_query_int(&query, run);
-
-    struct cf_failure_cursor *cursor = cf_calloc(1, sizeof *cursor);
-    cursor->query = query;
-    *out_cursor = cursor;
-    return true;
-}
-
-int cf_failures_next(struct cf_failure_cursor *cursor, const struct cf_failure_row **out_row,
-                     struct cf_error *err)
-{
-    int next = cf_query_next(&cursor->query, err);
-    if (next <= 0)
-        return next;
-    cursor->row.error_kind = cf_column_str(&cursor->query, 0);
-    cursor->row.count = cf_column_int(&cursor->query, 1);
-    cursor->row.key = cf_column_text(&cursor->query, 2);
-    cursor->row.error_message = cf_column_str(&cursor->query, 3);
-    *out_row = &cursor->row;
-    return 1;
-}
-
-void cf_failures_free(struct cf_failure_cursor *cursor)
 {
     if (cursor == NULL)
         return;

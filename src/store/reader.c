@@ -270,6 +270,21 @@ static int find_number(struct cf_reader *reader, const char *text, const char *s
     return found;
 }
 
+int cf_reader_find_item(struct cf_reader *reader, const char *key, int64_t *out_item,
+                        struct cf_error *err)
+{
+    struct cf_query query =
+        cf_db_query(&reader->db, "SELECT i.id FROM runs r CROSS JOIN items i ON i.run = r.id AND"
+                                 " i.key = ? ORDER BY r.id DESC LIMIT 1");
+    cf_query_str(&query, key);
+    int found = cf_query_next(&query, err);
+    if (found > 0) {
+        *out_item = cf_column_int(&query, 0);
+        cf_query_end(&query);
+    }
+    return found;
+}
+
 int cf_reader_find(struct cf_reader *reader, const char *text, enum cf_id_kind *out_kind,
                    int64_t *out_id, struct cf_error *err)
 {

@@ -208,6 +208,10 @@ enum cf_id_kind {
 int cf_reader_find(struct cf_reader *reader, const char *text, enum cf_id_kind *out_kind,
                    int64_t *out_id, struct cf_error *err);
 
+/* The item of that key in the newest run that has one. Returns 1, 0, -1. */
+int cf_reader_find_item(struct cf_reader *reader, const char *key, int64_t *out_item,
+                        struct cf_error *err);
+
 /* --- logs --- */
 
 struct cf_log_row {
@@ -237,7 +241,8 @@ int cf_logs_next(struct cf_log_cursor *cursor, const struct cf_log_row **out_row
                  struct cf_error *err);
 void cf_logs_free(struct cf_log_cursor *cursor);
 
-/* Failed items by error kind, most frequent first, each with one example. */
+/* Failed items by error kind and message, most frequent first, each with one example. Messages that differ in
+ * numbers and in what is quoted are one. */
 struct cf_failure_row {
     const char *error_kind;
     int64_t count;

@@ -14,6 +14,7 @@ struct cf_kept {
 struct cf_reader {
     struct cf_db db;
     bool made_log;         /* there was no FILE-wal: it goes again with the reader */
+    bool knows_shapes;     /* confab_shape is there: made again it would want no open cursor */
     struct cf_run_row run; /* lent by cf_reader_run, its strings in run_kept; and so on */
     struct cf_kept run_kept;
     struct cf_item_row item;

@@ -309,6 +309,42 @@ def test_the_first_failure_is_told_and_all_are_counted(mock, run_confab, pipelin
                         r'"confab show pipeline --db \'my data.db\'" tells more', last), last
 
 
+MISTAKES = """
+    local run = confab.run { name = "mistakes", items = { 1, 2, 3, 4, 5, 6, 7, 8 }, concurrency = 1, step = function(n)
+      if n <= 3 then error("no place for " .. n) end
+      if n == 4 then error { kind = "mine" } end
+      local function deeper() return n.name.length end
+      local length = deeper()
+      return length
+    end }
+    for _, failure in ipairs(run:failures()) do print(failure.count, failure.kind, failure.message) end
+    print(run.summary)
+"""
+
+
+def test_failures_are_counted_by_what_they_say(run_confab, script):
+    result = run_confab("run", script(MISTAKES), "--simulate")
+    assert result.code == 1, result
+    lines = result.out.splitlines()
+    assert lines[0].startswith("4\tscript_error\tpipeline.lua:6: attempt to index a number value")
+    assert lines[1] == "3\tscript_error\tpipeline.lua:4: no place for 1"
+    assert lines[2].startswith("1\tscript_error\t")
+    assert "  3 × script_error, such as pipeline.lua:4: no place for 1" in lines
+    assert "8 of 8 items failed: 4 × script_error, such as pipeline.lua:6: attempt to" in result.err
+    shown = run_confab("show", "mistakes")
+    key = re.search("3 x script_error, first at (\\S+):", shown.out).group(1)
+    item = run_confab("show", key)
+    assert item.code == 0 and "no place for 1" in item.out, item
+
+
+def test_verbose_tells_each_failure_with_its_traceback(run_confab, script):
+    name = script(MISTAKES)
+    told = run_confab("run", name, "--simulate", "--verbose").err
+    assert told.count(" failed: pipeline.lua:") == 7, told
+    assert told.count("pipeline.lua:6: in local 'deeper'") == 4, told
+    assert run_confab("run", name, "--simulate", "--fresh").err.count(" failed: pipeline.lua:") == 1
+
+
 def test_on_item_and_on_retry_are_called(mock, run_confab, pipeline):
     result = run_confab("run", pipeline("""
         confab.run {

@@ -281,27 +281,62 @@ static void the_log_has_a_row_for_every_attempt(void **state)
     assert_int_equal(fixture_account(f).spent_pico, 2);    /* a rejection costs nothing more */
 }
 
-static void failures_are_counted_by_kind_with_the_first_as_example(void **state)
+static void failures_that_are_alike_are_counted_together_with_the_first_as_example(void **state)
 {
+    static const struct {
+        const char *key;
+        int64_t ordinal;
+        const char *kind, *message;
+    } failed[] = {
+        { "late", 5, "parse_error", "turn 12: no \"role\" in \"a\"" },
+        { "early", 1, "parse_error", "turn 3: no \"content\" in \"b c\"" },
+        { "open", 4, "parse_error", "turn 3: no \"content" },
+        { "x", 2, "refusal", "declined" },
+        { "y", 3, "refusal", "declined" },
+        { "z", 6, "refusal", "declined" },
+        { "other", 7, "refusal", "declined 2" },
+        { "kind", 8, "api_error", "declined" },
+        { "line", 10, "script_error", "a.lua:12: no x in 3" },
+        { "its own", 11, "script_error", "a.lua:13: no x in 4" },
+        { "again", 12, "script_error", "a.lua:12: no x in 55" },
+    };
+    static const struct {
+        const char *key, *kind;
+        int64_t count;
+    } told[] = {
+        { "x", "refusal", 3 },
+        { "early", "parse_error", 2 },
+        { "line", "script_error", 2 },
+        { "kind", "api_error", 1 },
+        { "open", "parse_error", 1 },
+        { "other", "refusal", 1 },
+        { "its own", "script_error", 1 },
+    };
     struct fixture *f = *state;
-    fixture_fail(f, fixture_item(f, "late", 5), "parse_error", "late one");
-    fixture_fail(f, fixture_item(f, "early", 1), "parse_error", "early one");
-    fixture_fail(f, fixture_item(f, "x", 2), "refusal", "declined");
-    fixture_finish(f, fixture_item(f, "fine", 3), "generated", 8);
+    for (size_t i = 0; i < sizeof failed / sizeof *failed; i++)
+        fixture_fail(f, fixture_item(f, failed[i].key, failed[i].ordinal), failed[i].kind,
+                     failed[i].message);
+    fixture_finish(f, fixture_item(f, "fine", 9), "generated", 8);
 
     struct cf_reader *reader = fixture_reader(f);
-    struct cf_failure_cursor *cursor;
+    struct cf_failure_cursor *cursor, *inner;
     const struct cf_failure_row *row;
     assert_true(cf_failures_open(reader, f->run.run, &cursor, &f->err));
-    assert_int_equal(cf_failures_next(cursor, &row, &f->err), 1);
-    assert_string_equal(row->error_kind, "parse_error");
-    assert_int_equal(row->count, 2);
-    assert_string_equal(row->key.data, "early");
-    assert_string_equal(row->error_message, "early one");
-    assert_int_equal(cf_failures_next(cursor, &row, &f->err), 1);
-    assert_string_equal(row->error_kind, "refusal");
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        assert_int_equal(cf_failures_next(cursor, &row, &f->err), 1);
+        assert_string_equal(row->key.data, told[i].key);
+        assert_string_equal(row->error_kind, told[i].kind);
+        assert_int_equal(row->count, told[i].count);
+        assert_true(cf_failures_open(reader, f->run.run, &inner, &f->err));
+        cf_failures_free(inner);
+    }
     assert_int_equal(cf_failures_next(cursor, &row, &f->err), 0);
     cf_failures_free(cursor);
+
+    int64_t item = 0;
+    assert_int_equal(cf_reader_find_item(reader, "open", &item, &f->err), 1);
+    assert_true(item > 0);
+    assert_int_equal(cf_reader_find_item(reader, "nowhere", &item, &f->err), 0);
     cf_reader_free(reader);
 }
 
@@ -412,7 +447,7 @@ int main(void)
         WITH_STORE(a_call_that_is_not_there_is_an_error),
         WITH_STORE(money_beyond_counting_is_an_error_not_a_wrong_sum),
         WITH_STORE(the_log_has_a_row_for_every_attempt),
-        WITH_STORE(failures_are_counted_by_kind_with_the_first_as_example),
+        WITH_STORE(failures_that_are_alike_are_counted_together_with_the_first_as_example),
         WITH_STORE(the_last_reply_of_what_failed_on_content_is_set_aside),
         WITH_STORE(a_reply_can_end_its_item),
         WITH_STORE(a_reply_whose_item_cannot_end_is_not_half_stored),
