@@ -361,11 +361,13 @@ static int64_t most_saved_ns(const struct cf_lane *lane, const struct cf_pace_vi
     return most > second ? most : second;
 }
 
-/* How much time that passed unused a grant may make up for. */
-static int64_t catch_up_ms(const struct cf_lane *lane, bool was_queued)
+/* How much time that passed unused a grant may make up for; none more while it goes faster than the
+ * limit to find out whether bursts pass, or more than one would be refused. */
+static int64_t catch_up_ms(const struct cf_lane *lane, bool was_queued, int64_t now_ms)
 {
     int64_t catch_up = was_queued ? CATCH_UP_MS : 0;
-    if (lane->config.pacing != CF_PACING_AUTO)
+    if (lane->config.pacing != CF_PACING_AUTO || is_creeping(lane, CF_REQUESTS, now_ms) ||
+        is_creeping(lane, CF_INPUT, now_ms))
         return catch_up;
     int64_t spare = lane->config.window_ms / SPARE_PART;
     return spare > catch_up ? spare : catch_up;
@@ -375,7 +377,7 @@ static int64_t catch_up_ms(const struct cf_lane *lane, bool was_queued)
  * the resource that was ready last may lie back. */
 static void forget_lost_time(struct cf_lane *lane, bool was_queued, int64_t now_ms)
 {
-    int64_t catch_up = catch_up_ms(lane, was_queued);
+    int64_t catch_up = catch_up_ms(lane, was_queued, now_ms);
     int64_t latest_ns = (lane->unfit_ms < now_ms ? lane->unfit_ms : now_ms) * NS_PER_MS;
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++)
         if (lane->limit[r] != 0 && lane->pace[r].due_ns > latest_ns)
@@ -561,7 +563,7 @@ void cf_lane_update_limits(struct cf_lane *lane, int64_t now_ms)
         if (limit != lane->limit[r])
             cf_pace_rescale(&lane->pace[r], lane->limit[r], limit, now_ms);
         if (lane->limit[r] == 0)
-            lane->pace[r].due_ns = (now_ms - catch_up_ms(lane, false)) * NS_PER_MS;
+            lane->pace[r].due_ns = (now_ms - catch_up_ms(lane, false, now_ms)) * NS_PER_MS;
         lane->limit[r] = limit;
         cf_server_set_rate(&lane->server, r, said > 0 ? said : limit, lane->config.window_ms,
                            cf_window_used(&lane->window, r), now_ms);
