@@ -126,7 +126,7 @@ export function histogram({ title, edges, counts, unit, series, format = String 
     shown.forEach((i, at) => all.forEach((_, k) =>
       bar(svg, y, left + at * slot + gap / 2 + k * breadth, breadth - (isShare ? 1 : 0), k, i)));
     const marks = isPoint || shown.length === 0 ? shown : [...shown, shown.at(-1) + 1];
-    const every = Math.ceil(Math.max(...marks.map((i) => format(edges[i]).length * LETTER + 8)) / slot);
+    const every = Math.ceil(Math.max(...marks.map((i) => format(edges[i]).length * LETTER + 14)) / slot);
     marks.filter((_, at) => at % every === 0).forEach((i) =>
       svg.append(mark(width, left + (i - shown[0] + (isPoint ? 0.5 : 0)) * slot, format(edges[i]))));
     return svg;
@@ -140,14 +140,14 @@ export function histogram({ title, edges, counts, unit, series, format = String 
 // --- lines ---
 
 const SPANS = [
-  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800,
+  0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800,
 ];    // seconds between two marks
 
 function elapsed(seconds, step) {
   if (step >= 86400) return `${seconds / 86400} d`;
   if (step >= 3600) return `${seconds / 3600} h`;
   if (step >= 60) return `${seconds / 60} min`;
-  return `${seconds} s`;
+  return `${Number(seconds.toFixed(1))} s`;
 }
 
 /** Values over time. points: [{at, …}], at ISO times in order; series: [{name, key, kind?}], where kind

@@ -83,7 +83,7 @@ export async function show(root) {
   const none = empty("No runs yet. Start one with ", h("code", null, "confab run script.lua"), ", over ",
     h("code", null, "POST /api/runs"), ", or try a template in the ",
     h("a", { href: "#/playground" }, "Playground"), ".");
-  const earlierSection = h("section", { "aria-labelledby": "earlier" }, earlierHead, list, none, more);
+  const earlierSection = h("section", { "aria-labelledby": "earlier" }, earlierHead, list, more, none);
 
   const paceOf = (id) => {
     if (!paces.has(id)) paces.set(id, follow());

@@ -103,6 +103,32 @@ def test_a_server_that_goes_away_is_told_and_found_again(browser, serve):
     browser.complaints()
 
 
+def test_the_policy_keeps_scripts_and_styles_out_that_are_not_its_own(browser, served):
+    browser.open(served.url)
+    browser.run("""
+        const script = document.createElement("script");
+        script.textContent = "window.ran = true";
+        document.body.append(script);
+        document.querySelector("h1").setAttribute("style", "display: none");
+        document.querySelector("h1").setAttribute("onclick", "window.ran = true");
+        document.querySelector("h1").click();
+        fetch("http://127.0.0.1:9/").catch(() => { window.refused = true; });""")
+    browser.wait(lambda: browser.run("return window.refused"))
+    assert browser.run("return window.ran") is None
+    assert browser.find("h1").is_displayed()
+    said = "\n".join(browser.complaints())
+    for directive in ("script-src", "style-src", "connect-src"):
+        assert directive in said
+
+
+def test_axe_finds_what_is_wrong(browser, served):
+    browser.open(served.url)
+    browser.run("""
+        const wrong = document.createElement("button");
+        document.querySelector("main").append(wrong);""")
+    assert [each.split(" ")[0] for each in browser.axe()] == ["button-name"]
+
+
 @pytest.mark.parametrize("place", ["#/nothing", "#/", "", "#/runs/", "#/%zz"])
 def test_an_address_that_means_nothing_leads_to_the_runs(browser, served, place):
     browser.open(served.url, place)

@@ -92,7 +92,7 @@ def test_runs_are_listed_with_what_they_came_to(browser, served):
 
 
 def test_the_first_view_is_there_at_once(browser, served):
-    browser.open(served.url)
+    browser.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
     browser.open(served.url)
     took = browser.run("""
         const page = performance.getEntriesByType("navigation")[0];
