@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 
+#define FIRST_FIELDS 16    /* what room is made for at first; a power of two */
+
 void cf_http_headers_done(struct cf_http_headers *headers)
 {
     for (size_t i = 0; i < headers->count; i++)
@@ -38,8 +40,10 @@ void cf_http_headers_add_line(struct cf_http_headers *headers, const char *line,
         headers->is_cut = true;
         return;
     }
-    if ((headers->count & (headers->count - 1)) == 0) {    /* full at 0, 1, 2, 4, 8 ... */
-        size_t cap = headers->count == 0 ? 1 : headers->count * 2;
+    bool is_full = headers->count == 0 || (headers->count >= FIRST_FIELDS &&
+                                           (headers->count & (headers->count - 1)) == 0);
+    if (is_full) {             /* at 0, 16, 32, 64 ... */
+        size_t cap = headers->count == 0 ? FIRST_FIELDS : headers->count * 2;
         headers->fields = cf_realloc(headers->fields, cap * sizeof *headers->fields);
     }
 

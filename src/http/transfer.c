@@ -186,12 +186,41 @@ static void set_url(struct cf_http_transfer *transfer, const char *url)
     curl_easy_setopt(transfer->easy, CURLOPT_PROXY, read_host(url, host) ? "" : NULL);
 }
 
-static void add_fields(struct cf_http_transfer *transfer)
+/* What stands behind the prefix of a text; NULL: it begins otherwise, or there is no text. */
+static const char *behind(const char *text, const char *prefix)
 {
+    size_t len = strlen(prefix);
+    return text != NULL && strncmp(text, prefix, len) == 0 ? text + len : NULL;
+}
+
+/* Whether the list has just the request's fields, and the one that is added to them. */
+static bool has_fields(const struct curl_slist *list, const struct cf_http_request *request)
+{
+    for (size_t i = 0; i < request->field_count; i++, list = list->next) {
+        const struct cf_http_field *field = &request->fields[i];
+        if (list == NULL)
+            return false;
+        const char *value = behind(behind(list->data, field->name), ": ");
+        if (value == NULL || strcmp(value, field->value) != 0)
+            return false;
+    }
+    return list != NULL && list->next == NULL;
+}
+
+/* Most often they are those of the request before. */
+static void set_fields(struct cf_http_transfer *transfer)
+{
+    const struct cf_http_request *request = transfer->request;
     struct cf_buf line;
+    if (has_fields(transfer->fields, request))
+        return;
+
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(transfer->fields);
+    transfer->fields = NULL;
     cf_buf_init(&line, CF_HTTP_FIELD_BYTES_MAX);
-    for (size_t i = 0; i < transfer->request->field_count; i++) {
-        const struct cf_http_field *field = &transfer->request->fields[i];
+    for (size_t i = 0; i < request->field_count; i++) {
+        const struct cf_http_field *field = &request->fields[i];
         cf_buf_clear(&line);
         cf_buf_adds(&line, field->name);
         cf_buf_adds(&line, ": ");
@@ -201,6 +230,7 @@ static void add_fields(struct cf_http_transfer *transfer)
     /* A round trip before each body would buy nothing: the body is small. */
     transfer->fields = curl_slist_append(transfer->fields, "Expect:");
     cf_buf_done(&line);
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->fields);
 }
 
 struct cf_http_transfer *transfer_new(struct cf_http *http, const struct cf_http_options *options,
@@ -253,6 +283,7 @@ void transfer_free(struct cf_http_transfer *transfer)
         return;
     transfer_clear(transfer);
     curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->fields);
     free(transfer->url);
     free(transfer);
 }
@@ -276,8 +307,7 @@ void transfer_begin(struct cf_http_transfer *transfer, struct cf_http_request *r
                 request->max_reply_bytes > 0 ? request->max_reply_bytes : CF_HTTP_REPLY_BYTES_MAX);
 
     set_url(transfer, request->url);
-    add_fields(transfer);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->fields);
+    set_fields(transfer);
     /* Ours is exact and tells phases apart; libcurl's spreads the time over the addresses. */
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->timeouts.connect_ms);
     if (request->method == CF_HTTP_POST) {
@@ -291,9 +321,7 @@ void transfer_begin(struct cf_http_transfer *transfer, struct cf_http_request *r
 
 void transfer_clear(struct cf_http_transfer *transfer)
 {
-    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, "");    /* the request's was borrowed */
-    curl_slist_free_all(transfer->fields);
     cf_http_headers_done(&transfer->result.headers);
     cf_buf_done(&transfer->result.body);
     free(transfer->message);

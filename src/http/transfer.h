@@ -21,12 +21,12 @@ struct cf_http_transfer {
     struct cf_http         *http;
     CURL                   *easy;         /* owned */
     char                   *url;          /* owned; that easy is set to; NULL at first */
+    struct curl_slist      *fields;       /* owned; that easy is set to */
     bool                    is_small;     /* reads in small pieces: one of very many */
     char                    curl_message[CURL_ERROR_SIZE];
 
     /* Of one request; zero in between. */
     struct cf_http_request *request;      /* borrowed */
-    struct curl_slist      *fields;       /* owned */
     struct cf_timer         timer;        /* the phase's deadline, or an earlier one (see due_ms) */
     struct cf_http_timeouts timeouts;     /* as given, defaults filled in */
     enum transfer_phase     phase;

@@ -223,16 +223,23 @@ static bool check_prefill(const struct cf_chat_request *request, const struct cf
 
 /* --- writing --- */
 
+static void add_key(struct cf_buf *body, const char *key)
+{
+    cf_buf_adds(body, ",\"");
+    cf_buf_adds(body, key);
+    cf_buf_adds(body, "\":");
+}
+
 static void add_text_field(struct cf_buf *body, const char *key, struct cf_text text)
 {
-    cf_buf_addf(body, ",\"%s\":", key);
+    add_key(body, key);
     cf_json_add_string(body, text.data, text.len);
 }
 
 /* JSON from the script goes out as it was written: the order of a schema's keys matters. */
 static void add_raw_field(struct cf_buf *body, const char *key, struct cf_text json)
 {
-    cf_buf_addf(body, ",\"%s\":", key);
+    add_key(body, key);
     cf_buf_add(body, json.data, json.len);
 }
 
@@ -258,7 +265,9 @@ static void add_messages(struct cf_buf *body, const struct cf_chat_request *requ
 {
     for (size_t i = 0; i < request->message_count; i++) {
         const struct cf_chat_message *message = &request->messages[i];
-        cf_buf_addf(body, "%s{\"role\":\"%s\"", i == 0 ? ",\"messages\":[" : ",", message->role);
+        cf_buf_adds(body, i == 0 ? ",\"messages\":[{\"role\":\"" : ",{\"role\":\"");
+        cf_buf_adds(body, message->role);
+        cf_buf_addc(body, '"');
         add_text_field(body, "content", message->content);
         cf_buf_addc(body, '}');
     }
@@ -291,7 +300,9 @@ static void add_thinking(struct cf_buf *body, const struct cf_chat_request *requ
 {
     if (plan->thinking == CF_THINKING_LEAST)
         return;
-    cf_buf_addf(body, ",\"thinking\":{\"type\":\"%s\"", cf_thinking_name(plan->thinking));
+    cf_buf_adds(body, ",\"thinking\":{\"type\":\"");
+    cf_buf_adds(body, cf_thinking_name(plan->thinking));
+    cf_buf_addc(body, '"');
     if (plan->thinking == CF_THINKING_ENABLED)
         cf_buf_addf(body, ",\"budget_tokens\":%" PRId64, request->thinking_budget);
     cf_buf_addc(body, '}');
@@ -331,9 +342,11 @@ static void add_tools(struct cf_buf *body, const struct cf_chat_request *request
 static void add_body(struct cf_buf *body, const struct cf_chat_request *request,
                      const struct plan *plan)
 {
+    cf_chat_request_reserve(request, body);
     cf_buf_adds(body, "{\"model\":");
     cf_json_add_string(body, request->model, strlen(request->model));
-    cf_buf_addf(body, ",\"max_tokens\":%" PRId64, plan->max_tokens);
+    add_key(body, "max_tokens");
+    cf_buf_add_int(body, plan->max_tokens);
     add_system(body, request, plan);
     add_messages(body, request);
     add_sampling(body, request, plan);

@@ -13,6 +13,7 @@
 
 #define THINKING_BUDGET_MIN 1024
 #define USER_ID_MAX         512     /* characters */
+#define SETTINGS_BYTES      512     /* what is written around the texts of most requests */
 #define BOUND_A_MESSAGE     16      /* tokens around each message, generously */
 #define BOUND_AN_OBJECT     64      /* bytes added to each object of a schema, generously */
 #define BOUND_TOOLS         1000    /* tokens that the provider adds for tools or a schema */
@@ -169,11 +170,29 @@ bool cf_chat_request_check(const struct cf_chat_request *request, struct cf_erro
     return true;
 }
 
+static size_t text_bytes(const struct cf_chat_request *request)
+{
+    size_t bytes = request->system.len + request->tools.len + request->tool_choice.len +
+                   request->schema.len;
+    for (size_t i = 0; i < request->message_count; i++)
+        bytes += request->messages[i].content.len;
+    return bytes;
+}
+
+void cf_chat_request_reserve(const struct cf_chat_request *request, struct cf_buf *buf)
+{
+    size_t bytes = text_bytes(request) + SETTINGS_BYTES;
+    if (bytes < buf->max / 2)    /* it is no failure that what is not needed does not fit */
+        cf_buf_reserve(buf, bytes);
+}
+
 /* --- identity --- */
 
 static void add_key(struct cf_buf *buf, const char *key)
 {
-    cf_buf_addf(buf, ",\"%s\":", key);
+    cf_buf_adds(buf, ",\"");
+    cf_buf_adds(buf, key);
+    cf_buf_adds(buf, "\":");
 }
 
 static void add_text(struct cf_buf *buf, const char *key, const char *text, size_t len)
@@ -212,6 +231,8 @@ static void add_messages(struct cf_buf *buf, const struct cf_chat_request *reque
 bool cf_chat_request_canonical(const struct cf_chat_request *request, struct cf_buf *buf,
                                struct cf_error *err)
 {
+    cf_chat_request_reserve(request, buf);
+
     /* Keys in byte order, since equal calls must give equal bytes, for ever. */
     cf_buf_adds(buf, "{");
     if (request->effort != NULL) {
@@ -219,7 +240,8 @@ bool cf_chat_request_canonical(const struct cf_chat_request *request, struct cf_
         cf_json_add_string(buf, request->effort, strlen(request->effort));
         cf_buf_addc(buf, ',');
     }
-    cf_buf_addf(buf, "\"hash_version\":%d", CF_REQUEST_HASH_VERSION);
+    cf_buf_adds(buf, "\"hash_version\":");
+    cf_buf_add_int(buf, CF_REQUEST_HASH_VERSION);
     add_messages(buf, request);
     add_text(buf, "model", request->model, strlen(request->model));
     if (!add_json(buf, "schema", request->schema, err))
@@ -274,12 +296,8 @@ bool cf_chat_request_hash(const struct cf_chat_request *request, uint8_t out[CF_
 
 int64_t cf_chat_request_input_bound(const struct cf_chat_request *request)
 {
-    size_t bytes = request->system.len + request->tools.len + request->tool_choice.len +
-                   request->schema.len;
-    for (size_t i = 0; i < request->message_count; i++)
-        bytes += request->messages[i].content.len;
-
-    int64_t bound = (int64_t)bytes + BOUND_A_MESSAGE * (int64_t)request->message_count;
+    int64_t bound =
+        (int64_t)text_bytes(request) + BOUND_A_MESSAGE * (int64_t)request->message_count;
     for (size_t i = 0; i < request->schema.len; i++)
         bound += request->schema.data[i] == '{' ? BOUND_AN_OBJECT : 0;
     if (request->tools.data != NULL || request->schema.data != NULL)

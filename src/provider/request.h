@@ -68,6 +68,9 @@ bool cf_chat_request_canonical(const struct cf_chat_request *request, struct cf_
 bool cf_chat_request_hash(const struct cf_chat_request *request, uint8_t out[CF_REQUEST_HASH_SIZE],
                           struct cf_error *err);
 
+/* Makes room in a buffer that the request is to be written to. */
+void cf_chat_request_reserve(const struct cf_chat_request *request, struct cf_buf *buf);
+
 /* The most input tokens the call can be billed for: a token is at least a byte of the text
  * sent, plus 16 a message, plus 1,000 with tools or a schema, plus 64 for each object of a schema,
  * which is closed and described before it is sent. */

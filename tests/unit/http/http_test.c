@@ -240,6 +240,43 @@ static void a_request_is_written_as_asked(void **state)
     discard(&call);
 }
 
+/* The handle is kept from one request to the next, and what it was set to. */
+static void each_request_has_its_own_fields(void **state)
+{
+    static const struct cf_http_field others[] = {
+        { "x-api-key", KEY "2" }, { "x-api", "k" }, { "x-key", "" },
+    };
+    static const struct { const struct cf_http_field *fields; size_t count; } asked[] = {
+        { fields, 2 }, { fields, 2 }, { others, 1 }, { others, 3 }, { others + 1, 1 },
+        { fields, 1 }, { NULL, 0 },   { fields, 2 },
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        struct call call;
+        prepare(fixture, &call, "/ok");
+        call.request.fields = asked[i].fields;
+        call.request.field_count = asked[i].count;
+        perform(fixture, &call);
+
+        size_t found = 0;
+        pthread_mutex_lock(&fixture->server->lock);
+        for (const char *at = fixture->server->last_head; (at = strstr(at, "\r\nx-")) != NULL; at++)
+            found++;
+        for (size_t j = 0; j < asked[i].count; j++) {
+            char line[128];
+            snprintf(line, sizeof line, "\r\n%s: %s\r\n", asked[i].fields[j].name,
+                     asked[i].fields[j].value);
+            bool is_empty = asked[i].fields[j].value[0] == '\0';    /* libcurl sends none then */
+            found += is_empty;
+            assert_true(is_empty || strstr(fixture->server->last_head, line) != NULL);
+        }
+        pthread_mutex_unlock(&fixture->server->lock);
+        size_t others_than_x = asked[i].fields == fields && asked[i].count == 2;
+        assert_int_equal(found + others_than_x, asked[i].count);
+        discard(&call);
+    }
+}
+
 static void a_get_has_no_body_and_is_reported_sent(void **state)
 {
     struct fixture *fixture = *state;
@@ -587,6 +624,7 @@ int main(void)
 {
     static const struct CMUnitTest cases[] = {
         CASE(a_request_is_written_as_asked),
+        CASE(each_request_has_its_own_fields),
         CASE(a_get_has_no_body_and_is_reported_sent),
         CASE(a_post_may_be_empty),
         CASE(connections_are_kept_and_reused),
