@@ -100,7 +100,6 @@ local COLUMNS = { "persona", "emotion", "topic", "tier", "document_id", "chunk_i
 ---@return { score: integer, cost_pico: integer, cost?: number }? ended  with this.
 function generate.with_template(ctx, tmpl, params, overrides)
   local call, first = template_call.prepare(ctx, tmpl, params, overrides)
-  local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
   local request, tries = first, call.tries
   if overrides.on_text then first.shown = live.shown(overrides.on_text) end
 
@@ -109,6 +108,7 @@ function generate.with_template(ctx, tmpl, params, overrides)
     local reply, why = ask.once(ctx, request)
     if reply.score then return nil, reply end
     request.ending = nil    -- what comes of several replies is put together here
+    local on_truncated = overrides.on_truncated or tmpl.on_truncated or ctx.on_truncated or "salvage"
     calls[#calls + 1] = reply.call
     cost = ask.add_cost(cost, reply)
     local conv, usage

@@ -110,10 +110,12 @@ local run_specs = {
 
 --- --- the workers ---
 
+local NONE = {}
+
 local function do_step(state, ctx, params)
   if state.opts.template then
     local conv, ended = generate.with_template(ctx, state.opts.template, params, template_call.as_it_is)
-    return { conv }, ended
+    return conv and { conv } or NONE, ended
   end
   local convs = step_result.conversations(state.opts.step(params))
   for _, conv in ipairs(convs) do
@@ -133,7 +135,7 @@ end
 --- with, see generate.with_template.
 local function work_on(state, ctx, params)
   local convs, ended = do_step(state, ctx, params)
-  if ended then return convs, {}, ended end
+  if ended then return NONE, NONE, ended end
   if is_as_found(ctx.item, #convs > 0 and "done" or "skipped") then return convs, {} end
   return convs, generate.rows(convs)
 end
@@ -144,25 +146,27 @@ local function kept_failure(state, entry)
   return { state = "failed", error = errors.new(kind, message), convs = {}, rows = {}, is_kept = true }
 end
 
-local function begin_again(ctx, seed)
-  scheduler.seed(seed)
-  ctx.times:rewind()
+--- What the script's functions are told of the time and of chance is the item's. Of an item that ends with its reply
+--- there are none.
+local function begin_again(state, ctx, entry)
+  if ctx.made and ctx.made.ending then return end
+  scheduler.seed(core.hash.hash64(state.core.seed, entry.key))
+  if ctx.times then ctx.times:rewind() else ctx.times = times.new(state.core, entry.item, entry.key) end
 end
 
 local function try(state, ctx, entry)
   ctx.item, ctx.params = entry.item, entry.params
-  ctx.times = times.new(state.core, entry.item, entry.key)
+  ctx.times = nil
   state.core:load(entry.item)
-  local seed = core.hash.hash64(state.core.seed, entry.key)
   if entry.item.state == "done" and state.opts.template then
-    if not template.is_plain(state.opts.template) then begin_again(ctx, seed) end
+    if not template.is_plain(state.opts.template) then begin_again(state, ctx, entry) end
     local stands, accepted = kept.stands(state, entry)
     if stands then return { state = "done", convs = {}, rows = {}, is_kept = true, accepted = accepted } end
   end
-  begin_again(ctx, seed)    -- also after a look: the template's functions may have drawn from it
+  begin_again(state, ctx, entry)    -- also after a look: the template's functions may have drawn from it
   ctx.stopped = nil
   local ok, result, rows, ended = xpcall(work_on, errors.in_script, state, ctx, entry.params)
-  ctx.times:flush()
+  if ctx.times then ctx.times:flush() end
   if not ok and not errors.is(result) then result = errors.new("script_error", tostring(result)) end    -- no memory
   if ctx.stopped then                  -- whatever the step made of it
     local is_kept = flags.offline and entry.item.state == "failed" and ctx.stopped.unsent

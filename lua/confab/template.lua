@@ -298,6 +298,7 @@ end
 
 --- A parameter as a stored column has it; only texts and numbers are.
 local function column_text(value)
+  if value == nil then return nil end
   if math.type(value) == "float" then value = core.json.encode(value) end
   if math.type(value) == "integer" then value = tostring(value) end
   if type(value) == "string" and value ~= "" then return value end

@@ -61,7 +61,8 @@ template_call.as_it_is = {}
 ---@return boolean
 function template_call.ends_item(ctx, tmpl)
   local by = tmpl.scoring or ctx.scoring
-  return ctx.takes_no_look and template.is_plain(tmpl) and tmpl.schema == nil and (by == nil or by == scoring.default)
+  return ctx.takes_no_look and ctx.on_text == nil and template.is_plain(tmpl) and tmpl.schema == nil
+    and (by == nil or by == scoring.default)
 end
 
 --- What the template and what wins over it come to, and the request that is made of them. Of a plain
