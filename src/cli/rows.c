@@ -8,29 +8,18 @@
 #include "cli/show.h"
 #include "confab/buf.h"
 
-static struct cf_text column_text(sqlite3_stmt *row, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(row, column);
-    return (struct cf_text){ text, (size_t)sqlite3_column_bytes(row, column) };
-}
-
-static int64_t column_count(sqlite3_stmt *row, int column)
-{
-    return sqlite3_column_type(row, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(row, column);
-}
-
 /* But for the first, which is in the heading. */
 static void print_columns(const struct cf_row_column *columns, sqlite3_stmt *row)
 {
     for (int i = 1; columns[i].label != NULL; i++) {
         if (sqlite3_column_type(row, i) == SQLITE_NULL)
             continue;
-        if (columns[i].kind == CF_ROW_COUNT)
-            cf_show_count(columns[i].label, column_count(row, i));
-        else if (columns[i].kind == CF_ROW_USD)
-            cf_show_usd(columns[i].label, column_count(row, i));
-        else if (columns[i].kind != CF_ROW_FLAG)
-            cf_show_field(columns[i].label, column_text(row, i));
+        if (columns[i].kind == CF_FIELD_COUNT)
+            cf_show_count(columns[i].label, cf_row_count(row, i));
+        else if (columns[i].kind == CF_FIELD_USD)
+            cf_show_usd(columns[i].label, cf_row_count(row, i));
+        else if (columns[i].kind != CF_FIELD_FLAG)
+            cf_show_field(columns[i].label, cf_row_text(row, i));
         else if (sqlite3_column_int(row, i) != 0)
             cf_show_str(columns[i].label, "yes");
     }
@@ -38,22 +27,8 @@ static void print_columns(const struct cf_row_column *columns, sqlite3_stmt *row
 
 static void add_columns(struct cf_buf *out, const struct cf_row_column *columns, sqlite3_stmt *row)
 {
-    for (int i = 0; columns[i].label != NULL; i++) {
-        const char *name = columns[i].name;
-        switch (columns[i].kind) {
-        case CF_ROW_TEXT: cf_object_text(out, name, column_text(row, i)); break;
-        case CF_ROW_JSON: cf_object_json(out, name, column_text(row, i)); break;
-        case CF_ROW_COUNT: cf_object_count(out, name, column_count(row, i)); break;
-        case CF_ROW_FLAG: cf_object_bool(out, name, sqlite3_column_int(row, i) != 0); break;
-        case CF_ROW_USD: cf_object_usd(out, name, column_count(row, i)); break;
-        case CF_ROW_REAL:
-            if (sqlite3_column_type(row, i) == SQLITE_NULL)
-                cf_object_str(out, name, NULL);
-            else
-                cf_object_number(out, name, sqlite3_column_double(row, i));
-            break;
-        }
-    }
+    for (int i = 0; columns[i].label != NULL; i++)
+        cf_row_add_field(out, row, i, columns[i].name, columns[i].kind);
 }
 
 static bool show_row(const struct cf_rows *rows, struct cf_reader *reader, sqlite3_stmt *row,

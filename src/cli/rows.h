@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/row_field.h"
+
 struct cf_buf;
 struct cf_error;
 struct cf_reader;
@@ -12,14 +14,7 @@ struct cf_reader;
 /* A column of the query, in its order. */
 struct cf_row_column {
     const char *label, *name; /* for people, in JSON; label NULL ends the table */
-    enum {
-        CF_ROW_TEXT,
-        CF_ROW_JSON,
-        CF_ROW_COUNT,
-        CF_ROW_FLAG,
-        CF_ROW_USD, /* of integer pico-dollars */
-        CF_ROW_REAL
-    } kind;
+    enum cf_field_kind kind;
 };
 
 struct cf_rows {

@@ -2,32 +2,8 @@
 
 #include "cli/loose.h"
 #include "confab/buf.h"
+#include "store/account_fields.h"
 #include "store/reader.h"
-
-static void add_account(struct cf_buf *out, const struct cf_run_account *account)
-{
-    cf_object_int(out, "planned", account->planned);
-    cf_object_int(out, "accepted", account->accepted);
-    cf_object_int(out, "needs_revision", account->needs_revision);
-    cf_object_int(out, "failed", account->failed);
-    cf_object_int(out, "pending", account->pending);
-    cf_object_int(out, "skipped", account->skipped);
-    cf_object_int(out, "surplus", account->surplus);
-    cf_object_int(out, "orphans", account->orphans);
-    cf_object_int(out, "calls", account->calls);
-    cf_object_int(out, "attempts", account->attempts);
-    cf_object_int(out, "replies", account->replies);
-    cf_object_int(out, "failures", account->failures);
-    cf_object_usd(out, "spent_usd", account->spent_pico);
-    cf_object_usd(out, "at_risk_usd", account->at_risk_pico);
-    cf_object_int(out, "unknown_cost_replies", account->unknown_cost_replies);
-    cf_object_count(out, "input_tokens", account->tokens.input);
-    cf_object_count(out, "output_tokens", account->tokens.output);
-    cf_object_count(out, "cache_write_5m_tokens", account->tokens.cache_write_5m);
-    cf_object_count(out, "cache_write_1h_tokens", account->tokens.cache_write_1h);
-    cf_object_count(out, "cache_read_tokens", account->tokens.cache_read);
-    cf_object_count(out, "thinking_tokens", account->tokens.thinking);
-}
 
 void cf_run_object(struct cf_buf *out, const char *name, const struct cf_run_row *row,
                    const struct cf_loose *loose)
@@ -46,7 +22,7 @@ void cf_run_object(struct cf_buf *out, const char *name, const struct cf_run_row
     cf_object_json(out, "args", cf_text_of(row->args));
     cf_object_int(out, "seed", (int64_t)row->seed);
     cf_object_usd(out, "budget_usd", row->budget_pico);
-    add_account(out, &row->account);
+    cf_account_add(out, &row->account);
     if (loose->is_all) {
         cf_object_open(out, "outside_plan");
         cf_object_int(out, "accepted", loose->accepted);

@@ -1,5 +1,6 @@
 #include "lua/store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -11,6 +12,7 @@
 #include "lua/guard.h"
 #include "lua/json.h"
 #include "lua/raise.h"
+#include "store/account_fields.h"
 #include "store/reader.h"
 #include "store/store.h"
 
@@ -150,31 +152,20 @@ static void set_json(lua_State *L, const char *name, const char *text)
     lua_setfield(L, -2, name);
 }
 
+/* Money twice: in dollars for people, exact under NAME_pico. */
 static void set_account(lua_State *L, const struct cf_run_account *account)
 {
-    set_int(L, "planned", account->planned);
-    set_int(L, "accepted", account->accepted);
-    set_int(L, "needs_revision", account->needs_revision);
-    set_int(L, "failed", account->failed);
-    set_int(L, "pending", account->pending);
-    set_int(L, "skipped", account->skipped);
-    set_int(L, "surplus", account->surplus);
-    set_int(L, "orphans", account->orphans);
-    set_int(L, "calls", account->calls);
-    set_int(L, "attempts", account->attempts);
-    set_int(L, "replies", account->replies);
-    set_int(L, "failures", account->failures);
-    set_int(L, "unknown_cost_replies", account->unknown_cost_replies);
-    set_money(L, "spent", account->spent_pico);
-    set_money(L, "at_risk", account->at_risk_pico);
-    set_int(L, "spent_pico", account->spent_pico);
-    set_int(L, "at_risk_pico", account->at_risk_pico);
-    set_int(L, "input_tokens", account->tokens.input);
-    set_int(L, "output_tokens", account->tokens.output);
-    set_int(L, "cache_write_5m_tokens", account->tokens.cache_write_5m);
-    set_int(L, "cache_write_1h_tokens", account->tokens.cache_write_1h);
-    set_int(L, "cache_read_tokens", account->tokens.cache_read);
-    set_int(L, "thinking_tokens", account->tokens.thinking);
+    for (const struct cf_account_field *field = cf_account_fields; field->name != NULL; field++) {
+        int64_t value = cf_account_value(account, field);
+        if (field->kind != CF_ACCOUNT_PICO) {
+            set_int(L, field->name, value);
+            continue;
+        }
+        char exact[64];
+        snprintf(exact, sizeof exact, "%s_pico", field->name);
+        set_money(L, field->name, value);
+        set_int(L, exact, value);
+    }
 }
 
 static void push_run(lua_State *L, const struct cf_run_row *row)

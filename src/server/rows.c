@@ -1,7 +1,5 @@
 #include "server/rows.h"
 
-#include <math.h>
-
 #include <sqlite3.h>
 
 #include "base/object.h"
@@ -9,34 +7,10 @@
 #include "confab/error.h"
 #include "store/reader.h"
 
-static struct cf_text column_text(sqlite3_stmt *row, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(row, column);
-    return (struct cf_text){ text, (size_t)sqlite3_column_bytes(row, column) };
-}
-
-static int64_t column_count(sqlite3_stmt *row, int column)
-{
-    return sqlite3_column_type(row, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(row, column);
-}
-
 void cf_rows_add(struct cf_buf *out, sqlite3_stmt *row, const struct cf_row_field *fields)
 {
-    for (int i = 0; fields[i].name != NULL; i++) {
-        const char *name = fields[i].name;
-        switch (fields[i].kind) {
-        case CF_FIELD_TEXT: cf_object_text(out, name, column_text(row, i)); break;
-        case CF_FIELD_JSON: cf_object_json(out, name, column_text(row, i)); break;
-        case CF_FIELD_COUNT: cf_object_count(out, name, column_count(row, i)); break;
-        case CF_FIELD_FLAG: cf_object_bool(out, name, sqlite3_column_int(row, i) != 0); break;
-        case CF_FIELD_USD: cf_object_usd(out, name, column_count(row, i)); break;
-        case CF_FIELD_REAL:
-            cf_object_number(
-                out, name,
-                sqlite3_column_type(row, i) == SQLITE_NULL ? NAN : sqlite3_column_double(row, i));
-            break;
-        }
-    }
+    for (int i = 0; fields[i].name != NULL; i++)
+        cf_row_add_field(out, row, i, fields[i].name, fields[i].kind);
 }
 
 /* Each row as an element, or the fields of one without. */

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "store/row_field.h"
+
 struct cf_buf;
 struct cf_error;
 struct cf_reader;
@@ -13,10 +15,7 @@ struct sqlite3_stmt;
 /* A column of the query, in its order; NULL is null. */
 struct cf_row_field {
     const char *name;        /* NULL ends the table */
-    enum cf_field_kind {
-        CF_FIELD_TEXT, CF_FIELD_JSON, CF_FIELD_COUNT, CF_FIELD_FLAG, CF_FIELD_REAL,
-        CF_FIELD_USD         /* of integer pico-dollars */
-    } kind;
+    enum cf_field_kind kind;
 };
 
 /* The fields of a row, in the open object. */

@@ -5,6 +5,7 @@
 
 #include "base/object.h"
 #include "confab/clock.h"
+#include "store/account_fields.h"
 #include "store/reader.h"
 
 /* -1: it has not started. */
@@ -38,31 +39,6 @@ static void add_summary(struct cf_buf *out, const struct cf_run_row *row, int64_
     cf_object_close(out);
 }
 
-static void add_progress(struct cf_buf *out, const struct cf_run_account *account)
-{
-    cf_object_open(out, "progress");
-    cf_object_int(out, "planned", account->planned);
-    cf_object_int(out, "accepted", account->accepted);
-    cf_object_int(out, "needsRevision", account->needs_revision);
-    cf_object_int(out, "failed", account->failed);
-    cf_object_int(out, "pending", account->pending);
-    cf_object_int(out, "skipped", account->skipped);
-    cf_object_int(out, "surplus", account->surplus);
-    cf_object_int(out, "orphans", account->orphans);
-    cf_object_int(out, "calls", account->calls);
-    cf_object_int(out, "attempts", account->attempts);
-    cf_object_int(out, "replies", account->replies);
-    cf_object_int(out, "failures", account->failures);
-    cf_object_usd(out, "spent", account->spent_pico);
-    cf_object_usd(out, "atRisk", account->at_risk_pico);
-    cf_object_int(out, "unknownCostReplies", account->unknown_cost_replies);
-    cf_object_count(out, "inputTokens", account->tokens.input);
-    cf_object_count(out, "outputTokens", account->tokens.output);
-    cf_object_count(out, "cacheReadTokens", account->tokens.cache_read);
-    cf_object_count(out, "thinkingTokens", account->tokens.thinking);
-    cf_object_close(out);
-}
-
 void cf_run_api_object(struct cf_buf *out, const char *name, const struct cf_run_row *row,
                        int64_t unix_ms)
 {
@@ -79,7 +55,9 @@ void cf_run_api_object(struct cf_buf *out, const char *name, const struct cf_run
     cf_object_bool(out, "simulated", row->simulated);
     cf_object_usd(out, "budget", row->budget_pico);
     add_summary(out, row, unix_ms);
-    add_progress(out, &row->account);
+    cf_object_open(out, "progress");
+    cf_account_add_api(out, &row->account);
+    cf_object_close(out);
     cf_object_str(out, "createdAt", row->created_at);
     cf_object_str(out, "startedAt", row->started_at);
     cf_object_str(out, "finishedAt", row->finished_at);
