@@ -8,8 +8,9 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "confab/clock.h"
 #include "confab/error.h"
+#include "server/connection.h"
+#include "server/deadlines.h"
 #include "server/respond.h"
 #include "server/router.h"
 #include "server/server.h"
@@ -325,30 +326,40 @@ static bool check_body_headers(struct cf_http_exchange *exchange, size_t max)
     return true;
 }
 
-static bool read_all(struct cf_http_exchange *exchange, size_t max)
+/* Reads until the body is whole, or cannot be; how it ended is for the caller. */
+static int read_pieces(struct cf_http_exchange *exchange, size_t expected)
 {
-    const struct cf_clock *clock = cf_server_clock(exchange->server);
-    int64_t until_ms = cf_now_ms(clock) + cf_server_options(exchange->server)->body_ms;
-    const char *length = cf_request_header(exchange, "Content-Length");
-    size_t expected = length != NULL ? strtoull(length, NULL, 10) : SIZE_MAX;
     char piece[PIECE_BYTES];
     int got = 0;
-
-    cf_buf_init(&exchange->body, max);
-    while (exchange->body.len < expected) {
+    while (exchange->body.len < expected && cf_buf_ok(&exchange->body)) {
         size_t rest = expected - exchange->body.len;
         got = mg_read(exchange->connection, piece, rest < sizeof piece ? rest : sizeof piece);
         if (got <= 0)
             break;
         cf_buf_add(&exchange->body, piece, (size_t)got);
-        if (!cf_buf_ok(&exchange->body))
-            return refuse(exchange, 413, "the body is too large");
-        if (cf_now_ms(clock) > until_ms)
-            return refuse(exchange, 408, "the body took too long");
     }
-    if (got < 0 || (length != NULL && exchange->body.len < expected))
-        return refuse(exchange, 400, "the body ended early");
-    return true;
+    return got;
+}
+
+static bool read_all(struct cf_http_exchange *exchange, size_t max)
+{
+    struct cf_deadlines *deadlines = cf_server_deadlines(exchange->server);
+    struct cf_deadline deadline;
+    const char *length = cf_request_header(exchange, "Content-Length");
+    size_t expected = length != NULL ? strtoull(length, NULL, 10) : SIZE_MAX;
+
+    cf_buf_init(&exchange->body, max);
+    cf_deadline_set(deadlines, &deadline, cf_connection_fd(exchange->connection),
+                    cf_server_options(exchange->server)->body_ms);
+    int got = read_pieces(exchange, expected);
+    bool is_late = cf_deadline_lift(deadlines, &deadline);
+
+    if (!cf_buf_ok(&exchange->body))
+        return refuse(exchange, 413, "the body is too large");
+    bool is_whole = got >= 0 && (length == NULL || exchange->body.len == expected);
+    if (is_late && (length == NULL || !is_whole))
+        return refuse(exchange, 408, "the body took too long");
+    return is_whole || refuse(exchange, 400, "the body ended early");
 }
 
 bool cf_request_read_body(struct cf_http_exchange *exchange)

@@ -35,6 +35,7 @@ static const struct status {
     { 414, "URI Too Long", "uri_too_long" },
     { 415, "Unsupported Media Type", "unsupported_media_type" },
     { 417, "Expectation Failed", "expectation_failed" },
+    { 421, "Misdirected Request", "misdirected" },
     { 422, "Unprocessable Content", "validation_error" },
     { 426, "Upgrade Required", "upgrade_required" },
     { 429, "Too Many Requests", "rate_limit_error" },

@@ -18,6 +18,8 @@
 #include "confab/error.h"
 #include "engine/events.h"
 #include "server/access.h"
+#include "server/connection.h"
+#include "server/deadlines.h"
 #include "server/answers.h"
 #include "server/readers.h"
 #include "server/request.h"
@@ -39,6 +41,7 @@ struct cf_server {
     struct cf_readers *readers;
     struct cf_access *access;
     struct cf_traffic *traffic;
+    struct cf_deadlines *deadlines;
     struct cf_tally *tally;
     struct cf_answers *answers;
     /* NULL: the library itself listens where we are asked to */
@@ -92,31 +95,57 @@ static void wait_answered(struct cf_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* A connection is told by what it leaves with; it has none before its first request. */
 static bool is_too_many(struct cf_server *server, struct mg_connection *connection)
 {
-    struct cf_traffic_address *entry = mg_get_user_connection_data(connection);
-    if (entry != NULL)
-        return false;
-    bool is_fine =
-        cf_traffic_enter(server->traffic, mg_get_request_info(connection)->remote_addr, &entry);
-    mg_set_user_connection_data(connection, entry);
-    return !is_fine;
+    struct cf_connection *own = cf_connection_of(connection);
+    return own->entry == NULL &&
+           !cf_traffic_enter(server->traffic, mg_get_request_info(connection)->remote_addr,
+                             &own->entry);
 }
 
 static int on_connection(const struct mg_connection *connection, void **out_data)
 {
-    (void)connection;
-    *out_data = NULL;
+    const struct cf_server *server = mg_get_user_data(mg_get_context(connection));
+    *out_data = cf_connection_new(server->options.clock);
     return 0;
+}
+
+/* Answers what the library reads, but would not answer. */
+static void refuse(struct mg_connection *connection, int status, const char *message)
+{
+    struct cf_http_exchange exchange = {
+        .connection = connection,
+        .info = mg_get_request_info(connection),
+        .server = mg_get_user_data(mg_get_context(connection)),
+        .has_unread_body = true,
+    };
+    cf_buf_init(&exchange.headers, 4096);
+    cf_respond_fail(&exchange, status, "%s", message);
+    cf_traffic_count(exchange.server->traffic, exchange.status);
+    cf_request_done(&exchange);
+    cf_connection_of(connection)->is_refused = true;
+}
+
+/* The library closes without a word if the request is for another server, as a proxy is asked. */
+static void answer_foreign(struct mg_connection *connection)
+{
+    const struct mg_request_info *info = mg_get_request_info(connection);
+    if (info->request_uri != NULL && info->local_uri_raw == NULL)
+        refuse(connection, strcmp(info->request_uri, "*") == 0 ? 400 : 421,
+               "the path must begin with a slash, or with the address of this server");
 }
 
 static void on_closed(const struct mg_connection *connection)
 {
     struct cf_server *server = mg_get_user_data(mg_get_context(connection));
-    struct cf_traffic_address *entry = mg_get_user_connection_data(connection);
-    if (entry != NULL)
-        cf_traffic_leave(server->traffic, entry);
+    struct cf_connection *own = cf_connection_of(connection);
+    if (own == NULL)
+        return;
+    if (!own->is_refused)
+        answer_foreign((struct mg_connection *)connection);
+    if (own->entry != NULL)
+        cf_traffic_leave(server->traffic, own->entry);
+    cf_connection_free(own);
     mg_set_user_connection_data(connection, NULL);
 }
 
@@ -141,6 +170,7 @@ static int on_request(struct mg_connection *connection)
     /* 0: the library goes on */
     int status = exchange.status != CF_SOCKET_STATUS ? exchange.status : 0;
     cf_request_done(&exchange);
+    cf_connection_of(connection)->idle_since_ms = cf_now_ms(server->options.clock);
     count_answering(server, -1);
     return status;
 }
@@ -148,21 +178,17 @@ static int on_request(struct mg_connection *connection)
 /* What the library refuses by itself: requests that it cannot read. */
 static int on_unreadable(struct mg_connection *connection, int status, const char *message)
 {
-    struct cf_http_exchange exchange = {
-        .connection = connection,
-        .info = mg_get_request_info(connection),
-        .server = mg_get_user_data(mg_get_context(connection)),
-        .has_unread_body = true,
-    };
+    const struct cf_server *server = mg_get_user_data(mg_get_context(connection));
     (void)message;    /* may quote the request */
-    cf_buf_init(&exchange.headers, 4096);
-    cf_respond_fail(&exchange, status == 413 ? 431 : status, "%s",
-                    status == 411   ? "the length of the body is not a number"
-                    : status == 505 ? "the server speaks HTTP/1.1 and HTTP/1.0"
-                                    : "the request cannot be read: not HTTP, over 16 KB before its "
-                                      "body, or too slow");
-    cf_traffic_count(exchange.server->traffic, exchange.status);
-    cf_request_done(&exchange);
+    if (status == 400)
+        status = cf_connection_refusal(connection, cf_now_ms(server->options.clock),
+                                       server->options.head_ms);
+    refuse(connection, status,
+           status == 411   ? "the length of the body is not a number"
+           : status == 505 ? "the server speaks HTTP/1.1 and HTTP/1.0"
+           : status == 408 ? "the request took too long"
+           : status == 431 ? "request line and headers are over 16 KB"
+                           : "the request cannot be read: it is not HTTP");
     return 0;
 }
 
@@ -334,6 +360,7 @@ bool cf_server_start(const struct cf_server_options *options, struct cf_server *
     server->answers = cf_answers_new(server->options.db_path, server->options.clock);
     server->traffic =    /* behind the front all come from loopback */
         cf_traffic_new(server->options.tls_cert != NULL ? 0 : (size_t)server->options.per_address);
+    server->deadlines = cf_deadlines_new();
     server->readers = cf_readers_new(server->options.db_path, (size_t)server->options.readers);
     if (!start(server, err)) {
         cf_server_stop(server);
@@ -359,6 +386,7 @@ void cf_server_stop(struct cf_server *server)
         mg_exit_library();
     cf_tls_front_free(server->front);
     cf_answers_free(server->answers);
+    cf_deadlines_free(server->deadlines);
     cf_readers_free(server->readers);
     cf_sockets_free(server->sockets);
     cf_traffic_free(server->traffic);
@@ -425,6 +453,11 @@ struct cf_tally *cf_server_tally(const struct cf_server *server)
 struct cf_answers *cf_server_answers(const struct cf_server *server)
 {
     return server->answers;
+}
+
+struct cf_deadlines *cf_server_deadlines(const struct cf_server *server)
+{
+    return server->deadlines;
 }
 
 const struct cf_clock *cf_server_clock(const struct cf_server *server)

@@ -15,6 +15,7 @@
 struct cf_access;
 struct cf_answers;
 struct cf_clock;
+struct cf_deadlines;
 struct cf_error;
 struct cf_events;
 struct cf_http_exchange;
@@ -78,6 +79,7 @@ struct cf_readers *cf_server_readers(const struct cf_server *server);
 struct cf_jobs    *cf_server_jobs(const struct cf_server *server);
 const struct cf_access *cf_server_access(const struct cf_server *server);
 struct cf_traffic *cf_server_traffic(const struct cf_server *server);
+struct cf_deadlines *cf_server_deadlines(const struct cf_server *server);
 struct cf_tally   *cf_server_tally(const struct cf_server *server);
 struct cf_answers *cf_server_answers(const struct cf_server *server);
 const struct cf_clock *cf_server_clock(const struct cf_server *server);

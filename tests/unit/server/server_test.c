@@ -1,6 +1,8 @@
 /* Who may connect, and how: the token, TLS, too many connections, those that are too slow. */
 #include "fixture.h"
 
+#include <poll.h>
+
 #include <openssl/ssl.h>
 
 #define TOKEN "correct horse battery"
@@ -115,7 +117,7 @@ static void a_slow_head_is_not_waited_for(void **state)
     (void)state;
     with_server(&f, (struct cf_server_options){ .head_ms = 200 });
     struct answer answer = fixture_raw(&f, half, sizeof half - 1);
-    assert_int_equal(answer.status, 400);
+    assert_int_equal(answer.status, 408);
     assert_non_null(answer.json);
     answer_done(&answer);
     fixture_close(&f);
@@ -133,6 +135,34 @@ static void a_body_that_does_not_come_is_not_waited_for(void **state)
     assert_int_equal(answer.status, 400);
     answer_done(&answer);
     fixture_close(&f);
+}
+
+/* One deadline for the whole: a byte now and then does not move it. */
+static void a_body_that_trickles_is_not_waited_for(void **state)
+{
+    static const char head[] =
+        "POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "%s\r\n\r\n";
+    static const char *const lengths[] = { "Content-Length: 2000", "Transfer-Encoding: chunked" };
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture f;
+        char request[256];
+        (void)state;
+        with_server(&f, (struct cf_server_options){ .body_ms = 200 });
+        int fd = fixture_connect(&f);
+        int len = snprintf(request, sizeof request, head, lengths[i]);
+        fixture_send(fd, request, (size_t)len);
+        struct pollfd answered = { .fd = fd, .events = POLLIN };
+        size_t sent = 0;
+        for (; sent < 2000 && poll(&answered, 1, 10) == 0; sent++)
+            fixture_send(fd, i == 0 ? " " : "1\r\n \r\n", i == 0 ? 1 : 6);
+        struct answer answer = fixture_read(fd, 0);
+        assert_int_equal(answer.status, 408);
+        assert_true(sent < 2000);
+        answer_done(&answer);
+        close(fd);
+        fixture_close(&f);
+    }
 }
 
 /* --- what does not start --- */
@@ -231,6 +261,7 @@ int main(void)
         cmocka_unit_test(other_names_are_answered_if_they_are_ours),
         cmocka_unit_test(an_address_may_have_so_many_connections),
         cmocka_unit_test(a_slow_head_is_not_waited_for),
+        cmocka_unit_test(a_body_that_trickles_is_not_waited_for),
         cmocka_unit_test(a_body_that_does_not_come_is_not_waited_for),
         cmocka_unit_test(a_port_in_use_is_told),
         cmocka_unit_test(speaks_tls_with_two_files_or_one),
