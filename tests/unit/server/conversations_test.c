@@ -39,8 +39,6 @@ static struct row rows[] = {
 
 #define ROWS (sizeof rows / sizeof *rows)
 
-static struct dataset *shared;
-
 static void lists(void **state)
 {
     const struct row *row = *state;
@@ -166,20 +164,6 @@ static void what_is_not_there_is_a_404(void **state)
     answer_done(&answer);
 }
 
-static int open_all(void **state)
-{
-    int rc = dataset_open(state);
-    shared = *state;
-    *state = NULL;             /* a row's test gets its row */
-    return rc;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    return dataset_close((void *[]){ shared });
-}
-
 int main(void)
 {
     static struct CMUnitTest tests[ROWS + 8] = {
@@ -192,5 +176,5 @@ int main(void)
     size_t count = 5;
     for (size_t i = 0; i < ROWS; i++)
         tests[count++] = (struct CMUnitTest){ rows[i].query, lists, NULL, NULL, &rows[i] };
-    return _cmocka_run_group_tests("conversations", tests, count, open_all, close_all);
+    return _cmocka_run_group_tests("conversations", tests, count, dataset_share, dataset_unshare);
 }

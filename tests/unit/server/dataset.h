@@ -124,6 +124,23 @@ static inline int dataset_close(void **state)
     return 0;
 }
 
+/* One dataset for all tests of a group, whose state is a row each. */
+static struct dataset *shared;
+
+static inline int dataset_share(void **state)
+{
+    int rc = dataset_open(state);
+    shared = *state;
+    *state = NULL;
+    return rc;
+}
+
+static inline int dataset_unshare(void **state)
+{
+    (void)state;
+    return dataset_close((void *[]){ shared });
+}
+
 /* --- what stands in JSON, by a path such as "data.0.turns.1.content" --- */
 
 static inline const cJSON *at(const cJSON *json, const char *path)

@@ -2,8 +2,6 @@
 
 #include "server/patch.h"
 
-static struct dataset *shared;
-
 /* Bodies that are wrong, and the paths that the answer must name, between spaces. */
 struct row {
     const char *body, *paths;
@@ -197,20 +195,6 @@ static void nothing_is_changed_that_is_not_there(void **state)
     answer_done(&answer);
 }
 
-static int open_all(void **state)
-{
-    int rc = dataset_open(state);
-    shared = *state;
-    *state = NULL;             /* a row's test gets its row */
-    return rc;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    return dataset_close((void *[]){ shared });
-}
-
 int main(void)
 {
     static struct CMUnitTest tests[ROWS + 8] = { { 0 } };
@@ -229,5 +213,5 @@ int main(void)
             (struct CMUnitTest){ rows[i].body, all_that_is_wrong_is_named, NULL, NULL, &rows[i] };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         tests[count++] = others[i];
-    return _cmocka_run_group_tests("patch", tests, count, open_all, close_all);
+    return _cmocka_run_group_tests("patch", tests, count, dataset_share, dataset_unshare);
 }

@@ -2,8 +2,6 @@
  * replies of 10 to 40 ms, scores 9, 7, 5, 3, one failed item. */
 #include "dataset.h"
 
-static struct dataset *dataset;
-
 #define UNKNOWN "01a20d08-1605-70c4-8a43-03c7eece9d63"
 
 static const char *path_of(char *path, const char *fmt, const char *id)
@@ -28,7 +26,7 @@ static void assert_list(const struct answer *answer, const char *where, const ch
 static void a_run_has_its_scores_its_latencies_and_its_course(void **state)
 {
     (void)state;
-    struct answer answer = get(dataset, "/api/runs/demo/plots", 200);
+    struct answer answer = get(shared, "/api/runs/demo/plots", 200);
     assert_list(&answer, "data.scores.edges", "0,1,2,3,4,5,6,7,8,9,10");
     assert_list(&answer, "data.scores.counts", "0,0,0,1,0,1,0,1,0,1,0");
     assert_number(&answer, "data.scores.unscored", 0);
@@ -53,7 +51,7 @@ static void a_run_has_its_scores_its_latencies_and_its_course(void **state)
 
 static void what_a_review_changes_is_in_the_next_plots(void **state)
 {
-    struct dataset *d = dataset;
+    struct dataset *d = shared;
     (void)state;
     char path[256];
     struct answer answer = patch(d, path_of(path, "/api/conversations/%s", d->ids[0]),
@@ -68,7 +66,7 @@ static void what_a_review_changes_is_in_the_next_plots(void **state)
 
 static void a_template_has_its_texts_variables_and_versions(void **state)
 {
-    struct dataset *d = dataset;
+    struct dataset *d = shared;
     (void)state;
     char path[256];
     struct answer answer = get(d, path_of(path, "/api/templates/%s", d->template.uuid), 200);
@@ -96,7 +94,7 @@ static void a_template_has_its_texts_variables_and_versions(void **state)
 
 static void a_name_means_the_newest_version(void **state)
 {
-    struct dataset *d = dataset;
+    struct dataset *d = shared;
     (void)state;
     struct cf_write_template again = {
         .write.apply = cf_write_template, .name = "support", .system = cf_text_of("(a function)"),
@@ -128,7 +126,7 @@ static void a_name_means_the_newest_version(void **state)
 
 static void a_version_has_its_scores_and_latencies(void **state)
 {
-    struct dataset *d = dataset;
+    struct dataset *d = shared;
     (void)state;
     char path[256];
     struct answer answer = get(d, path_of(path, "/api/templates/%s/plots", d->template.uuid), 200);
@@ -142,7 +140,7 @@ static void a_version_has_its_scores_and_latencies(void **state)
 static void without_a_sender_there_are_no_lanes(void **state)
 {
     (void)state;
-    struct answer answer = get(dataset, "/api/limits", 200);
+    struct answer answer = get(shared, "/api/limits", 200);
     assert_int_equal(cJSON_GetArraySize(at(answer.json, "data.lanes")), 0);
     assert_number(&answer, "data.calls.inFlight", 0);
     assert_number(&answer, "data.calls.waiting", 0);
@@ -167,24 +165,10 @@ static struct row rows[] = {
 static void check_row(void **state)
 {
     const struct row *row = *state;
-    struct answer answer = get(dataset, row->path, row->status);
+    struct answer answer = get(shared, row->path, row->status);
     if (row->message != NULL)
         assert_string_equal(answer_str(&answer, "message"), row->message);
     answer_done(&answer);
-}
-
-static int open_all(void **state)
-{
-    int rc = dataset_open(state);
-    dataset = *state;
-    *state = NULL;             /* a row's test gets its row */
-    return rc;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    return dataset_close((void *[]){ dataset });
 }
 
 int main(void)
@@ -201,5 +185,5 @@ int main(void)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         tests[count++] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check_row,
                                               .initial_state = &rows[i] };
-    return _cmocka_run_group_tests("plots", tests, count, open_all, close_all);
+    return _cmocka_run_group_tests("plots", tests, count, dataset_share, dataset_unshare);
 }
