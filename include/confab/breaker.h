@@ -58,6 +58,10 @@ void cf_breaker_init(struct cf_breaker *breaker, const struct cf_breaker_policy 
 bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_ms,
                         struct cf_rng *rng);
 
+/* Opens it within a streak that is shorter: nobody is left from whom more could be learnt. No effect if
+ * it is open. */
+void cf_breaker_open(struct cf_breaker *breaker, int64_t now_ms, struct cf_rng *rng);
+
 /* The service answered a request that was sent at sent_ms. Returns true if that ended an outage that was
  * seen. */
 bool cf_breaker_success(struct cf_breaker *breaker, int64_t sent_ms, int64_t now_ms);

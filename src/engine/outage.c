@@ -252,6 +252,7 @@ bool cf_outage_failed(struct cf_sender *sender, struct cf_call *call,
     struct cf_error words;
     cf_retry_error(failure, &words);
     snprintf(lane->last_failure, sizeof lane->last_failure, "%s", words.message);
+    lane->last_status = failure->http_status;
     if (failure->http_status != 0)
         sender->has_answered = true;
     if (!is_of_service(failure)) {
@@ -322,6 +323,23 @@ void cf_outage_answered(struct cf_sender *sender, struct cf_call *call, bool is_
             cf_attempt_begin(sender, parked);
         }
     }
+}
+
+/* Two different calls do not both fail by themselves, all their attempts in a row; and these statuses
+ * are about the service in their own words. A 500 for one call may well be that call's. */
+bool cf_outage_is_likely(const struct cf_sender_lane *lane)
+{
+    bool is_unavailable =
+        lane->last_status == 502 || lane->last_status == 503 || lane->last_status == 529;
+    return lane->breaker.state != CF_BREAKER_OPEN && lane->breaker.failures > 0 &&
+           (is_unavailable || lane->breaker.call_count > 1);
+}
+
+void cf_outage_assume(struct cf_sender_lane *lane)
+{
+    cf_breaker_open(&lane->breaker, cf_loop_now(lane->sender->loop), &lane->sender->rng);
+    note_open(lane);
+    cf_outage_watch(lane);
 }
 
 void cf_outage_status(const struct cf_sender *sender, int64_t *out_away_ms, int64_t *out_probe_ms)

@@ -218,6 +218,7 @@ struct cf_sender_lane {
     struct cf_concurrency concurrency;
     int64_t calls_wanted;   /* in flight, its part of the sender's */
     char last_failure[160]; /* in the words of its error */
+    int last_status;        /* its HTTP status; 0: there was none */
     UT_hash_handle hh;
 };
 
@@ -248,6 +249,11 @@ void cf_outage_answered(struct cf_sender *sender, struct cf_call *call, bool is_
 
 /* How long the service has been away, and when it is probed next (0: at this moment). */
 void cf_outage_status(const struct cf_sender *sender, int64_t *out_away_ms, int64_t *out_probe_ms);
+
+/* Whether calls that fail, with nobody left who could tell more, speak of a service that is away; then
+ * cf_outage_assume waits for it. */
+bool cf_outage_is_likely(const struct cf_sender_lane *lane);
+void cf_outage_assume(struct cf_sender_lane *lane);
 
 /* --- verdict.c --- */
 

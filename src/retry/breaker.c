@@ -35,6 +35,15 @@ static void plan_probe(struct cf_breaker *breaker, int64_t now_ms, struct cf_rng
         now_ms + cf_retry_delay_ms(&breaker->policy->probes, breaker->probes + 1, -1, rng);
 }
 
+void cf_breaker_open(struct cf_breaker *breaker, int64_t now_ms, struct cf_rng *rng)
+{
+    if (breaker->state == CF_BREAKER_OPEN)
+        return;
+    breaker->state = CF_BREAKER_OPEN;
+    breaker->probes = 0;
+    plan_probe(breaker, now_ms, rng);
+}
+
 bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_ms,
                         struct cf_rng *rng)
 {
@@ -56,11 +65,8 @@ bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_m
         breaker->call_count < breaker->policy->calls)
         return true;
     breaker->state = CF_BREAKER_SUSPECTED;
-    if (now_ms - breaker->success_ms >= breaker->policy->quiet_ms) {
-        breaker->state = CF_BREAKER_OPEN;
-        breaker->probes = 0;
-        plan_probe(breaker, now_ms, rng);
-    }
+    if (now_ms - breaker->success_ms >= breaker->policy->quiet_ms)
+        cf_breaker_open(breaker, now_ms, rng);
     return false;
 }
 

@@ -264,6 +264,38 @@ static void a_lone_call_that_the_service_fails_is_no_outage(void **state)
     fixture_close(f);
 }
 
+/* The last of a run, with nobody after them who could tell that the service is away. */
+static void check_last_calls_wait(const char *spec, int count)
+{
+    struct fixture *f = &fixture;
+    fixture_open_by(f, spec, NULL, &fixture_clock);
+    f->options.retry.base_delay_ms = 1000;
+    fixture_start(f);
+    submit_many(f, 4);
+    check_all_replied(f, 4);
+    fixture_pass(f, 61000);
+    int64_t began_ms = atomic_load(&fixture_now_ms);
+    submit_many(f, count);
+    check_all_replied(f, count);
+    assert_in_range(atomic_load(&fixture_now_ms) - began_ms, 29 * MINUTE, 32 * MINUTE);
+    assert_int_equal(fixture_status(f).away_ms, 0);
+    fixture_check_rows(f);
+    assert_in_range(fixture_counters(f)->requests, 4 + count * 4, 4 + count * 8 + 50);
+    fixture_close(f);
+}
+
+static void the_last_two_calls_wait_for_the_service(void **state)
+{
+    (void)state;
+    check_last_calls_wait("faults=500@60s-1860s", 2);
+}
+
+static void the_last_call_waits_for_a_service_that_says_it_is_overloaded(void **state)
+{
+    (void)state;
+    check_last_calls_wait("faults=529@60s-1860s", 1);
+}
+
 static void a_call_fails_by_itself_once_another_gets_a_reply(void **state)
 {
     (void)state;
@@ -297,6 +329,8 @@ int main(void)
         cmocka_unit_test(nothing_but_429s_is_an_outage_too),
         cmocka_unit_test(a_single_call_waits_for_a_host_that_is_not_there),
         cmocka_unit_test(a_lone_call_that_the_service_fails_is_no_outage),
+        cmocka_unit_test(the_last_two_calls_wait_for_the_service),
+        cmocka_unit_test(the_last_call_waits_for_a_service_that_says_it_is_overloaded),
         cmocka_unit_test(a_call_fails_by_itself_once_another_gets_a_reply),
     };
     return cmocka_run_group_tests_name("outage", tests, NULL, NULL);
