@@ -17,6 +17,7 @@ local CONVERSATIONS_BATCH = 50    -- read before others have a turn
 local status_of = {
   config_error = 500, budget_error = 402, parse_error = 422, validation_error = 422, refusal = 422,
   rate_limit_error = 429, api_error = 502, cancelled = 409, script_error = 500, storage_error = 500,
+  conflict = 409,
 }
 
 --- An error of any kind as an answer.

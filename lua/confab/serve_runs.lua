@@ -69,6 +69,13 @@ local function streamed_step(request)
   return serve_templates.generate(context.get(), request, true)
 end
 
+--- An error as an answer has it. Another process that works on the run is no mistake of anybody.
+local function as_raised(raised)
+  if not errors.is(raised) then return errors.new("script_error", tostring(raised)) end
+  local is_taken = raised.kind == "config_error" and raised.message:find("is being worked on by process", 1, true)
+  return is_taken and { kind = "conflict", message = raised.message } or raised
+end
+
 --- Works through it in a fiber of its own, whoever waits for it.
 ---@param name string
 ---@param asked confab.serve.Asked
@@ -87,7 +94,7 @@ local function spawn(name, asked, work_off)
       end,
     })
     if not ok then
-      work.raised = errors.is(raised) and raised or errors.new("script_error", tostring(raised))
+      work.raised = as_raised(raised)
       core.progress.warn(("run %q: %s"):format(name, work.raised.message))
     end
     works[name], work.is_over = nil, true

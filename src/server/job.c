@@ -1,8 +1,10 @@
 #include "server/job.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/queue.h"
@@ -33,8 +35,12 @@ struct cf_jobs *cf_jobs_new(struct cf_queue *queue,
                             void (*deliver)(struct cf_completion *completion, void *context))
 {
     struct cf_jobs *jobs = cf_calloc(1, sizeof *jobs);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&jobs->lock, NULL);
-    pthread_cond_init(&jobs->answered, NULL);
+    pthread_cond_init(&jobs->answered, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     jobs->queue = queue;
     jobs->deliver = deliver;
     atomic_init(&jobs->holders, 1);
@@ -88,6 +94,30 @@ void cf_job_release(struct cf_job *job)
     free(job);
 }
 
+/* Under the lock, which is free while the asker is looked for. */
+static void wait_for_answer(struct cf_jobs *jobs, const struct cf_job *job,
+                            const struct cf_job_question *question)
+{
+    struct timespec until;
+    bool is_gone = false;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    while (!job->is_answered && !jobs->is_closed && !is_gone) {
+        until.tv_nsec += CF_JOB_LOOK_MS * 1000000L;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000;
+        }
+        while (!job->is_answered && !jobs->is_closed &&
+               pthread_cond_timedwait(&jobs->answered, &jobs->lock, &until) != ETIMEDOUT) {
+        }
+        if (job->is_answered || jobs->is_closed || question->is_gone == NULL)
+            continue;
+        pthread_mutex_unlock(&jobs->lock);
+        is_gone = question->is_gone(question->asker);
+        pthread_mutex_lock(&jobs->lock);
+    }
+}
+
 bool cf_jobs_ask(struct cf_jobs *jobs, const struct cf_job_question *question,
                  struct cf_job **out_job, struct cf_job_answer *out_answer)
 {
@@ -97,8 +127,7 @@ bool cf_jobs_ask(struct cf_jobs *jobs, const struct cf_job_question *question,
     if (!jobs->is_closed) {
         job = new_job(jobs, question);
         cf_queue_push(jobs->queue, &job->completion.link);
-        while (!job->is_answered && !jobs->is_closed)
-            pthread_cond_wait(&jobs->answered, &jobs->lock);
+        wait_for_answer(jobs, job, question);
     }
     bool is_answered = job != NULL && job->is_answered;
     if (is_answered)

@@ -25,7 +25,13 @@ struct cf_job_question {
     const char *key;     /* Idempotency-Key; NULL: none */
     struct cf_text body; /* JSON; data NULL: none */
     int64_t last_event_id;    /* events from behind it on are kept; 0: nobody needs that */
+    /* Asked now and then, on the worker: whether nobody waits for the answer any more; NULL: somebody
+     * does. Not copied. */
+    bool (*is_gone)(void *asker);
+    void *asker;
 };
+
+#define CF_JOB_LOOK_MS 500    /* how often */
 
 struct cf_job_answer {
     int status;            /* HTTP */
@@ -46,8 +52,8 @@ void cf_jobs_close(struct cf_jobs *jobs);
 
 /* --- worker threads --- */
 
-/* Asks and waits. False: the server stops, there is no answer. *out_job holds the answer and is to
- * be released. */
+/* Asks and waits. False: the server stops, or the asker is gone; there is no answer. *out_job holds
+ * the answer and is to be released. */
 bool cf_jobs_ask(struct cf_jobs *jobs, const struct cf_job_question *question,
                  struct cf_job **out_job, struct cf_job_answer *out_answer);
 

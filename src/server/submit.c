@@ -1,9 +1,11 @@
 #include "server/submit.h"
 
+#include <civetweb.h>
 #include <cjson/cJSON.h>
 
 #include "confab/buf.h"
 #include "engine/events.h"
+#include "server/connection.h"
 #include "server/job.h"
 #include "server/request.h"
 #include "server/respond.h"
@@ -20,6 +22,19 @@ static void refuse(struct cf_http_exchange *exchange)
         "the server is about to stop; what was begun is stored and goes on with the next");
 }
 
+static bool is_gone(void *asker)
+{
+    const struct cf_http_exchange *exchange = asker;
+    return cf_connection_is_gone(exchange->connection);
+}
+
+/* Nobody is told; what was begun goes on, and its result is stored. */
+static void give_up(struct cf_http_exchange *exchange)
+{
+    mg_disable_connection_keep_alive(exchange->connection);
+    exchange->status = CF_SUBMIT_GONE_STATUS;
+}
+
 /* Hands the request over and passes the answer on. */
 static void submit_question(struct cf_http_exchange *exchange, struct cf_server *server,
                             struct cf_job_question question)
@@ -32,9 +47,15 @@ static void submit_question(struct cf_http_exchange *exchange, struct cf_server 
     if (exchange->route->body_max > 0)
         question.body = (struct cf_text){ cf_buf_str(&exchange->body), exchange->body.len };
 
+    question.is_gone = is_gone;
+    question.asker = exchange;
+
     if (jobs == NULL || cf_server_is_draining(server) ||
         !cf_jobs_ask(jobs, &question, &job, &answer)) {
-        refuse(exchange);
+        if (is_gone(exchange))
+            give_up(exchange);
+        else
+            refuse(exchange);
         return;
     }
     if (answer.retry_after_s >= 0)

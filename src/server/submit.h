@@ -9,6 +9,8 @@ struct cf_server;
 #define CF_SUBMIT_BATCH_MAX (64u << 20) /* ten thousand of them, at some KB each */
 #define CF_SUBMIT_SMALL_MAX (64u << 10) /* a name, or nothing */
 
+#define CF_SUBMIT_GONE_STATUS 499           /* in logs and figures: the client did not wait */
+
 void cf_submit_generate(struct cf_http_exchange *exchange, struct cf_server *server);
 void cf_submit_estimate(struct cf_http_exchange *exchange, struct cf_server *server);
 void cf_submit_rate_limit(struct cf_http_exchange *exchange, struct cf_server *server);

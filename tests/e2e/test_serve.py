@@ -2,6 +2,7 @@
 import json
 import signal
 import threading
+import time
 
 import pytest
 
@@ -145,6 +146,7 @@ def test_limits_and_defaults_of_batches(serve):
     data = client.get(BATCH).json["data"]
     assert data["limits"] == {"maxRequests": 3, "concurrency": {"min": 1, "max": 10}}
     assert data["defaults"] == {"concurrency": 3, "stopOnError": False, "async": False}
+    assert (data["templates"], data["runs"]) == (["chat"], ["defined"])
     reply = client.post(BATCH, {"requests": [asked()] * 4})
     assert reply.status == 400
     assert reply.json["details"] == [{"path": "requests",
@@ -518,3 +520,33 @@ def test_the_scoring_of_the_script_is_used(serve):
     data = client.post(ONE, asked()).json["data"]
     assert [part["name"] for part in data["qualityBreakdown"]] == ["always"]
     assert (data["qualityScore"], data["status"]) == (1, "needs_revision")
+
+
+def test_a_run_that_another_server_works_on_is_a_conflict(serve, mock):
+    server = mock("rpm=100000,latency=fixed:3000")
+    _, first = serve(server=server)
+    _, second = serve(server=server)
+    batch = {"requests": [asked()], "options": {"async": True}}
+    assert first.post(BATCH, batch, Idempotency_Key="k").status == 202
+    reply = second.post(BATCH, batch, Idempotency_Key="k")
+    assert (reply.status, reply.json["error"]) == (409, "conflict"), reply
+    assert "is being worked on by process" in reply.json["message"]
+
+
+def test_a_client_that_goes_away_holds_no_worker_and_ends_no_run(serve, mock, query):
+    server = mock("rpm=100000,latency=fixed:4000")
+    _, client = serve(server=server)
+    connections = [client.connect() for _ in range(20)]
+    for connection in connections:
+        connection.request("POST", ONE, json.dumps(asked()), {"Content-Type": "application/json"})
+    until = time.monotonic() + 30
+    while arrivals(server) < 20 and time.monotonic() < until:
+        time.sleep(0.02)
+    for connection in connections:
+        connection.close()
+    while 'confab_http_replies_total{status="499"} 20' not in client.get("/metrics").text:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    while query("select count(*) as n from conversations") != [{"n": 20}]:
+        assert time.monotonic() < until
+        time.sleep(0.05)

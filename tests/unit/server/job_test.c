@@ -138,6 +138,24 @@ static void closing_sends_those_who_wait_away_and_their_job_goes_on(void **state
     cf_job_release(job);
 }
 
+static bool is_gone(void *asker)
+{
+    return *(bool *)asker;
+}
+
+static void who_is_gone_does_not_wait(void **state)
+{
+    (void)state;
+    struct cf_job *job, *none;
+    struct cf_job_answer answer;
+    bool gone = true;
+    struct cf_job_question question = { .task = "generate", .is_gone = is_gone, .asker = &gone };
+    assert_false(cf_jobs_ask(jobs, &question, &none, &answer));
+    job = take();
+    assert_true(cf_job_answer(job, 201, -1, (struct cf_text){ "[]", 2 }));    /* for nobody */
+    cf_job_release(job);
+}
+
 static void nothing_is_taken_once_closed(void **state)
 {
     (void)state;
@@ -171,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_of_many_gets_its_own_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(closing_sends_those_who_wait_away_and_their_job_goes_on,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_gone_does_not_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_taken_once_closed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_outlives_the_jobs, set_up, tear_down),
     };
