@@ -5,6 +5,7 @@ local defined = require "confab.defined"
 local serve_check = require "confab.serve_check"
 local serve_estimate = require "confab.serve_estimate"
 local serve_reply = require "confab.serve_reply"
+local serve_rescore = require "confab.serve_rescore"
 local serve_runs = require "confab.serve_runs"
 local serve_templates = require "confab.serve_templates"
 local settings = require "confab.settings"
@@ -106,6 +107,10 @@ function tasks.estimate(job)
   local request, _, _, refusal = read_single(job)
   if refusal then return refusal end
   return serve_reply.success(200, serve_estimate.of(request))
+end
+
+function tasks.rescore(job)
+  return serve_reply.success(200, { scored = serve_rescore.one(math.tointeger(tonumber(job.id))) })
 end
 
 function tasks.rate_limit()

@@ -6,13 +6,16 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/object.h"
 #include "confab/buf.h"
+#include "confab/clock.h"
 #include "confab/error.h"
 #include "server/answers.h"
 #include "server/conversation_object.h"
 #include "server/find.h"
+#include "server/job.h"
 #include "server/patch_body.h"
 #include "server/problems.h"
 #include "server/readers.h"
@@ -133,6 +136,42 @@ static bool write_changes(struct cf_http_exchange *exchange, struct cf_server *s
 
 /* --- one --- */
 
+#define RESCORE_MS 3000    /* a script that is busy for longer scores it when it comes to it */
+
+struct patience {
+    const struct cf_clock *clock;
+    int64_t until_ms;
+};
+
+static bool is_over(void *self)
+{
+    const struct patience *patience = self;
+    return cf_now_ms(patience->clock) >= patience->until_ms;
+}
+
+/* Has the rules of the script that is served score the conversation, whose text has changed. */
+static void rescore(struct cf_server *server, int64_t conversation)
+{
+    struct cf_jobs *jobs = cf_server_jobs(server);
+    struct patience patience = { .clock = cf_server_clock(server) };
+    char id[24];
+    struct cf_job_question question = {
+        .task = "rescore", .id = id, .is_gone = is_over, .asker = &patience,
+    };
+    struct cf_job *job;
+    struct cf_job_answer answer;
+    snprintf(id, sizeof id, "%lld", (long long)conversation);
+    patience.until_ms = cf_now_ms(patience.clock) + RESCORE_MS;
+    if (jobs == NULL || cf_server_is_draining(server) ||
+        !cf_jobs_ask(jobs, &question, &job, &answer))
+        return;
+    if (answer.status != 200)
+        cf_log(CF_LOG_WARN, "conversation %s was edited, but not scored anew: %.*s", id,
+               (int)answer.json.len, answer.json.data);
+    cf_job_release(job);
+    cf_answers_forget(cf_server_answers(server));
+}
+
 static void respond_conversation(struct cf_http_exchange *exchange, struct cf_server *server,
                                  int64_t conversation)
 {
@@ -182,8 +221,11 @@ void cf_patch_one(struct cf_http_exchange *exchange, struct cf_server *server)
         cf_respond_problems(exchange, &problems);
     else if (target.is_superseded)
         cf_respond_fail(exchange, 409, "a newer version has taken the place of this conversation");
-    else if (write_changes(exchange, server, &body, &target, 1))
+    else if (write_changes(exchange, server, &body, &target, 1)) {
+        if (body.has_turn)
+            rescore(server, target.conversation);
         respond_conversation(exchange, server, target.conversation);
+    }
     cf_problems_done(&problems);
 }
 
