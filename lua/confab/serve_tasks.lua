@@ -150,11 +150,18 @@ function tasks.batch(job)
   return serve_reply.batch(work.row, work.asked.count, work.raised)
 end
 
+--- The names of the runs that the script defines, in order.
+local function defined_names()
+  local names = core.json.array {}
+  for i, run in ipairs(defined.list) do names[i] = run.name end
+  return names
+end
+
 function tasks.batch_limits()
   return serve_reply.success(200, {
     limits = { maxRequests = serve_tasks.max_batch, concurrency = { min = 1, max = 10 } },
     defaults = { concurrency = 3, stopOnError = false, async = false },
-    templates = serve_templates.names(),
+    templates = serve_templates.names(), runs = defined_names(),
   })
 end
 
@@ -174,9 +181,8 @@ function tasks.start(job)
   if #problems > 0 then return serve_reply.problems(problems) end
   local made = defined.find(name)
   if not made then
-    local names = core.json.array {}
-    for i, run in ipairs(defined.list) do names[i] = run.name end
-    return serve_reply.refusal(404, "not_found", "the script defines no run of this name", { defined = names })
+    return serve_reply.refusal(404, "not_found", "the script defines no run of this name",
+      { defined = defined_names() })
   end
   if serve_runs.in_work(name) then return serve_reply.refusal(409, "conflict", "the run is being worked on") end
   return begun(serve_runs.start(made))
