@@ -49,13 +49,18 @@ const actions = {
   tag: (convs, set) => [[convs.map((conv) => conv.id), { tags: { set } }]],
 };
 
-const WORDS = { approve: ["Approve", "approved"], reject: ["Reject", "rejected"], undo: ["Take back the reviews of", "set back"], tag: ["Tag", "tagged"] };
+const WORDS = {
+  approve: ["Approve", "approved"], reject: ["Reject", "rejected"], tag: ["Tag", "tagged"],
+  undo: ["Take back the reviews of", "set back"],
+};
 
 /** list: see conversation_list.js; events: filters(), change(ids, body): that was done to these. */
 export function bulkBar(list, events) {
   const heading = h("p", { class: "bulk-count" });
   const everything = h("button", { type: "button", class: "link", onclick: () => { isAll = !isAll; show(); } });
-  const field = h("input", { type: "text", size: 10, placeholder: "Tag", "aria-label": "Tag: name, or name=value", autocomplete: "off" });
+  const field = h("input", {
+    type: "text", size: 10, placeholder: "Tag", "aria-label": "Tag: name, or name=value", autocomplete: "off",
+  });
   const progress = h("p", { class: "bulk-progress", role: "status", hidden: true });
   const dialog = h("dialog", { class: "confirm", "aria-labelledby": "confirm-title" });
   const button = (text, name, key) => h("button", {
@@ -88,7 +93,8 @@ export function bulkBar(list, events) {
     const agree = h("button", { type: "button", class: "primary" }, `${WORDS[name][0]} ${count(total)}`);
     const cancel = h("button", { type: "button", autofocus: true }, "Cancel");
     replace(dialog, h("h2", { id: "confirm-title" }, `${WORDS[name][0]} all ${plural(total)} that match?`),
-      h("p", null, "The filters decide which, those that are not listed yet included. The history of each keeps what was before."),
+      h("p", null, "The filters decide which, those that are not listed yet included. ",
+        "The history of each keeps what was before."),
       h("div", { class: "dialog-buttons" }, agree, cancel));
     agree.onclick = () => dialog.close("yes");
     cancel.onclick = () => dialog.close("");

@@ -6,9 +6,9 @@ import { get } from "./api.js";
 import { aboutOf, nameOf } from "./chat.js";
 import { addressOf } from "./conversation_filters.js";
 import { h, notice, replace } from "./dom.js";
-import { ago, clock, count, score } from "./format.js";
+import { count, score } from "./format.js";
 import { watch } from "./live.js";
-import { badge, failure } from "./parts.js";
+import { badge, failure, time } from "./parts.js";
 
 const PAGE = 50, LOOK = 100;       // rows of a page; rows looked at for new ones
 const FAR = 500;                   // rows searched for the open conversation of a link
@@ -38,17 +38,19 @@ export function conversationList(events) {
 
   function rowItem(conv) {
     const check = h("input", {
-      type: "checkbox", "aria-label": `Select ${nameOf(conv)}, ${aboutOf(conv)}`, onclick: (event) => choose(conv, event),
+      type: "checkbox", "aria-label": `Select ${nameOf(conv)}, ${aboutOf(conv)}`,
+      onclick: (event) => choose(conv, event),
     });
     check.checked = kept.selected.has(conv.id);
     const link = h("a", { href: addressOf(filters, conv.id), class: "row-link" },
       h("span", { class: "row-name", dir: "auto" }, nameOf(conv)),
-      h("span", { class: "row-score", title: "Score" }, h("span", { class: "unseen" }, "score "), score(conv.qualityScore)),
+      h("span", { class: "row-score", title: "Score" },
+        h("span", { class: "unseen" }, "score "), score(conv.qualityScore)),
       h("span", { class: "row-about", dir: "auto" }, aboutOf(conv) || (conv.template ?? conv.run ?? "")),
       badge(conv.status),
       h("span", { class: "row-foot" },
         `${count(conv.turnCount)} turns`, h("span", null, tagsOf(conv)),
-        h("time", { datetime: conv.createdAt, title: clock(conv.createdAt) }, ago(conv.createdAt))));
+        time(conv.createdAt)));
     if (conv.id === openId) link.setAttribute("aria-current", "true");
     return h("li", { class: "row" }, check, link);
   }
@@ -212,7 +214,8 @@ export function conversationList(events) {
   }
 
   function choose(conv, event) {
-    const is = event.target.checked, at = kept.rows.indexOf(conv), from = kept.rows.findIndex((one) => one.id === anchor);
+    const is = event.target.checked, at = kept.rows.findIndex((one) => one.id === conv.id);
+    const from = kept.rows.findIndex((one) => one.id === anchor);
     const range = event.shiftKey && from >= 0 ? kept.rows.slice(Math.min(at, from), Math.max(at, from) + 1) : [conv];
     for (const one of range) set(one, is);
     anchor = conv.id;

@@ -31,7 +31,7 @@ export function common(a, b) {
         : Math.max(longest[(i + 1) * width + k], longest[i * width + k + 1]);
     }
   }
-  const isCommon = [a.map((_, i) => i < start || i >= a.length - end), b.map((_, k) => k < start || k >= b.length - end)];
+  const isCommon = [a, b].map((list) => list.map((_, i) => i < start || i >= list.length - end));
   for (let i = 0, k = 0; i < rows && k < columns;) {
     if (a[start + i] === b[start + k]) isCommon[0][start + i++] = isCommon[1][start + k++] = true;
     else if (longest[(i + 1) * width + k] >= longest[i * width + k + 1]) i++;

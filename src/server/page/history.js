@@ -4,9 +4,8 @@ import { fill, statusText } from "./chat.js";
 import { addressOf } from "./conversation_filters.js";
 import { difference } from "./difference.js";
 import { h } from "./dom.js";
-import { ago, clock, count, dollars, duration, score } from "./format.js";
-
-const time = (iso) => h("time", { datetime: iso, title: clock(iso) }, ago(iso));
+import { count, dollars, duration, score } from "./format.js";
+import { scrolling, table, time } from "./parts.js";
 
 const CONTEXT = 60, SHOWN = 800;    // characters on either side of a change, and of a change at first
 
@@ -26,7 +25,8 @@ function edit(one) {
     ? [statusText(one.before), " → ", h("strong", null, statusText(one.after))]
     : [h("strong", null, one.field === "turn" ? `Turn ${one.turnIndex + 1}` : one.field)];
   return h("li", null,
-    h("p", null, what, h("span", { class: "quiet" }, one.author ? ` · ${one.author}` : "", " · ", time(one.createdAt))),
+    h("p", null, what,
+      h("span", { class: "quiet" }, one.author ? ` · ${one.author}` : "", " · ", time(one.createdAt))),
     one.field !== "status" && h("p", { class: "change", dir: "auto" }, changed(one)),
     one.note && h("p", { class: "note", dir: "auto" }, one.note));
 }
@@ -39,19 +39,19 @@ function version(one, openId) {
       score(one.qualityScore), " · ", time(one.createdAt)));
 }
 
-const turns = (call) => call.firstTurn === call.lastTurn ? `${call.firstTurn + 1}` : `${call.firstTurn + 1}–${call.lastTurn + 1}`;
+const CALL_HEADS = [["Turns"], ["Model"], ["In", "number"], ["Out", "number"], ["Cost", "number"], ["Time", "number"],
+  ["Ended by"], ["Request"]];
 
-function calls(list) {
-  const head = (text, isNumber) => h("th", { scope: "col", class: isNumber && "number" }, text);
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Calls" }, h("table", { class: "calls" },
-    h("thead", null, h("tr", null, head("Turns"), head("Model"), head("In", true), head("Out", true), head("Cost", true),
-      head("Time", true), head("Ended by"), head("Request"))),
-    h("tbody", null, list.map((call) => h("tr", null,
-      h("td", null, turns(call)), h("td", null, call.model),
-      h("td", { class: "number" }, count(call.inputTokens)), h("td", { class: "number" }, count(call.outputTokens)),
-      h("td", { class: "number" }, dollars(call.cost)), h("td", { class: "number" }, duration(call.latencyMs)),
-      h("td", null, call.stopReason ?? "–"), h("td", null, h("code", null, call.requestId ?? "–")))))));
-}
+const turnsOf = ({ firstTurn: first, lastTurn: last }) =>
+  (first === last ? `${first + 1}` : `${first + 1}–${last + 1}`);
+
+const callRow = (call) => h("tr", null,
+  h("td", null, turnsOf(call)), h("td", null, call.model),
+  h("td", { class: "number" }, count(call.inputTokens)), h("td", { class: "number" }, count(call.outputTokens)),
+  h("td", { class: "number" }, dollars(call.cost)), h("td", { class: "number" }, duration(call.latencyMs)),
+  h("td", null, call.stopReason ?? "–"), h("td", null, h("code", null, call.requestId ?? "–")));
+
+const calls = (list) => scrolling("Calls", table("calls", CALL_HEADS, h("tbody", null, list.map(callRow))));
 
 const section = (title, body) => h("section", null, h("h3", null, title), body);
 

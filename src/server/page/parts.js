@@ -1,6 +1,7 @@
 // Pieces that several views are made of.
 
 import { h } from "./dom.js";
+import { ago, clock } from "./format.js";
 
 const STATES = {
   running: ["Running", "busy"], paused: ["Paused", "warn"], done: ["Done", "good"],
@@ -28,6 +29,13 @@ export function table(name, heads, body) {
   return h("table", { class: name },
     h("thead", null, h("tr", null, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), body);
 }
+
+/** A table that may be wider than its place: it is scrolled there, by keyboard too. */
+export const scrolling = (label, node) =>
+  h("div", { class: "table", tabindex: "0", role: "region", "aria-label": label }, node);
+
+/** How long ago it was; the moment itself where it is pointed at. */
+export const time = (iso) => h("time", { datetime: iso, title: clock(iso) }, ago(iso));
 
 /** A button that calls `fn`. */
 export const button = (text, fn, attributes) => h("button", { type: "button", onclick: fn, ...attributes }, text);

@@ -7,7 +7,7 @@ import { draftTurns } from "./draft.js";
 import { count, dollars, duration, score } from "./format.js";
 import { bind } from "./keys.js";
 import { watch } from "./live.js";
-import { badge, batched, empty, failure } from "./parts.js";
+import { badge, batched, empty, failure, scrolling, table } from "./parts.js";
 import { requestForm } from "./playground_form.js";
 import { loadStyles } from "./styles.js";
 import { templateText } from "./template_text.js";
@@ -20,7 +20,10 @@ const DRAW_MS = 80;         // between two drawings of a text that comes
 // What outlives a visit to another view.
 const kept = { templateId: null, values: new Map(), made: [] };
 
-const randomKey = () => `playground-${[...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+function randomKey() {
+  const bytes = [...crypto.getRandomValues(new Uint8Array(12))];
+  return `playground-${bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
 
 /** Templates in a select: the newest versions first, older ones in a group of their own. */
 function templateSelect(rows, onchange) {
@@ -36,12 +39,13 @@ const mostUsed = (rows) =>
 // --- before: what it will cost ---
 
 function promptOf(data) {
-  const messages = data.messages ?? [{ role: "user", content: data.prompt ?? "" }];
-  const text = (content) => (typeof content === "string" ? content : content.map((block) => block.text ?? "").join("\n"));
+  const plain = (content) =>
+    (typeof content === "string" ? content : content.map((block) => block.text ?? "").join("\n"));
+  const part = (name, content) =>
+    [h("h3", null, name), h("div", { class: "template-text", dir: "auto" }, plain(content))];
   return [
-    data.system && [h("h3", null, "System"), h("div", { class: "template-text", dir: "auto" }, text(data.system))],
-    messages.map((message) => [h("h3", null, message.role === "user" ? "Prompt" : message.role),
-      h("div", { class: "template-text", dir: "auto" }, text(message.content))]),
+    data.system && part("System", data.system),
+    data.messages.map((message) => part(message.role === "user" ? "Prompt" : message.role, message.content)),
   ];
 }
 
@@ -49,7 +53,8 @@ function estimateOf(data) {
   return [
     h("p", { class: "estimate-cost" }, "About ", h("strong", null, dollars(data.cost.expected)), ", at most ",
       h("strong", null, dollars(data.cost.highest))),
-    h("p", { class: "quiet" }, `${data.model} · ${count(data.inputTokens)} tokens in, about ${count(data.outputTokens)} out`),
+    h("p", { class: "quiet" },
+      `${data.model} · ${count(data.inputTokens)} tokens in, about ${count(data.outputTokens)} out`),
   ];
 }
 
@@ -65,15 +70,18 @@ function resultOf(conv, metadata, estimate) {
   ];
 }
 
-function madeTable(made) {
-  const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
-  return [h("h2", null, "Made here"), h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Made here" }, h("table", null,
-    h("thead", null, h("tr", null, head("Conversation"), head("Template", "wide"), head("Score", "number"), head("Turns", "number wide"), head("Cost", "number"), head("Time", "number wide"))),
-    h("tbody", null, made.map(({ conv, metadata, name }) => h("tr", null,
-      h("th", { scope: "row" }, h("a", { href: `#/conversations?id=${conv.id}`, dir: "auto" }, [conv.persona, conv.emotion, conv.topic].join(" · "))),
-      h("td", { class: "wide" }, name), h("td", { class: "number" }, score(conv.qualityScore)), h("td", { class: "number wide" }, count(conv.turnCount)),
-      h("td", { class: "number" }, dollars(metadata.cost)), h("td", { class: "number wide" }, duration(metadata.duration)))))))];
-}
+const MADE_HEADS = [["Conversation"], ["Template", "wide"], ["Score", "number"], ["Turns", "number wide"],
+  ["Cost", "number"], ["Time", "number wide"]];
+
+const madeRow = ({ conv, metadata, name }) => h("tr", null,
+  h("th", { scope: "row" }, h("a", { href: `#/conversations?id=${conv.id}`, dir: "auto", class: "made-name" },
+    [conv.persona, conv.emotion, conv.topic].join(" · "))),
+  h("td", { class: "wide" }, name),
+  h("td", { class: "number" }, score(conv.qualityScore)), h("td", { class: "number wide" }, count(conv.turnCount)),
+  h("td", { class: "number" }, dollars(metadata.cost)), h("td", { class: "number wide" }, duration(metadata.duration)));
+
+const madeTable = (made) => [h("h2", null, "Made here"),
+  scrolling("Made here", table(null, MADE_HEADS, h("tbody", null, made.map(madeRow))))];
 
 /** Calls onText(text) with the text of one request as it comes, at most every DRAW_MS, until the function
  * that it returns is called. */
@@ -104,7 +112,8 @@ export async function show(root, place) {
   const select = templateSelect(rows, () => { location.replace(`#/playground?template=${select.value}`); });
   const form = requestForm(kept.values, { onInput: estimateSoon, onSend: generate });
   const prompt = h("div", { class: "prompt-shown" }), cost = h("div", { class: "estimate", "aria-live": "polite" });
-  const send = h("button", { class: "primary", type: "submit" }, "Generate ", h("kbd", { "aria-hidden": "true" }, "Ctrl Enter"));
+  const send = h("button", { class: "primary", type: "submit" },
+    "Generate ", h("kbd", { "aria-hidden": "true" }, "Ctrl Enter"));
   const status = h("p", { class: "status", role: "status" });
   const result = h("div", { class: "result" }), made = h("div", { class: "made" });
   let template = null, timer = 0, asked = 0, estimate = null, isBusy = false, isClosed = false;
@@ -113,16 +122,19 @@ export async function show(root, place) {
   // --- the template ---
 
   async function useTemplate(id) {
-    const row = rows.find((one) => one.id === id || one.name === id) ?? rows.find((one) => one.id === kept.templateId) ?? mostUsed(rows);
+    const row = rows.find((one) => one.id === id || one.name === id)
+      ?? rows.find((one) => one.id === kept.templateId) ?? mostUsed(rows);
     select.value = row.id;
     template = (await get(`/api/templates/${encodeURIComponent(row.id)}`)).data;
     kept.templateId = template.id;
     unanswered = null;
     form.useTemplate(template);
     send.disabled = template.isOffered === false;
-    replace(prompt, template.system && [h("h3", null, "System"), templateText(template.system)], h("h3", null, "Prompt"), templateText(template.prompt ?? ""));
+    replace(prompt, template.system && [h("h3", null, "System"), templateText(template.system)],
+      h("h3", null, "Prompt"), templateText(template.prompt ?? ""));
     if (send.disabled) {
-      replace(cost, h("p", { class: "problem" }, "This version has functions that only its script knows. Serve that script to use it."));
+      replace(cost, h("p", { class: "problem" },
+        "This version has functions that only its script knows. Serve that script to use it."));
       return;
     }
     await estimateNow();
@@ -140,7 +152,8 @@ export async function show(root, place) {
     const own = ++asked, missing = form.missing();
     estimate = null;
     if (missing.length > 0) {
-      replace(cost, h("p", { class: "quiet" }, `Fill in ${missing.join(", ").replace(/, ([^,]*)$/, " and $1")} to see what it will cost.`));
+      const names = missing.join(", ").replace(/, ([^,]*)$/, " and $1");
+      replace(cost, h("p", { class: "quiet" }, `Fill in ${names} to see what it will cost.`));
       return;
     }
     try {
@@ -151,7 +164,8 @@ export async function show(root, place) {
       replace(prompt, promptOf(data));
     } catch (error) {
       if (own !== asked) return;
-      const reasons = error.details?.map((one) => `${one.path} ${one.reason}`.replace(/^parameters(?= )/, "variables:"));
+      const reasons = error.details?.map((one) =>
+        `${one.path} ${one.reason}`.replace(/^parameters(?= )/, "variables:"));
       replace(cost, h("p", { class: "quiet" }, reasons?.length > 0 ? reasons.join("; ") : error.message));
     }
   }
@@ -162,13 +176,16 @@ export async function show(root, place) {
     const turns = draftTurns(text);
     status.textContent = "The reply comes…";
     const words = turns.length > 0 ? `turn ${turns.length}, ` : "";
-    replace(result, h("div", { class: "reading-line" }, h("span", { class: "quiet" }, `${words}${count(text.length)} characters so far`)),
+    replace(result,
+      h("div", { class: "reading-line" },
+        h("span", { class: "quiet" }, `${words}${count(text.length)} characters so far`)),
       h("div", { class: "draft", "aria-busy": "true" }, turns.length > 0 ? turnList(turns) : prose(text)));
   }
 
   async function generate() {
     if (isBusy || send.disabled) return;
-    const body = form.read(), key = unanswered ?? randomKey(), name = `${template.name} v${template.version}`, before = estimate;
+    const body = form.read(), key = unanswered ?? randomKey(), before = estimate;
+    const name = `${template.name} v${template.version}`;
     isBusy = true;
     send.setAttribute("aria-disabled", "true");
     form.clear();
@@ -177,7 +194,8 @@ export async function show(root, place) {
     result.setAttribute("aria-busy", "true");
     const stop = follow(key, showDraft);
     try {
-      const { data, metadata } = await post("/api/conversations/generate", { ...body, stream: true }, { "Idempotency-Key": key });
+      const { data, metadata } = await post("/api/conversations/generate", { ...body, stream: true },
+        { "Idempotency-Key": key });
       unanswered = null;
       kept.made.unshift({ conv: data, metadata, name });
       stop();
@@ -210,14 +228,17 @@ export async function show(root, place) {
       h("div", { class: "playground-request" },
         h("div", { class: "request-field" }, h("label", { for: select.id }, "Template"), select), form.root),
       h("div", { class: "playground-result", role: "region", "aria-label": "Result" }, status, result, made)));
-  form.root.append(cost, h("div", { class: "send" }, send), h("details", { class: "prompt" }, h("summary", null, "The prompt as it is sent"), prompt));
+  form.root.append(cost, h("div", { class: "send" }, send),
+    h("details", { class: "prompt" }, h("summary", null, "The prompt as it is sent"), prompt));
   replace(result, empty("What the template makes of your input appears here, word by word."));
   if (kept.made.length > 0) replace(made, madeTable(kept.made));
-  const unwatch = watch(() => {}), unbind = bind({ "Ctrl Enter": ["Generate", generate] });    // the connection is there before the first text
+  const unwatch = watch(() => {});    // the connection is there before the first text
+  const unbind = bind({ "Ctrl Enter": ["Generate", generate] });
   await useTemplate(place.query.get("template"));
 
   return {
-    update: (to) => useTemplate(to.query.get("template")).catch((error) => replace(cost, h("p", { class: "problem" }, error.message))),
+    update: (to) => useTemplate(to.query.get("template"))
+      .catch((error) => replace(cost, h("p", { class: "problem" }, error.message))),
     close() {
       isClosed = true;
       asked++;

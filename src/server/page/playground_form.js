@@ -4,7 +4,9 @@
 import { h, replace } from "./dom.js";
 
 const TIERS = [["template", "Template"], ["scenario", "Scenario"], ["edge_case", "Edge case"]];
-const OWN = new Map([["document_id", "documentId"], ["chunk_id", "chunkId"], ["documentId", "documentId"], ["chunkId", "chunkId"]]);
+const OWN = new Map([
+  ["document_id", "documentId"], ["chunk_id", "chunkId"], ["documentId", "documentId"], ["chunkId", "chunkId"],
+]);
 const ASKED = new Set(["persona", "emotion", "topic", "tier"]);    // they have fields of their own
 
 /** What is typed as a value: numbers, true, false, null, lists and objects as JSON has them; text else. */
@@ -37,7 +39,8 @@ export function requestForm(values, { onInput, onSend }) {
   const variables = h("fieldset", { class: "variables-fields" }), general = h("p", { class: "problem", role: "alert" });
 
   function labelled(path, text, field, note) {
-    const id = `request-${path.replace(/[^\w-]/g, "-")}`, problem = h("p", { class: "problem", id: `${id}-problem` });
+    const id = `request-${path.replace(/[^\w-]/g, "-")}`;
+    const problem = h("p", { class: "problem", id: `${id}-problem` });
     field.id = id;
     field.dataset.path = path;
     field.setAttribute("aria-describedby", problem.id);
@@ -48,7 +51,8 @@ export function requestForm(values, { onInput, onSend }) {
       onInput();
     });
     fields.set(path, { field, problem });
-    return h("div", { class: "request-field" }, h("label", { for: id }, text, note && h("small", null, ` ${note}`)), field, problem);
+    return h("div", { class: "request-field" },
+      h("label", { for: id }, text, note && h("small", null, ` ${note}`)), field, problem);
   }
 
   function mark(path, reason) {
@@ -65,11 +69,17 @@ export function requestForm(values, { onInput, onSend }) {
   const root = h("form", {
     class: "request", novalidate: true, "aria-label": "Request",
     onsubmit: (event) => { event.preventDefault(); onSend(); },
-    onkeydown: (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); onSend(); } },
+    onkeydown: (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      onSend();
+    },
   },
-    labelled("persona", "Persona", line({ placeholder: "a nurse" })), labelled("emotion", "Emotion", line({ placeholder: "worried" })),
+    labelled("persona", "Persona", line({ placeholder: "a nurse" })),
+    labelled("emotion", "Emotion", line({ placeholder: "worried" })),
     labelled("topic", "Topic", line({ placeholder: "refunds" })), labelled("tier", "Tier", tier), variables,
-    labelled("temperature", "Temperature", number({ min: 0, max: 1, step: 0.1, placeholder: "the model's own" }), "0 to 1"),
+    labelled("temperature", "Temperature",
+      number({ min: 0, max: 1, step: 0.1, placeholder: "the model's own" }), "0 to 1"),
     labelled("maxTokens", "Max tokens", maxTokens), general);
   let names = [], templateId = null;
 
@@ -103,7 +113,8 @@ export function requestForm(values, { onInput, onSend }) {
       templateId = template.id;
       names = (template.variables ?? []).filter((name) => !ASKED.has(name) && name !== ".");
       replace(variables, names.length > 0 && [h("legend", null, "Variables of the template"),
-        names.map((name) => labelled(`parameters.${name}`, h("code", null, name), h("textarea", { rows: 1, dir: "auto", spellcheck: "false" }))),
+        names.map((name) => labelled(`parameters.${name}`, h("code", null, name),
+          h("textarea", { rows: 1, dir: "auto", spellcheck: "false" }))),
         h("p", { class: "quiet hint" }, "Text, a number, true or false, or JSON.")]);
       variables.hidden = names.length === 0;
       maxTokens.placeholder = template.maxTokens ?? "";

@@ -5,9 +5,9 @@ import { get, patch } from "./api.js";
 import { aboutOf, facts, marks, nameOf, scoreTable, summary, turnList } from "./chat.js";
 import { addressOf } from "./conversation_filters.js";
 import { h, notice, replace } from "./dom.js";
-import { ago, clock } from "./format.js";
+import { clock } from "./format.js";
 import { historyOf } from "./history.js";
-import { badge, failure } from "./parts.js";
+import { badge, failure, time } from "./parts.js";
 import { editTurn, hasDraft } from "./turn_edit.js";
 
 const AUTHOR = "confab-reviewer", ADVANCE = "confab-review-advances";    // remembered by the browser
@@ -36,65 +36,73 @@ export function parseTag(text) {
 /** events: change(conv), next(): go on to the next conversation, filters() -> those of the list. */
 export function reviewPane(events) {
   const root = h("div", { class: "reading-pane", role: "region", "aria-label": "Conversation" });
-  let conv = null, asked = 0, isBusy = false;
+  let conv = null, asked = 0, changes = Promise.resolve();
   const editing = new Set();            // turns with an open form
   let wanted = null, loading = null;    // the id that is shown or being read; the reading
 
-  const address = () => `/api/conversations/${encodeURIComponent(conv.id)}`;
+  const address = (id) => `/api/conversations/${encodeURIComponent(id)}`;
   const short = (text) => (text.length > NAMED ? `${text.slice(0, NAMED)}…` : text);
   const link = (filter, text) => h("a", { href: addressOf(filter), dir: "auto" }, short(text));
 
   // --- changes ---
 
   /** Sends one change and shows what has become of the conversation; raises if it could not be. */
-  async function send(body) {
-    const { data } = await patch(address(), { ...body, author: author() });
-    if (data.id === conv.id) {
+  async function send(id, body) {
+    const { data } = await patch(address(id), { ...body, author: author() });
+    if (data.id === wanted) await settled();    // what is being read may be of before
+    if (data.id === conv?.id) {
       conv = data;
       render();
     }
     events.change(data);
-    return data;
   }
 
-  /** The same for a button: says what went wrong. */
-  async function change(body, text) {
-    if (conv === null || isBusy) return false;
-    isBusy = true;
-    try {
-      await send(body);
-      notice(text);
-      return true;
-    } catch (error) {
-      notice(error.details?.[0]?.reason ?? error.message);
-      return false;
-    } finally {
-      isBusy = false;
-    }
-  }
-
-  /** Keys may be faster than the server: what they do is about the conversation that is coming. */
+  /** For what needs the turns that are coming. */
   async function settled() {
     while (loading !== null) await loading;
   }
 
+  /** Changes, one after the other: none is lost because the one before is still on its way. make(): what to
+   * send; null for nothing. Resolves to whether it was done; says what went wrong. */
+  function change(id, make, text) {
+    const own = changes.then(async () => {
+      const body = await make();
+      if (body === null) return false;
+      await send(id, body);
+      notice(text);
+      return true;
+    }).catch((error) => {
+      notice(error.details?.[0]?.reason ?? error.message);
+      return false;
+    });
+    changes = own;
+    return own;
+  }
+
+  const isOlder = (id) => conv?.id === id && conv.superseded;
+
+  /** Keys may be faster than the server: a review is of the conversation that was asked for last, read or not. */
   async function review(status) {
-    await settled();
-    if (conv === null || conv.superseded) return;
-    const note = root.querySelector(".review-note")?.value.trim() || undefined;
+    const id = wanted;
+    if (id === null || isOlder(id)) return;
+    const note = (conv?.id === id && root.querySelector(".review-note")?.value.trim()) || undefined;
     const text = status === "approved" ? "Approved; u takes it back" : "Rejected; u takes it back";
-    if (await change({ status, note }, text) && localStorage.getItem(ADVANCE) === "yes") events.next();
+    const isDone = await change(id, () => ({ status, note }), text);
+    if (isDone && wanted === id && localStorage.getItem(ADVANCE) === "yes") events.next();
   }
 
   async function undo() {
-    await settled();
-    if (conv === null || conv.superseded || !isReviewed(conv.status)) return;
-    await change({ status: unreviewed(conv) }, "The review is taken back");
+    const id = wanted;
+    if (id === null || isOlder(id)) return;
+    await change(id, async () => {
+      const now = conv?.id === id ? conv : (await get(address(id))).data;
+      return isReviewed(now.status) ? { status: unreviewed(now) } : null;
+    }, "The review is taken back");
   }
 
   async function tag(text) {
     const set = parseTag(text);
-    if (set !== null && await change({ tags: { set } }, `Tagged ${Object.keys(set)[0]}`))
+    if (set !== null && await change(conv.id, () => ({ tags: { set } }), `Tagged ${Object.keys(set)[0]}`))
       root.querySelector(".tag-field")?.focus({ preventScroll: true });
   }
 
@@ -117,7 +125,7 @@ export function reviewPane(events) {
       save: async (content, before) => {
         editing.delete(index);
         try {
-          await send({ turn: { index, content, before } });
+          await send(id, { turn: { index, content, before } });
         } catch (error) {
           editing.add(index);
           throw error;
@@ -125,7 +133,7 @@ export function reviewPane(events) {
         notice(`Turn ${index + 1} is saved`);
         focusTurn(index);
       },
-      reread: async () => (await get(`/api/conversations/${id}`)).data.turns[index].content,
+      reread: async () => (await get(address(id))).data.turns[index].content,
     });
   }
 
@@ -141,9 +149,11 @@ export function reviewPane(events) {
 
   function tagChip([name, value]) {
     const text = value === null || value === true ? name : `${name} = ${value}`;
-    const drop = () => change({ tags: { remove: [name] } }, `${name} is taken off`);
+    const drop = () => change(conv.id, () => ({ tags: { remove: [name] } }), `${name} is taken off`);
     return h("li", { class: "tag" }, h("span", { dir: "auto" }, text),
-      !conv.superseded && h("button", { type: "button", class: "quiet", "aria-label": `Remove tag ${name}`, onclick: drop }, "×"));
+      !conv.superseded && h("button", {
+        type: "button", class: "quiet", "aria-label": `Remove tag ${name}`, onclick: drop,
+      }, "×"));
   }
 
   function tags() {
@@ -168,7 +178,7 @@ export function reviewPane(events) {
     ["Model", conv.model],
     ["Document", conv.documentId && [conv.documentId, conv.chunkId && ` · ${conv.chunkId}`]],
     ["Made", h("time", { datetime: conv.createdAt }, clock(conv.createdAt))],
-    ["Reviewed", conv.reviewedAt && h("time", { datetime: conv.reviewedAt, title: clock(conv.reviewedAt) }, ago(conv.reviewedAt))],
+    ["Reviewed", conv.reviewedAt && time(conv.reviewedAt)],
     ["Note", conv.reviewNote && h("span", { dir: "auto" }, short(conv.reviewNote))],
   ]);
 
@@ -181,15 +191,18 @@ export function reviewPane(events) {
   function reviewFields() {
     const name = h("input", { type: "text", maxlength: 200, autocomplete: "name", value: author() ?? "",
       onchange: () => localStorage.setItem(AUTHOR, name.value) });
-    const advance = h("input", { type: "checkbox", onchange: () => localStorage.setItem(ADVANCE, advance.checked ? "yes" : "no") });
+    const advance = h("input", { type: "checkbox",
+      onchange: () => localStorage.setItem(ADVANCE, advance.checked ? "yes" : "no") });
     advance.checked = localStorage.getItem(ADVANCE) === "yes";
     return h("div", { class: "review-fields" },
-      h("label", null, "Note with the review", h("input", { class: "review-note", type: "text", maxlength: 1000, dir: "auto" })),
+      h("label", null, "Note with the review",
+        h("input", { class: "review-note", type: "text", maxlength: 1000, dir: "auto" })),
       h("label", null, "Your name, for the history", name),
       h("label", { class: "check" }, advance, "Go on to the next after a review"));
   }
 
-  const button = (text, key, onclick, more) => h("button", { type: "button", onclick, "aria-keyshortcuts": key, ...more },
+  const button = (text, key, onclick, more) => h("button",
+    { type: "button", onclick, "aria-keyshortcuts": key, ...more },
     text, " ", h("kbd", { "aria-hidden": "true" }, key));
 
   /** Where there is little room the word gives way to the sign. */
@@ -200,7 +213,8 @@ export function reviewPane(events) {
   const reviewBar = () => h("div", { class: "review-bar", role: "group", "aria-label": "Review" },
     button("Approve", "a", () => review("approved"),
       { class: "approve", "aria-pressed": String(conv.status === "approved") }),
-    button("Reject", "r", () => review("rejected"), { class: "reject", "aria-pressed": String(conv.status === "rejected") }),
+    button("Reject", "r", () => review("rejected"),
+      { class: "reject", "aria-pressed": String(conv.status === "rejected") }),
     button("Undo review", "u", undo, { class: "quiet", disabled: !isReviewed(conv.status) }),
     h("span", { class: "spring" }), stepButton("←", "Previous", "k", -1), stepButton("→", "Next", "j", 1));
 
@@ -248,7 +262,7 @@ export function reviewPane(events) {
     const own = ++asked;
     root.setAttribute("aria-busy", "true");
     try {
-      const { data } = await get(`/api/conversations/${encodeURIComponent(id)}`);
+      const { data } = await get(address(id));
       if (own !== asked) return;
       const isOther = conv?.id !== data.id;
       conv = data;
@@ -290,8 +304,8 @@ export function reviewPane(events) {
     /** To the next turn (1) or the one before (-1). */
     turn(step) {
       if (conv === null) return;
-      const at = turnOfFocus();
-      focusTurn(at < 0 ? (step > 0 ? 0 : conv.turns.length - 1) : Math.min(Math.max(at + step, 0), conv.turns.length - 1));
+      const at = turnOfFocus(), last = conv.turns.length - 1, first = step > 0 ? 0 : last;
+      focusTurn(at < 0 ? first : Math.min(Math.max(at + step, 0), last));
     },
     show,
     close() { asked++; },

@@ -3,7 +3,9 @@
 import { common } from "./difference.js";
 import { h } from "./dom.js";
 
-const KINDS = { "#": "block", "^": "block", "/": "block", "<": "block", "$": "block", ">": "partial", "!": "comment", "=": "comment" };
+const KINDS = {
+  "#": "block", "^": "block", "/": "block", "<": "block", "$": "block", ">": "partial", "!": "comment", "=": "comment",
+};
 
 /** Cuts a text into [text, kind]: kind null for plain text, "variable", "block", "partial", "comment". Set
  * delimiters are obeyed. What is no whole tag is plain text. */
@@ -30,7 +32,8 @@ export function parts(text) {
 
 /** The same with plain text cut into words and spaces: what two texts are compared by. */
 const words = (text) =>
-  parts(text).flatMap(([piece, kind]) => (kind === null ? piece.match(/\s+|\S+/g).map((word) => [word, null]) : [[piece, kind]]));
+  parts(text).flatMap(([piece, kind]) =>
+    (kind === null ? piece.match(/\s+|\S+/g).map((word) => [word, null]) : [[piece, kind]]));
 
 const element = ([piece, kind]) => (kind === null ? piece : h("mark", { class: `tag-${kind}` }, piece));
 

@@ -2,8 +2,8 @@
 
 import { get } from "./api.js";
 import { h, replace } from "./dom.js";
-import { ago, clock, count, dollars, percent, score } from "./format.js";
-import { empty, failure } from "./parts.js";
+import { count, dollars, percent, score } from "./format.js";
+import { empty, failure, scrolling, table, time } from "./parts.js";
 import { histogram, overCommonEdges, showPlots } from "./plot.js";
 import { loadStyles } from "./styles.js";
 import { templateText, templateTexts } from "./template_text.js";
@@ -28,17 +28,16 @@ const COLUMNS = [
   ["Needs revision", (row) => share(row.needsRevision, row), true],
 ];
 
-/** A table of versions. first(row): the cell that names the row. */
-function versionsTable(label, groups, first) {
-  const wide = (isWide) => (isWide ? "number wide" : "number");
-  return h("div", { class: "table", tabindex: "0", role: "region", "aria-label": label }, h("table", { class: "versions-table" },
-    h("thead", null, h("tr", null, h("th", { scope: "col" }, "Version"),
-      COLUMNS.map(([name, , isWide]) => h("th", { scope: "col", class: wide(isWide) }, name)),
-      h("th", { scope: "col", class: "number wide" }, "Made"))),
-    groups.map((rows) => h("tbody", null, rows.map((row, i) => h("tr", null, h("th", { scope: "row" }, first(row, i)),
-      COLUMNS.map(([, cell, isWide]) => h("td", { class: wide(isWide) }, cell(row))),
-      h("td", { class: "number wide" }, h("time", { datetime: row.createdAt, title: clock(row.createdAt) }, ago(row.createdAt)))))))));
-}
+const kindOf = (isWide) => (isWide ? "number wide" : "number");
+const HEADS = [["Version"], ...COLUMNS.map(([name, , isWide]) => [name, kindOf(isWide)]), ["Made", kindOf(true)]];
+
+const versionRow = (row, first) => h("tr", null, h("th", { scope: "row" }, first),
+  COLUMNS.map(([, cell, isWide]) => h("td", { class: kindOf(isWide) }, cell(row))),
+  h("td", { class: kindOf(true) }, time(row.createdAt)));
+
+/** A table of versions, in groups. first(row, i): the cell that names the row. */
+const versionsTable = (label, groups, first) => scrolling(label, table("versions-table", HEADS,
+  groups.map((rows) => h("tbody", null, rows.map((row, i) => versionRow(row, first(row, i)))))));
 
 // --- all of them ---
 
@@ -63,7 +62,8 @@ function settingsOf(row) {
     typeof value === "object" ? JSON.stringify(value) : String(value)]);
   if (row.tier) pairs.unshift(["tier", row.tier.replace("_", " ")]);
   return [
-    Object.entries(partials ?? {}).map(([name, text]) => [h("h3", null, "Partial ", h("code", null, name)), templateText(text)]),
+    Object.entries(partials ?? {}).map(([name, text]) =>
+      [h("h3", null, "Partial ", h("code", null, name)), templateText(text)]),
     pairs.length > 0 && h("dl", { class: "settings" }, pairs.map(([name, value]) =>
       h("div", null, h("dt", null, name), h("dd", null, value)))),
   ];
@@ -71,12 +71,12 @@ function settingsOf(row) {
 
 /** texts: {system, prompt} as elements. */
 function versionCard(row, texts) {
+  const which = h("span", { class: "unseen" }, ` (version ${row.version})`);
   return h("article", { class: "version", "aria-label": `Version ${row.version}` },
     h("div", { class: "version-head" },
       h("h2", null, `Version ${row.version}`), row.isNewest && h("span", { class: "mark" }, "Newest"),
-      h("a", { class: "button", href: `#/playground?template=${row.id}` }, "Try it", h("span", { class: "unseen" }, ` (version ${row.version})`)),
-      h("a", { class: "button", href: `#/conversations?templateId=${row.id}` }, "Conversations",
-        h("span", { class: "unseen" }, ` (version ${row.version})`))),
+      h("a", { class: "button", href: `#/playground?template=${row.id}` }, "Try it", which),
+      h("a", { class: "button", href: `#/conversations?templateId=${row.id}` }, "Conversations", which.cloneNode(true))),
     row.system && [h("h3", null, "System"), texts.system],
     h("h3", null, "Prompt"), texts.prompt, settingsOf(row));
 }
@@ -85,7 +85,8 @@ function versionCard(row, texts) {
 function textsOf(rows) {
   const of = (row) => ({ system: templateText(row.system ?? ""), prompt: templateText(row.prompt ?? "") });
   if (rows.length !== 2) return rows.map(of);
-  const [systems, prompts] = ["system", "prompt"].map((name) => templateTexts(rows[0][name] ?? "", rows[1][name] ?? ""));
+  const [systems, prompts] = ["system", "prompt"].map((name) =>
+    templateTexts(rows[0][name] ?? "", rows[1][name] ?? ""));
   return rows.map((_, i) => ({ system: systems[i], prompt: prompts[i] }));
 }
 
@@ -99,7 +100,8 @@ function shownAtFirst(data) {
 /** One distribution of these versions: two as one plot, others each in one of its own. */
 function plotsOf(rows, found, name, more) {
   const all = found.map((plots) => plots[name]), named = (row) => `v${row.version}`;
-  if (rows.length !== 2) return rows.map((row, i) => histogram({ ...more, title: `${more.title}, ${named(row)}`, ...all[i] }));
+  if (rows.length !== 2)
+    return rows.map((row, i) => histogram({ ...more, title: `${more.title}, ${named(row)}`, ...all[i] }));
   const { edges, counts } = overCommonEdges(all);
   return [histogram({ ...more, unit: `share of ${more.unit}`, edges,
     series: rows.map((row, i) => ({ name: named(row), counts: counts[i] })) })];
@@ -124,8 +126,10 @@ async function showOne(root, id) {
   async function draw() {
     const rows = data.versions.filter((row) => shown.has(row.id)).reverse(), own = ++asked;    // the older to the left
     const texts = textsOf(rows);
-    replace(cards, rows.length > 0 ? rows.map((row, i) => versionCard(row, texts[i])) : empty("Choose a version above to read it."));
-    replace(compare, rows.length === 2 && h("a", { class: "button", href: `#/compare?a=template:${rows[0].id}&b=template:${rows[1].id}` },
+    replace(cards, rows.length > 0 ? rows.map((row, i) => versionCard(row, texts[i]))
+      : empty("Choose a version above to read it."));
+    const [a, b] = rows.map((row) => `template:${row.id}`);
+    replace(compare, rows.length === 2 && h("a", { class: "button", href: `#/compare?a=${a}&b=${b}` },
       `Compare v${rows[0].version} with v${rows[1].version}`));
     const drawn = rows.filter((row) => row.conversations > 0);
     const found = await Promise.all(drawn.map(async (row) => (await get(`/api/templates/${row.id}/plots`)).data));
@@ -135,7 +139,8 @@ async function showOne(root, id) {
   }
 
   replace(root,
-    h("div", { class: "title" }, h("h1", { tabindex: "-1" }, data.name), data.tier && h("span", { class: "quiet" }, data.tier.replace("_", " ")),
+    h("div", { class: "title" }, h("h1", { tabindex: "-1" }, data.name),
+      data.tier && h("span", { class: "quiet" }, data.tier.replace("_", " ")),
       h("div", { class: "actions" }, compare, h("a", { class: "button", href: "#/templates" }, "All templates"))),
     data.variables?.length > 0 && h("p", { class: "variables" }, "Filled in with ",
       data.variables.map((name) => [h("code", null, name), " "])),

@@ -242,6 +242,22 @@ def test_keys_that_are_faster_than_the_server_are_about_what_comes(browser, site
     assert opened(browser) == conversations(site)[2]["id"]
 
 
+def test_no_review_is_lost_to_the_one_before(browser, site):
+    browser.open(site.url, "#/conversations")
+    next_one(browser)
+    browser.run("""for (const key of ["a", "j", "r", "j", "a", "u", "a", "k", "u"])
+        setTimeout(() => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })))""")
+    ids = [conv["id"] for conv in conversations(site)[:3]]
+
+    def history():
+        return [[edit["after"] for edit in conversation(site, id)["edits"]] for id in ids]
+    expected = [["approved"], ["rejected", "generated"], ["approved", "generated", "approved"]]
+    browser.wait(lambda: history() == expected)
+    assert opened(browser) == ids[1]
+    browser.wait(lambda: badge(browser) == "Generated")
+    assert browser.complaints() == []
+
+
 def test_a_review_can_go_on_to_the_next(browser, site):
     browser.open(site.url, "#/conversations")
     first = next_one(browser)
