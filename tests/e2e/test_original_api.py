@@ -140,7 +140,7 @@ BATCH_INFORMATION = {
     "success": True, "data": {
         "limits": {"maxRequests": 10000, "concurrency": {"min": 1, "max": 10}},
         "defaults": {"concurrency": 3, "stopOnError": False, "async": False},
-        "templates": list_of(is_text),
+        "templates": list_of(is_text), "runs": list_of(is_text),
     },
 }
 

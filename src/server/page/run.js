@@ -158,8 +158,14 @@ export async function show(root, place) {
     }
   }
 
+  /** Another process may go on with it. */
+  async function hasChanged() {
+    const reply = await get(`/api/runs/${id}`).catch(() => null);
+    return reply !== null && reply.data.state !== run.state;
+  }
+
   async function tick() {
-    if (isInWork(run) && !document.hidden) await load();
+    if (!document.hidden && (isInWork(run) || await hasChanged())) await load();
     if (!isClosed) timer = setTimeout(tick, RELOAD_MS);
   }
 

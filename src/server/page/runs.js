@@ -1,10 +1,10 @@
 // All runs: those in work with live bars, the rest as a table, and what the limiter does.
 
-import { get } from "./api.js";
-import { h, replace } from "./dom.js";
+import { get, post } from "./api.js";
+import { h, notice, replace } from "./dom.js";
 import { ago, clock, count, dollars, duration, percent } from "./format.js";
 import { limiter } from "./lanes.js";
-import { isLive, watch } from "./live.js";
+import { watch } from "./live.js";
 import { follow } from "./pace.js";
 import { badge, batched, button, empty, failure, figures, keyed, table } from "./parts.js";
 import {
@@ -72,10 +72,15 @@ const said = (run) => JSON.stringify([run.state, run.progress, ago(run.createdAt
 
 export async function show(root) {
   const runs = new Map(), cards = new Map(), paces = new Map(), happenings = new Map();
-  let shown = PAGE, total = 0, timer = 0, isClosed = false;
+  let defined = [], shown = PAGE, total = 0, timer = 0, isClosed = false;
   const active = h("ul", { class: "cards" }), limits = h("div"), problem = h("div");
   const activeSection = h("section", { "aria-labelledby": "in-work" }, h("h2", { id: "in-work" }, "In work"), active);
   const limitsSection = h("section", { "aria-labelledby": "limits" }, h("h2", { id: "limits" }, "Limits"), limits);
+  const names = h("div", { class: "names" });
+  const start = (name) => button(`Start ${name}`, () => begin(name));
+  const syncDefined = keyed(names, { key: String, said: String, make: start });
+  const ready = h("section", { "aria-labelledby": "defined", hidden: true },
+    h("h2", { id: "defined" }, "Defined by the script"), names);
   const earlierHead = h("h2", { id: "earlier" }, "Earlier");
   const body = h("tbody"), list = table("runs", HEADS, body);
   const sync = keyed(body, { key: (run) => run.id, said, make: row });
@@ -89,6 +94,12 @@ export async function show(root) {
     if (!paces.has(id)) paces.set(id, follow());
     return paces.get(id);
   };
+
+  function draw() {
+    drawActive();
+    drawDefined();
+    drawEarlier();
+  }
 
   /** What was told live of how many there are to be is more than the database knows yet. */
   function keep(list) {
@@ -125,6 +136,23 @@ export async function show(root) {
     more.hidden = total <= runs.size;
   }
 
+  /** What the script defines and was never begun. */
+  function drawDefined() {
+    const names = new Set([...runs.values()].map((run) => run.name));
+    const fresh = defined.filter((name) => !names.has(name));
+    ready.hidden = fresh.length === 0;
+    syncDefined(fresh);
+  }
+
+  async function begin(name) {
+    try {
+      await post("/api/runs", { name });
+    } catch (error) {
+      notice(error.message);
+    }
+    load();
+  }
+
   async function loadLimits() {
     try {
       const { data } = await get("/api/limits");
@@ -143,17 +171,16 @@ export async function show(root) {
       keep(reply.data);
       total = reply.total;
       replace(problem);
-      drawActive();
-      drawEarlier();
+      draw();
     } catch (error) {
       if (error.status !== 401) replace(problem, failure(error, load));
     }
   }
 
-  /** Runs of other processes tell nothing, and without the socket none does: then they are asked. */
+  /** Runs of other processes tell nothing, and without the socket none does: they are read again. */
   async function tick() {
     const isBusy = [...runs.values()].some(isInWork);
-    if (!document.hidden && (isBusy || !isLive())) await Promise.all([load(), loadLimits()]);
+    if (!document.hidden) await Promise.all([load(), isBusy && loadLimits()]);
     if (!isClosed) timer = setTimeout(tick, isBusy ? LIMITS_MS : RELOAD_MS);
   }
 
@@ -170,12 +197,14 @@ export async function show(root) {
     if (isCount || words !== null) redraw();
   }
 
-  replace(root, h("h1", { tabindex: "-1" }, title), problem, activeSection, limitsSection, earlierSection);
-  const [reply] = await Promise.all([get("/api/runs", { limit: shown }), loadLimits()]);
+  replace(root, h("h1", { tabindex: "-1" }, title), problem, activeSection, limitsSection, ready, earlierSection);
+  const [reply, offered] = await Promise.all([
+    get("/api/runs", { limit: shown }), get("/api/conversations/generate-batch").catch(() => null), loadLimits(),
+  ]);
   keep(reply.data);
   total = reply.total;
-  drawActive();
-  drawEarlier();
+  defined = offered?.data.runs ?? [];
+  draw();
   const unwatch = watch(on);
   timer = setTimeout(tick, LIMITS_MS);
   return {

@@ -59,8 +59,9 @@ def test_a_run_is_seen_to_go_on_without_a_reload(browser, serve):
     browser.wait(lambda: browser.text("#live") == "live")
     browser.run("window.wasHere = true")
 
-    id = site.begin("slow")
+    browser.button("Start slow").click()
     browser.wait(lambda: number(figure(browser, "Done", ".card")) > 0)
+    assert not browser.has("#defined")
     assert browser.text(".card h3") == "slow"
     seen = []
     for _ in range(3):
@@ -72,10 +73,25 @@ def test_a_run_is_seen_to_go_on_without_a_reload(browser, serve):
     browser.wait(lambda: browser.has(".lane"))
     assert browser.survey("runs-live") == []
 
+    id = browser.find(".card h3 a").get_attribute("href").rsplit("/", 1)[1]
     site.client.post(f"/api/runs/{id}/cancel")
     browser.wait(lambda: browser.has(".runs tbody tr") and not browser.has(".card"))
     assert "slow" in browser.text(".runs tbody tr")
     assert browser.run("return window.wasHere") is True
+    assert browser.complaints() == []
+
+
+def test_a_run_of_another_process_is_seen_too(browser, serve, start_confab, write):
+    site = serve(LIVE, spec=LIVE_SPEC)
+    browser.open(site.url)
+    write("other.lua", 'local confab = require "confab"\n' + LIVE.replace('"slow"', '"elsewhere"'))
+    process = start_confab("run", "other.lua", f"--simulate={LIVE_SPEC}", "--progress", "none")
+    browser.wait(lambda: browser.text(".card h3") == "elsewhere")
+    before = number(figure(browser, "Done", ".card"))
+    browser.wait(lambda: number(figure(browser, "Done", ".card")) > before)
+    process.signal()
+    process.wait()
+    browser.wait(lambda: "Interrupted" in browser.text(".runs"))
     assert browser.complaints() == []
 
 
