@@ -101,17 +101,26 @@ function errors.locate(err)
   return err
 end
 
+--- What was raised, for people, if it is no error of ours.
+local function told(raised)
+  if type(raised) == "string" then return raised end
+  local mt = debug.getmetatable(raised)
+  local ok, text = pcall(tostring, raised)
+  return type(mt) == "table" and mt.__tostring and ok and text or errors.show(raised)
+end
+
 --- A message handler: what code of the script raises, as an error with file, line and traceback.
 ---@param raised any
 ---@param level? integer  Where the traceback begins (default: 2, for a handler of xpcall).
 ---@return confab.Error
 function errors.in_script(raised, level)
   local is_ours = errors.is(raised)
-  local err = is_ours and raised or
-    errors.new("script_error", type(raised) == "string" and raised or errors.show(raised))
+  local err = is_ours and raised or errors.new("script_error", told(raised))
+  if not is_ours then errors.locate(err) end
+  if not err.file then err.file, err.line = errors.where() end
   local is_mistake = err.kind == "config_error" or err.kind == "script_error"
   if is_mistake and not err.traceback then err.traceback = debug.traceback(nil, level or 2) end
-  return is_ours and err or errors.locate(err)
+  return err
 end
 
 --- The frames of a traceback that are the script's own; nothing if there are none, or only one

@@ -187,8 +187,9 @@ for _, name in ipairs(COLUMNS) do generate.column_specs[name] = text_or_number e
 
 --- Fills in the columns that the options leave open from the item's parameters.
 ---@param opts table
----@param params table
+---@param params any
 function generate.fill_columns(opts, params)
+  if type(params) ~= "table" then return end    -- an item may be a number or a text
   for _, name in ipairs(COLUMNS) do
     local value = params[name]
     if opts[name] == nil and (type(value) == "string" or type(value) == "number") then opts[name] = value end

@@ -117,7 +117,7 @@ local function do_step(state, ctx, params)
     local conv, ended = generate.with_template(ctx, state.opts.template, params, template_call.as_it_is)
     return conv and { conv } or NONE, ended
   end
-  local convs = step_result.conversations(state.opts.step(params))
+  local convs = step_result.conversations(state.opts.step, state.opts.step(params))
   for _, conv in ipairs(convs) do
     local fields = core.conversation.fields(conv)
     if fields.score == nil then generate.score(conv, ctx.scoring) end

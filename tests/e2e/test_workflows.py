@@ -225,3 +225,56 @@ def test_a_second_conversation_beside_the_first_is_a_mistake(run_confab, script)
         end }
     """), "--simulate")
     assert result.code == 1 and "several conversations; return them as a list: { a, b }" in result.err, result
+
+
+PLACES = {
+    "a value for a template": 'chat:render {}',
+    "a text that is no JSON": 'confab.json.decode "{"',
+    "a query": 'confab.store:sql "select nope"',
+    "a regular expression": 'confab.regex "("',
+    "an option": 'confab.ask { prmopt = "x" }',
+    "a mistake in Lua": 'local x = nil + 1',
+    "a model that declines": 'confab.ask { prompt = "x" }',
+    "what is raised by hand": 'error(setmetatable({}, { __tostring = function() return "by hand" end }))',
+}
+
+
+@pytest.mark.parametrize("line", PLACES.values(), ids=PLACES.keys())
+def test_the_errors_of_a_step_have_a_place(run_confab, script, line):
+    name = script(f"""
+    local chat = confab.template {{ name = "chat", prompt = "About {{{{topic}}}}." }}
+    confab.run {{ name = "r", items = {{ 1 }}, step = function(item)
+      {line}
+    end, on_item = function(result)
+      print(result.error.file, result.error.line, result.error.message:find "by hand" ~= nil)
+    end }}
+    """)
+    result = run_confab("run", name, "--simulate=faults=refusal:100%")
+    assert result.code == 1, result
+    file, number, by_hand = result.out.split()
+    assert (file, number, by_hand) == ("pipeline.lua", "5", str("by hand" in line).lower()), result
+
+
+def test_what_a_step_returns_by_mistake_has_its_place_too(run_confab, script):
+    name = script("""
+    local step = function(item)
+      return ({ 5, { a = 1 }, { 5 } })[item]
+    end
+    confab.run { name = "r", items = { 1, 2, 3 }, concurrency = 1, step = step, on_item = function(result)
+      print(result.error.file, result.error.line)
+    end }
+    """)
+    result = run_confab("run", name, "--simulate")
+    assert (result.code, result.out) == (1, "pipeline.lua\t3\n" * 3), result
+
+
+def test_items_that_are_no_tables_can_be_asked_about(run_confab, script):
+    name = script("""
+    local chat = confab.template { name = "chat", prompt = "A chat about {{topic}}, as JSON." }
+    local run = confab.run { name = "r", items = { 1, "two", true }, step = function(item)
+      return confab.generate { template = chat, params = { topic = tostring(item) } }
+    end }
+    print(run.account.accepted)
+    """)
+    result = run_confab("run", name, "--simulate")
+    assert (result.code, result.out) == (0, "3\n"), result
