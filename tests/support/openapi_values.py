@@ -46,7 +46,7 @@ def variants(schema):
         found.append(None)
     if "boolean" in types:
         found += [True, False]
-    if "string" in types and "examples" not in schema and schema.get("maxLength", 1000) < 1000:
+    if "string" in types and "examples" not in schema and "maxLength" in schema:
         found += ["x" * schema["maxLength"], "é" + "漢" * (schema["maxLength"] // 4)]
     if "object" in types:
         found += _objects(schema)
@@ -107,6 +107,9 @@ def _out_of_bounds(schema, path):
     if "array" in types_of(schema):
         if schema.get("minItems", 0) > 0:
             yield path, []
+    for branch in schema.get("anyOf", []):
+        if "type" in branch:
+            yield from _out_of_bounds(branch, path)
 
 
 def _broken_fields(schema, value, path):
