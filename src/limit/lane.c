@@ -41,13 +41,6 @@
 
 #define DELAY_MEMORY 64 /* an outlier among the delays fades over about so many more */
 
-static void to_array(const struct cf_amounts *amounts, int64_t out[CF_RESOURCES])
-{
-    out[CF_REQUESTS] = amounts->requests;
-    out[CF_INPUT] = amounts->input;
-    out[CF_OUTPUT] = amounts->output;
-}
-
 static int64_t guard_ms(const struct cf_lane *lane)
 {
     int64_t guard = lane->delay_high_ms - lane->delay_low_ms;
@@ -155,60 +148,6 @@ void cf_lane_free(struct cf_lane *lane)
     free(lane);
 }
 
-static void count_queued(struct cf_lane *lane, const struct cf_waiter *waiter, int sign)
-{
-    int64_t amounts[CF_RESOURCES];
-    to_array(&waiter->amounts, amounts);
-    for (int r = 0; r < CF_RESOURCES; r++)
-        lane->queued_amounts[r] += sign * amounts[r];
-    lane->queued += (size_t)sign;
-}
-
-void cf_lane_link(struct cf_lane *lane, struct cf_waiter *behind, struct cf_waiter *waiter)
-{
-    waiter->prev = behind;
-    waiter->next = behind ? behind->next : lane->first;
-    *(waiter->prev ? &waiter->prev->next : &lane->first) = waiter;
-    *(waiter->next ? &waiter->next->prev : &lane->last) = waiter;
-    waiter->state = CF_WAITER_QUEUED;
-    count_queued(lane, waiter, 1);
-}
-
-void cf_lane_push(struct cf_lane *lane, struct cf_waiter *waiter)
-{
-    cf_lane_link(lane, lane->last, waiter);
-}
-
-void cf_lane_push_refused(struct cf_lane *lane, struct cf_waiter *waiter)
-{
-    /* Refusals come about in the order of the calls, so the place is near the end. */
-    struct cf_waiter *behind = lane->last_refused;
-    while (behind != NULL && behind->order > waiter->order)
-        behind = behind->prev;
-    cf_lane_link(lane, behind, waiter);
-    if (behind == lane->last_refused)
-        lane->last_refused = waiter;
-}
-
-void cf_lane_take(struct cf_lane *lane, struct cf_waiter *waiter)
-{
-    if (lane->last_refused == waiter)
-        lane->last_refused = waiter->prev;
-    *(waiter->prev ? &waiter->prev->next : &lane->first) = waiter->next;
-    *(waiter->next ? &waiter->next->prev : &lane->last) = waiter->prev;
-    waiter->prev = waiter->next = NULL;
-    waiter->state = CF_WAITER_IDLE;
-    count_queued(lane, waiter, -1);
-}
-
-void cf_lane_ask_again(struct cf_lane *lane, struct cf_waiter *waiter,
-                       const struct cf_amounts *amounts)
-{
-    count_queued(lane, waiter, -1);
-    waiter->amounts = *amounts;
-    count_queued(lane, waiter, 1);
-}
-
 int64_t cf_lane_span_ms(const struct cf_lane *lane)
 {
     return lane->config.window_ms + guard_ms(lane);
@@ -268,7 +207,7 @@ int64_t cf_lane_ready_ms(struct cf_lane *lane, const struct cf_amounts *amounts,
         return CF_LANE_NEVER;
 
     int64_t wanted[CF_RESOURCES];
-    to_array(amounts, wanted);
+    cf_lane_amounts(amounts, wanted);
     int64_t ready_ms = lane->paused_until_ms > now_ms ? lane->paused_until_ms : now_ms;
 
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
@@ -329,7 +268,7 @@ int64_t cf_lane_estimate_ms(struct cf_lane *lane, const struct cf_amounts *amoun
         return ready_ms;
 
     int64_t wanted[CF_RESOURCES];
-    to_array(amounts, wanted);
+    cf_lane_amounts(amounts, wanted);
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
         int64_t limit = lane->limit[r];
         if (limit == 0)
@@ -399,40 +338,11 @@ static void forget_lost_time(struct cf_lane *lane, bool was_queued, int64_t now_
     }
 }
 
-static void count_flying(struct cf_lane *lane, const struct cf_amounts *amounts, int sign)
-{
-    int64_t change[CF_RESOURCES];
-    to_array(amounts, change);
-    for (int r = 0; r < CF_RESOURCES; r++)
-        lane->flying_amounts[r] += sign * change[r];
-}
-
-void cf_lane_fly(struct cf_lane *lane, struct cf_waiter *waiter)
-{
-    waiter->prev = NULL;
-    waiter->next = lane->flying;
-    if (waiter->next != NULL)
-        waiter->next->prev = waiter;
-    lane->flying = waiter;
-    lane->in_flight++;
-    count_flying(lane, &waiter->amounts, 1);
-}
-
-void cf_lane_land(struct cf_lane *lane, struct cf_waiter *waiter)
-{
-    *(waiter->prev ? &waiter->prev->next : &lane->flying) = waiter->next;
-    if (waiter->next != NULL)
-        waiter->next->prev = waiter->prev;
-    waiter->prev = waiter->next = NULL;
-    lane->in_flight--;
-    count_flying(lane, &waiter->amounts, -1);
-}
-
 void cf_lane_grant(struct cf_lane *lane, struct cf_waiter *waiter, uint64_t grant, bool was_queued,
                    int64_t now_ms)
 {
     int64_t amounts[CF_RESOURCES];
-    to_array(&waiter->amounts, amounts);
+    cf_lane_amounts(&waiter->amounts, amounts);
     forget_lost_time(lane, was_queued, now_ms);
     bool creeps = false;
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
@@ -487,7 +397,7 @@ static void correct_slot(struct cf_lane *lane, struct cf_waiter *waiter,
         return;
 
     int64_t amounts[CF_RESOURCES];
-    to_array(actual, amounts);
+    cf_lane_amounts(actual, amounts);
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
         if (lane->limit[r] == 0 || !is_paced(lane) || !is_smooth(lane, now_ms))
             continue;
@@ -515,8 +425,7 @@ void cf_lane_correct(struct cf_lane *lane, struct cf_waiter *waiter,
         cf_server_count_written(&lane->server, CF_REQUESTS, requests, now_ms);
         cf_server_count_written(&lane->server, CF_INPUT, input, now_ms);
     }
-    count_flying(lane, &waiter->amounts, -1);
-    count_flying(lane, amounts, 1);
+    cf_lane_count_flying(lane, &waiter->amounts, amounts);
     waiter->amounts = *amounts;
     if (actual == NULL) {
         struct cf_slot *slot = cf_window_get(&lane->window, waiter->slot, waiter->grant);
@@ -568,64 +477,6 @@ void cf_lane_update_limits(struct cf_lane *lane, int64_t now_ms)
         cf_server_set_rate(&lane->server, r, said > 0 ? said : limit, lane->config.window_ms,
                            cf_window_used(&lane->window, r), now_ms);
     }
-}
-
-bool cf_lane_is_limit_said(const struct cf_lane *lane)
-{
-    int64_t said = lane->server.limit[CF_REQUESTS];
-    return said > 0 && (lane->config.is_default || said < lane->config.max_requests);
-}
-
-/* A server whose limit changes goes on at the new rate: it does not count again what it let pass at
- * the old one. */
-static void follow_server(struct cf_lane *lane, const int64_t said_before[CF_RESOURCES],
-                          const int64_t limit_before[CF_RESOURCES])
-{
-    double factors[CF_RESOURCES];
-    bool has_changed = false;
-    for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
-        bool follows = said_before[r] > 0 && limit_before[r] > 0 && lane->limit[r] > 0;
-        factors[r] = follows ? (double)lane->limit[r] / (double)limit_before[r] : 1;
-        has_changed |= factors[r] != 1;
-    }
-    if (has_changed)
-        cf_window_rescale(&lane->window, factors);
-}
-
-void cf_lane_hear(struct cf_lane *lane, const struct cf_waiter *waiter,
-                  const struct cf_limit_feedback *feedback, int64_t now_ms)
-{
-    struct cf_server_reply reply = {
-        .order = waiter->sent_order,
-        .grant = waiter->grant,
-        .now_ms = now_ms,
-        .feedback = feedback,
-    };
-    memcpy(reply.in_flight, lane->flying_amounts, sizeof reply.in_flight);
-    int64_t said[CF_RESOURCES], limit[CF_RESOURCES];
-    memcpy(said, lane->server.limit, sizeof said);
-    memcpy(limit, lane->limit, sizeof limit);
-    if (!cf_server_hear(&lane->server, &reply))
-        return;
-    cf_lane_update_limits(lane, now_ms);
-    follow_server(lane, said, limit);
-    cf_server_compare(&lane->server, &reply);
-}
-
-void cf_lane_learnt(const struct cf_lane *lane, struct cf_limit_learnt *out_learnt)
-{
-    const int64_t *limit = lane->server.limit;
-    *out_learnt = (struct cf_limit_learnt){
-        .limits = { limit[CF_REQUESTS], limit[CF_INPUT], limit[CF_OUTPUT] },
-        .bursts = cf_server_bursts(&lane->server),
-    };
-}
-
-void cf_lane_restore(struct cf_lane *lane, const struct cf_limit_learnt *learnt, int64_t now_ms)
-{
-    to_array(&learnt->limits, lane->server.limit);
-    cf_server_restore_bursts(&lane->server, learnt->bursts);
-    cf_lane_update_limits(lane, now_ms);
 }
 
 int64_t cf_lane_forget_ms(const struct cf_lane *lane)

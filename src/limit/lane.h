@@ -45,6 +45,9 @@ struct cf_lane {
     int64_t delay_low_ms, delay_high_ms;    /* the spread of delays seen; -1: none yet */
 };
 
+/* The amounts by resource. */
+void cf_lane_amounts(const struct cf_amounts *amounts, int64_t out[CF_RESOURCES]);
+
 struct cf_lane *cf_lane_new(const char *key, const struct cf_limit_config *config);
 void cf_lane_free(struct cf_lane *lane);
 
@@ -62,6 +65,10 @@ void cf_lane_link(struct cf_lane *lane, struct cf_waiter *behind, struct cf_wait
 /* Counts a waiter among those between grant and release, and no more. */
 void cf_lane_fly(struct cf_lane *lane, struct cf_waiter *waiter);
 void cf_lane_land(struct cf_lane *lane, struct cf_waiter *waiter);
+
+/* What one of them takes has changed. */
+void cf_lane_count_flying(struct cf_lane *lane, const struct cf_amounts *before,
+                          const struct cf_amounts *now);
 
 /* How long a slot counts after its request was written: the window and the guard. */
 int64_t cf_lane_span_ms(const struct cf_lane *lane);
