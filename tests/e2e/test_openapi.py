@@ -165,6 +165,15 @@ def test_every_path_takes_the_methods_that_are_described(servers, api, known):
         api.check_reply(some, other)
 
 
+def test_head_is_answered_as_get_is_but_for_the_body(servers, api, known):
+    for operation in api:
+        if operation.method == "GET":
+            whole = ask(servers["plain"], operation, known)
+            head = servers["plain"].ask("HEAD", place(operation, known))
+            assert head.status == whole.status and head.text == "", operation.id
+            assert head.headers.get("Content-Type") == whole.headers.get("Content-Type"), operation.id
+
+
 # --- requests that are described are taken ---
 
 def test_the_examples_of_bodies_are_taken(servers, api, known):
