@@ -1,6 +1,5 @@
 --- The run that a script gets in `confab repl SCRIPT` and `confab serve SCRIPT`: it is defined, and begins when
 --- start() says so.
-local core = require "confab.core"
 
 local defined = {}
 
@@ -56,11 +55,7 @@ function Defined.failures() return {} end
 
 --- Writes nothing before the run was started, but refuses what the run's own export would refuse.
 function Defined:export(path, opts)
-  require "confab.results".check_export(path, opts)
-  local summary = "not written: the run has not been started"
-  core.progress.say(("%s: %s"):format(path, summary))
-  return { written = 0, skipped = 0, skipped_by = {}, trimmed = 0, folded = 0, held_back = {}, files = {},
-    written_to = {}, summary = summary }
+  return require "confab.results".export_nothing(path, opts, "the run has not been started")
 end
 
 --- Defines a run.

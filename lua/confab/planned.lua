@@ -57,11 +57,7 @@ end
 
 --- Writes nothing, but refuses what the run's own export would refuse.
 function Planned:export(path, opts)
-  require "confab.results".check_export(path, opts)
-  local summary = "not written: this is an estimate"
-  core.progress.say(("%s: %s"):format(path, summary))
-  return { written = 0, skipped = 0, skipped_by = {}, trimmed = 0, folded = 0, held_back = {}, files = {},
-    written_to = {}, summary = summary }
+  return require "confab.results".export_nothing(path, opts, "this is an estimate")
 end
 
 function Planned:report(path)

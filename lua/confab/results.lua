@@ -143,6 +143,19 @@ function results.check_export(path, opts)
   return opts
 end
 
+--- What export does of a run that has nothing to write: it refuses what it would refuse, and says why not.
+---@param path string
+---@param opts? table
+---@param why string
+---@return table result  As of run:export.
+function results.export_nothing(path, opts, why)
+  results.check_export(path, opts)
+  local told = "not written: " .. why
+  core.progress.say(("%s: %s"):format(path, told))
+  return { written = 0, skipped = 0, skipped_by = {}, trimmed = 0, folded = 0, held_back = {}, files = {},
+    written_to = {}, summary = told }
+end
+
 --- "data.jsonl" -> "data.simulated.jsonl"
 local function simulated_path(path)
   local base, extension = path:match "^(.*)(%.[^./]+)$"

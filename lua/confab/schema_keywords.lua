@@ -101,26 +101,25 @@ add("number", "multipleOf", function(schema, compiler)
   end
 end)
 
+--- The two bounds of a count: "minItems" and "maxItems".
+local function counted(kind, what, one, many, count_of)
+  local function add_bound(name, words, fits)
+    add(kind, name, function(schema, compiler)
+      local limit = compiler:count(schema, name)
+      return function(value, run)
+        local count = count_of(value)
+        return fits(count, limit) or
+          run:fault(("must have at %s %s, has %d"):format(words, plural(limit, one, many), count))
+      end
+    end)
+  end
+  add_bound("min" .. what, "least", function(count, limit) return count >= limit end)
+  add_bound("max" .. what, "most", function(count, limit) return count <= limit end)
+end
+
 --- Texts -----------------------------------------------------------------------------------------------
 
-add("string", "minLength", function(schema, compiler)
-  local least = compiler:count(schema, "minLength")
-  return function(value, run)
-    local length = #value >= least and core.text.length(value) or #value
-    return length >= least or
-      run:fault(("must have at least %s, has %d"):format(plural(least, "character"), core.text.length(value)))
-  end
-end)
-
-add("string", "maxLength", function(schema, compiler)
-  local most = compiler:count(schema, "maxLength")
-  return function(value, run)
-    if #value <= most then return true end
-    local length = core.text.length(value)
-    return length <= most or
-      run:fault(("must have at most %s, has %d"):format(plural(most, "character"), length))
-  end
-end)
+counted("string", "Length", "character", "characters", core.text.length)
 
 local function matcher_of(compiler, name, text)
   local matches, why = pattern.compile(text)
@@ -153,19 +152,7 @@ end)
 
 --- Arrays ----------------------------------------------------------------------------------------------
 
-add("array", "minItems", function(schema, compiler)
-  local least = compiler:count(schema, "minItems")
-  return function(value, run)
-    return #value >= least or run:fault(("must have at least %s, has %d"):format(plural(least, "item"), #value))
-  end
-end)
-
-add("array", "maxItems", function(schema, compiler)
-  local most = compiler:count(schema, "maxItems")
-  return function(value, run)
-    return #value <= most or run:fault(("must have at most %s, has %d"):format(plural(most, "item"), #value))
-  end
-end)
+counted("array", "Items", "item", "items", function(value) return #value end)
 
 add("array", "uniqueItems", function(schema, compiler)
   if not compiler:flag(schema, "uniqueItems") then return nil end
@@ -287,23 +274,7 @@ add("object", "dependentSchemas", function(schema, compiler)
   end
 end)
 
-add("object", "minProperties", function(schema, compiler)
-  local least = compiler:count(schema, "minProperties")
-  return function(value, run)
-    local count = count_names(value)
-    return count >= least or
-      run:fault(("must have at least %s, has %d"):format(plural(least, "property", "properties"), count))
-  end
-end)
-
-add("object", "maxProperties", function(schema, compiler)
-  local most = compiler:count(schema, "maxProperties")
-  return function(value, run)
-    local count = count_names(value)
-    return count <= most or
-      run:fault(("must have at most %s, has %d"):format(plural(most, "property", "properties"), count))
-  end
-end)
+counted("object", "Properties", "property", "properties", count_names)
 
 add("object", "propertyNames", function(schema, compiler)
   local node = compiler:node_of(schema, "propertyNames")
