@@ -20,7 +20,7 @@ const COLUMNS = [
   ["Used", (row) => count(row.usageCount)],
   ["Success", (row) => percent(row.successRate)],
   ["Score", (row) => mean(row.meanScore)],
-  ["Cost each", (row) => dollars(row.meanCost)],
+  ["Cost", (row) => dollars(row.meanCost)],
   ["Turns", (row) => (row.meanTurns === null ? "–" : score(Math.round(row.meanTurns * 10) / 10)), true],
   ["Out tokens", (row) => count(row.meanOutputTokens === null ? null : Math.round(row.meanOutputTokens)), true],
   ["Approved", (row) => share(row.approved, row), true],
