@@ -193,6 +193,8 @@ static void fail_attempt(struct cf_sender *sender, struct cf_call *call,
     bool again =
         counts ? cf_retry_next(&call->retry, failure, &sender->rng, &step)
                : cf_retry_next_uncounted(&call->retry, failure, min_delay_ms, &sender->rng, &step);
+    if (again && step.delay_ms < min_delay_ms)
+        step.delay_ms = min_delay_ms;
     cf_retry_error(failure, &call->error);
     bool is_refused = step.judgement.verdict == CF_VERDICT_RETRY_NOT_COUNTED;
     if (is_timeout(failure->transport))
@@ -256,6 +258,7 @@ static void fail_stream(struct cf_sender *sender, struct cf_call *call, struct c
                         const struct cf_limit_headers *limits)
 {
     failure->should_retry = should_retry_of(limits);
+    cf_learning_hear(sender, call, limits, false);
     fail_attempt(sender, call, failure);
 }
 

@@ -81,6 +81,19 @@ def test_a_conversation_shows_its_text_while_it_comes(mock, script, run_confab):
     assert again.code == 0 and again.out == first.out, again
 
 
+@pytest.mark.parametrize("on_text", ["", "on_text = function() end"], ids=["whole", "streamed"])
+def test_a_reply_that_fails_tells_of_the_limits_as_well(mock, script, run_confab, on_text):
+    path = script("""
+    confab.setup { retry = { max_attempts = 1 } }
+    local ok = pcall(confab.ask, { prompt = "Name a tea.", max_tokens = 500, %s })
+    local status = confab.rate_limit_status()
+    print(ok, status.source, status.limit)
+    """ % on_text)
+    server = mock("rpm=77,faults=" + ("stream_error" if on_text else "500"))
+    result = run_confab("run", path, server=server)
+    assert result.out == "false\theader\t77\n", result
+
+
 def test_killed_in_mid_stream_the_call_is_made_again(mock, script, run_confab, start_confab, query):
     server, name = mock("faults=trickle@1,trickle=20s"), script(ONE)
     running = start_confab("run", name, server=server)
