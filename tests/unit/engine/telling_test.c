@@ -13,7 +13,7 @@ static struct fixture *open_watched(const char *spec, const struct cf_clock *sim
 {
     struct fixture *f = &fixture;
     fixture_open_by(f, spec, NULL, simulator_clock);
-    events = cf_events_new(&fixture_clock, 4096);
+    events = cf_events_new(&fixture_clock, 4096, 1);
     cf_events_open_run(events, f->run, UUID);
     assert_true(cf_events_watch(events, UUID, -1, &watcher));
     f->options.events = events;
@@ -27,22 +27,25 @@ static void close_watched(struct fixture *f)
     cf_events_free(events);
 }
 
-/* How many events of that type came, and the first of them, to be freed. */
+/* How many events of that type came, and the data of the first of them, to be freed. */
 static int count_told(const char *type, char **out_first)
 {
-    const struct cf_event *const *batch;
-    size_t count;
-    int found = 0;
+    struct cf_watched_events got;
     struct cf_watcher *again;
+    char mark[64];
+    int found = 0;
+    snprintf(mark, sizeof mark, "\nevent: %s\ndata: ", type);
     *out_first = NULL;
     assert_true(cf_events_watch(events, UUID, cf_watcher_begin(watcher), &again));
     assert_false(cf_watcher_has_missed(again));
-    while (cf_watcher_take(again, 0, &batch, &count) == CF_WATCH_EVENTS) {
-        for (size_t i = 0; i < count; i++) {
-            if (strcmp(batch[i]->type, type) != 0)
-                continue;
+    while (cf_watcher_take(again, 0, &got) == CF_WATCH_EVENTS) {
+        const char *end = got.text.data + got.text.len, *at = got.text.data;
+        while ((at = memmem(at, (size_t)(end - at), mark, strlen(mark))) != NULL) {
+            at += strlen(mark);
+            const char *line_end = memchr(at, '\n', (size_t)(end - at));
+            assert_non_null(line_end);
             if (found++ == 0)
-                *out_first = strndup(batch[i]->rest.data, batch[i]->rest.len);
+                *out_first = strndup(at, (size_t)(line_end - at));
         }
     }
     cf_watcher_free(again);
