@@ -34,8 +34,16 @@ end
 
 --- --- the queue between planner and workers ---
 
+--- What lies ready and is far from its turn is not kept: its parameters stand in the database.
+local function put_away(entry) entry.params, entry.json = nil, nil end
+
+local function fetch(state, entry)
+  if entry.params == nil then entry.params = core.json.decode(state.core:params(entry.key)) end
+end
+
 local function push_ready(state, entry)
   drawing.item(entry)
+  if state.opts.on_drawn and state.last - state.first >= DRAW_AHEAD then put_away(entry) end    -- see wait_for_room
   state.last = state.last + 1
   state.ready[state.last] = entry
   waiters.wake_one(state.idle)
@@ -54,6 +62,7 @@ function plan.take(state)
   state.ready[state.first] = nil
   state.first = state.first + 1
   if state.last - state.first < DRAW_AHEAD then waiters.wake_one(state.full) end
+  fetch(state, entry)
   return entry
 end
 

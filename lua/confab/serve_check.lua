@@ -183,19 +183,19 @@ function serve_check.single(value, problems)
 end
 
 ---@class confab.serve.Batch
----@field requests any[]  Unchecked.
 ---@field concurrency integer
 ---@field stop_on_error boolean
 ---@field is_async boolean
 
 local batch_rules = { { "requests" }, { "options" } }
 
---- A batch, but for its requests: those are checked one by one, since that takes its time.
+--- A batch, but for its requests, which were taken out of it: see serve_batch.
 ---@param value any
----@param most integer  Requests that are taken.
+---@param count integer  How many there are.
+---@param most integer  How many are taken.
 ---@param problems confab.serve.Problem[]
 ---@return confab.serve.Batch?
-function serve_check.batch(value, most, problems)
+function serve_check.batch(value, count, most, problems)
   if not is_object(value) then
     add(problems, "", "must be an object, not " .. type_name(value))
     return nil
@@ -205,10 +205,12 @@ function serve_check.batch(value, most, problems)
     add(problems, "requests", "is missing")
   elseif not core.json.is_array(requests) then
     add(problems, "requests", "must be a list, not " .. type_name(requests))
-  elseif #requests == 0 then
+  elseif #requests > 0 then
+    add(problems, "requests", "must be named without escapes")
+  elseif count == 0 then
     add(problems, "requests", "is empty")
-  elseif #requests > most then
-    add(problems, "requests", ("there are %d of them; at most %d are taken at a time"):format(#requests, most))
+  elseif count > most then
+    add(problems, "requests", ("there are %d of them; at most %d are taken at a time"):format(count, most))
   end
   local checked = {}
   if options ~= nil and options ~= null then
@@ -221,7 +223,6 @@ function serve_check.batch(value, most, problems)
   end
   check_known(value, batch_rules, "", problems)
   return {
-    requests = core.json.is_array(requests) and #requests <= most and requests or {},
     concurrency = checked.concurrency or 3, stop_on_error = checked.stopOnError or false,
     is_async = checked.async or false,
   }

@@ -2,6 +2,7 @@
 --- each may wait.
 local core = require "confab.core"
 local defined = require "confab.defined"
+local serve_batch = require "confab.serve_batch"
 local serve_check = require "confab.serve_check"
 local serve_estimate = require "confab.serve_estimate"
 local serve_reply = require "confab.serve_reply"
@@ -9,7 +10,6 @@ local serve_rescore = require "confab.serve_rescore"
 local serve_runs = require "confab.serve_runs"
 local serve_templates = require "confab.serve_templates"
 local settings = require "confab.settings"
-local waiters = require "confab.waiters"
 
 local scheduler = core.scheduler
 
@@ -23,12 +23,11 @@ serve_tasks.max_batch = 10000
 ---@field id? string  From the path.
 ---@field key? string  Idempotency-Key.
 ---@field body? string  JSON.
+---@field requests? file*  Of a batch, one a line; opened anew each time. The body is what is around them.
 ---@field last_event_id? integer  Events from behind it on are kept for who comes to watch.
 ---@field reply fun(self: confab.serve.Job, status: integer, json: string, retry_after?: integer)
 
 local tasks = {}
-
-local CHECK_BATCH = 50    -- requests looked at before others have a turn
 
 --- The body and its hash; or a refusal.
 local function read(job)
@@ -123,26 +122,18 @@ function tasks.rate_limit()
   })
 end
 
-local function check_batch(value, problems)
-  local batch = serve_check.batch(value, serve_tasks.max_batch, problems)
-  local requests = {}
-  for i, given in ipairs(batch and batch.requests or {}) do
-    requests[i] = check_request(given, ("requests[%d]."):format(i - 1), problems)
-    if i % CHECK_BATCH == 0 then waiters.breathe() end
-  end
-  return batch, requests
-end
-
 function tasks.batch(job)
   local value, hash, refusal = read(job)
   if refusal then return refusal end
-  local problems = serve_check.problems()
-  local batch, requests = check_batch(value, problems)
+  local problems, file = serve_check.problems(), job.requests
+  local count, hash_of_all = serve_batch.check(file, serve_tasks.max_batch, check_request, problems)
+  local batch = serve_check.batch(value, count, serve_tasks.max_batch, problems)
   if #problems > 0 then return serve_reply.problems(problems) end
   local work
   work, refusal = begin(job, {
-    kind = "batch", hash = hash, count = #requests, concurrency = batch.concurrency, stopOnError = batch.stop_on_error,
-  }, requests)
+    kind = "batch", hash = core.hash.sha256hex(hash .. hash_of_all), count = count, concurrency = batch.concurrency,
+    stopOnError = batch.stop_on_error,
+  }, serve_batch.items(file, count))
   if refusal then return refusal end
   if batch.is_async then return accepted(work) end
   serve_runs.wait_over(work)

@@ -1,10 +1,12 @@
 #include "server/job.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/queue.h"
@@ -77,6 +79,9 @@ static struct cf_job *new_job(struct cf_jobs *jobs, const struct cf_job_question
     if (question->body.data != NULL)
         job->question.body = (struct cf_text){ cf_memdup(question->body.data, question->body.len),
                                                question->body.len };
+    job->question.has_requests = question->has_requests;
+    job->question.requests = question->has_requests ? fcntl(question->requests, F_DUPFD_CLOEXEC, 0)
+                                                    : -1;
     atomic_init(&job->holders, 2);
     return job;
 }
@@ -89,6 +94,8 @@ void cf_job_release(struct cf_job *job)
     free((char *)job->question.id);
     free((char *)job->question.key);
     free((char *)job->question.body.data);
+    if (job->question.requests >= 0)
+        close(job->question.requests);
     free(job->json);
     cf_jobs_free(job->jobs);
     free(job);

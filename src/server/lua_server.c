@@ -1,5 +1,8 @@
 #include "server/lua_server.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +67,25 @@ static int job_reply(lua_State *L)
     return 0;
 }
 
+static int close_file(lua_State *L)
+{
+    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+    return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
+}
+
+/* Pushes a file of the script's own on the requests. */
+static void push_requests(lua_State *L, int requests)
+{
+    luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
+    stream->closef = NULL;
+    luaL_setmetatable(L, LUA_FILEHANDLE);
+    int fd = fcntl(requests, F_DUPFD_CLOEXEC, 0);
+    stream->f = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (stream->f == NULL)
+        luaL_error(L, "the requests cannot be read: %s", strerror(errno));
+    stream->closef = close_file;
+}
+
 static int job_index(lua_State *L)
 {
     struct lua_job *self = luaL_checkudata(L, 1, JOB_MT);
@@ -83,6 +105,8 @@ static int job_index(lua_State *L)
         lua_pushstring(L, question->key);
     else if (strcmp(name, "body") == 0 && question->body.data != NULL)
         lua_pushlstring(L, question->body.data, question->body.len);
+    else if (strcmp(name, "requests") == 0 && question->has_requests)
+        push_requests(L, question->requests);
     else if (strcmp(name, "last_event_id") == 0 && question->last_event_id > 0)
         lua_pushinteger(L, question->last_event_id);
     else

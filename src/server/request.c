@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "confab/error.h"
+#include "server/batch_body.h"
 #include "server/connection.h"
 #include "server/deadlines.h"
 #include "server/respond.h"
@@ -286,6 +287,7 @@ bool cf_request_begin(struct cf_http_exchange *exchange, struct cf_server *serve
 void cf_request_done(struct cf_http_exchange *exchange)
 {
     cJSON_Delete(exchange->json);
+    cf_batch_body_free(exchange->batch);
     cf_buf_done(&exchange->body);
     cf_buf_done(&exchange->headers);
     free(exchange->text);
@@ -326,19 +328,49 @@ static bool check_body_headers(struct cf_http_exchange *exchange, size_t max)
     return true;
 }
 
-/* Reads until the body is whole, or cannot be; how it ended is for the caller. */
-static int read_pieces(struct cf_http_exchange *exchange, size_t expected)
+/* What comes of the body, and how it ended. */
+struct arrival {
+    size_t expected, len;                  /* SIZE_MAX: chunked */
+    int got;                               /* of the last read */
+    bool is_taken;
+    struct cf_error err;                   /* why not */
+};
+
+static bool take(struct cf_http_exchange *exchange, const char *bytes, size_t len,
+                 struct cf_error *err)
+{
+    if (exchange->batch != NULL)
+        return cf_batch_body_push(exchange->batch, bytes, len, err);
+    cf_buf_add(&exchange->body, bytes, len);
+    return true;
+}
+
+/* What is wrong is read to its end as well: who is still sending would not see the answer. */
+static void read_pieces(struct cf_http_exchange *exchange, size_t max, struct arrival *arrival)
 {
     char piece[PIECE_BYTES];
-    int got = 0;
-    while (exchange->body.len < expected && cf_buf_ok(&exchange->body)) {
-        size_t rest = expected - exchange->body.len;
-        got = mg_read(exchange->connection, piece, rest < sizeof piece ? rest : sizeof piece);
-        if (got <= 0)
+    while (arrival->len < arrival->expected && arrival->len <= max) {
+        size_t rest = arrival->expected - arrival->len;
+        arrival->got =
+            mg_read(exchange->connection, piece, rest < sizeof piece ? rest : sizeof piece);
+        if (arrival->got <= 0)
             break;
-        cf_buf_add(&exchange->body, piece, (size_t)got);
+        arrival->len += (size_t)arrival->got;
+        arrival->is_taken = arrival->is_taken &&
+                            take(exchange, piece, (size_t)arrival->got, &arrival->err);
     }
-    return got;
+}
+
+static bool refuse_json(struct cf_http_exchange *exchange, const struct cf_error *err)
+{
+    exchange->has_unread_body = true;
+    if (err->kind == CF_ERR_PARSE)
+        cf_respond_fail(exchange, 400, "the body is not JSON: %s", err->message);
+    else if (err->kind == CF_ERR_VALIDATION)
+        cf_respond_fail(exchange, 413, "%s", err->message);
+    else
+        cf_respond_error(exchange, err);
+    return false;
 }
 
 static bool read_all(struct cf_http_exchange *exchange, size_t max)
@@ -346,20 +378,50 @@ static bool read_all(struct cf_http_exchange *exchange, size_t max)
     struct cf_deadlines *deadlines = cf_server_deadlines(exchange->server);
     struct cf_deadline deadline;
     const char *length = cf_request_header(exchange, "Content-Length");
-    size_t expected = length != NULL ? strtoull(length, NULL, 10) : SIZE_MAX;
+    struct arrival arrival = {
+        .expected = length != NULL ? strtoull(length, NULL, 10) : SIZE_MAX, .is_taken = true,
+    };
 
     cf_buf_init(&exchange->body, max);
     cf_deadline_set(deadlines, &deadline, cf_connection_fd(exchange->connection),
                     cf_server_options(exchange->server)->body_ms);
-    int got = read_pieces(exchange, expected);
+    read_pieces(exchange, max, &arrival);
     bool is_late = cf_deadline_lift(deadlines, &deadline);
 
-    if (!cf_buf_ok(&exchange->body))
+    if (!arrival.is_taken)
+        return refuse_json(exchange, &arrival.err);
+    if (arrival.len > max)
         return refuse(exchange, 413, "the body is too large");
-    bool is_whole = got >= 0 && (length == NULL || exchange->body.len == expected);
+    bool is_whole = arrival.got >= 0 && (length == NULL || arrival.len == arrival.expected);
     if (is_late && (length == NULL || !is_whole))
         return refuse(exchange, 408, "the body took too long");
     return is_whole || refuse(exchange, 400, "the body ended early");
+}
+
+/* The file of a batch lies beside the database: /tmp may be memory. */
+static bool open_batch(struct cf_http_exchange *exchange)
+{
+    struct cf_error err;
+    const char *path = cf_server_options(exchange->server)->db_path, *end = strrchr(path, '/');
+    char *folder = end == NULL ? cf_strdup(".") : cf_memdup(path, (size_t)(end - path) + 1);
+    if (end != NULL)
+        folder[end - path] = '\0';
+    bool ok = cf_batch_body_open(end == path ? "/" : folder, &exchange->batch, &err);
+    free(folder);
+    if (!ok)
+        refuse_json(exchange, &err);
+    return ok;
+}
+
+/* All has come; the envelope is what is looked at like any other body. */
+static bool end_batch(struct cf_http_exchange *exchange)
+{
+    struct cf_error err;
+    if (!cf_batch_body_end(exchange->batch, &err))
+        return refuse_json(exchange, &err);
+    struct cf_text envelope = cf_batch_body_envelope(exchange->batch);
+    cf_buf_add(&exchange->body, envelope.data, envelope.len);
+    return true;
 }
 
 bool cf_request_read_body(struct cf_http_exchange *exchange)
@@ -374,9 +436,11 @@ bool cf_request_read_body(struct cf_http_exchange *exchange)
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         mg_write(exchange->connection, go_on, sizeof go_on - 1);
     }
-    if (!read_all(exchange, max))
+    if ((exchange->route->is_batch && !open_batch(exchange)) || !read_all(exchange, max))
         return false;
     exchange->has_unread_body = false;
+    if (exchange->batch != NULL && !end_batch(exchange))
+        return false;
 
     if (exchange->body.len == 0) {
         cf_respond_fail(exchange, 400, "the body must be JSON");

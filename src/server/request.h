@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "confab/buf.h"
 
+struct cf_batch_body;
 struct cf_http_route;
 struct cf_server;
 struct cJSON;
@@ -44,6 +45,7 @@ struct cf_http_exchange {
     /* what stands for ":id" of the route's pattern; or NULL */
     const char *id;
     struct cf_buf body;                    /* as it was sent: JSON that passed the strict check */
+    struct cf_batch_body *batch;           /* of a batch, with its requests; body: what is around them */
     struct cJSON *json;                    /* the body as a tree; NULL: the route takes none */
     bool has_unread_body;                  /* the connection cannot be used again */
     const char *cache_control;             /* of the reply; NULL: "no-store" */

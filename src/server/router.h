@@ -16,6 +16,7 @@ struct cf_http_route {
     const char *pattern;       /* "/api/runs/:id/results"; at most one ":id" */
     void (*handle)(struct cf_http_exchange *exchange, struct cf_server *server);
     size_t body_max;           /* bytes of JSON that it takes; 0: it takes no body */
+    bool is_batch;             /* its body is taken apart while it comes: batch_body.h */
     bool is_open;              /* answered without the token: probes, log-in, the page */
 };
 

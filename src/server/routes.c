@@ -28,7 +28,7 @@ const struct cf_http_route cf_http_routes[] = {
     { "POST", "/api/conversations/generate", cf_submit_generate, .body_max = CF_SUBMIT_ONE_MAX },
     { "GET", "/api/conversations/generate", cf_submit_rate_limit, .body_max = 0 },
     { "POST", "/api/conversations/generate-batch", cf_submit_batch,
-      .body_max = CF_SUBMIT_BATCH_MAX },
+      .body_max = CF_SUBMIT_BATCH_MAX, .is_batch = true },
     { "POST", "/api/estimate", cf_submit_estimate, .body_max = CF_SUBMIT_ONE_MAX },
     { "GET", "/api/conversations/generate-batch", cf_submit_batch_limits, .body_max = 0 },
     { "POST", "/api/runs", cf_submit_run, .body_max = CF_SUBMIT_SMALL_MAX },

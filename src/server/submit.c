@@ -5,6 +5,7 @@
 
 #include "confab/buf.h"
 #include "engine/events.h"
+#include "server/batch_body.h"
 #include "server/connection.h"
 #include "server/job.h"
 #include "server/request.h"
@@ -47,6 +48,8 @@ static void submit_question(struct cf_http_exchange *exchange, struct cf_server 
     if (exchange->route->body_max > 0)
         question.body = (struct cf_text){ cf_buf_str(&exchange->body), exchange->body.len };
 
+    question.has_requests = exchange->batch != NULL;
+    question.requests = cf_batch_body_file(exchange->batch);
     question.is_gone = is_gone;
     question.asker = exchange;
 

@@ -6,7 +6,7 @@ struct cf_http_exchange;
 struct cf_server;
 
 #define CF_SUBMIT_ONE_MAX   (1u << 20)  /* bytes of a body: one conversation's parameters */
-#define CF_SUBMIT_BATCH_MAX (64u << 20) /* ten thousand of them, at some KB each */
+#define CF_SUBMIT_BATCH_MAX (1u << 30)  /* as many as are configured; it goes to the disk */
 #define CF_SUBMIT_SMALL_MAX (64u << 10) /* a name, or nothing */
 
 #define CF_SUBMIT_GONE_STATUS 499           /* in logs and figures: the client did not wait */
