@@ -20,14 +20,22 @@ function changed(edit) {
   ];
 }
 
+const points = (text) => (text === null ? "none" : score(Number(text)));
+
+/** What was edited, in a line: a status or a score from one to another, or which turn. */
+function subject(one) {
+  if (one.field === "status") return [statusText(one.before), " → ", h("strong", null, statusText(one.after))];
+  if (one.field === "quality_score") return ["Score ", points(one.before), " → ", h("strong", null, points(one.after))];
+  return h("strong", null, one.field === "turn" ? `Turn ${one.turnIndex + 1}` : one.field);
+}
+
+const isSame = (one) => one.field === "quality_score" && points(one.before) === points(one.after);
+
 function edit(one) {
-  const what = one.field === "status"
-    ? [statusText(one.before), " → ", h("strong", null, statusText(one.after))]
-    : [h("strong", null, one.field === "turn" ? `Turn ${one.turnIndex + 1}` : one.field)];
   return h("li", null,
-    h("p", null, what,
+    h("p", null, subject(one),
       h("span", { class: "quiet" }, one.author ? ` · ${one.author}` : "", " · ", time(one.createdAt))),
-    one.field !== "status" && h("p", { class: "change", dir: "auto" }, changed(one)),
+    one.field !== "status" && one.field !== "quality_score" && h("p", { class: "change", dir: "auto" }, changed(one)),
     one.note && h("p", { class: "note", dir: "auto" }, one.note));
 }
 
@@ -57,8 +65,9 @@ const section = (title, body) => h("section", null, h("h3", null, title), body);
 
 /** All of it, as sections; those that would be empty are left out. */
 export function historyOf(conv) {
+  const edits = conv.edits.filter((one) => !isSame(one)).reverse();
   return h("div", { class: "history" },
-    conv.edits.length > 0 && section("History", h("ol", { class: "edits" }, [...conv.edits].reverse().map(edit))),
+    edits.length > 0 && section("History", h("ol", { class: "edits" }, edits.map(edit))),
     conv.versions.length > 1 && section("Versions",
       h("ul", { class: "versions" }, conv.versions.map((one) => version(one, conv.id)))),
     conv.calls.length > 0 && section("Calls", calls(conv.calls)));

@@ -289,6 +289,10 @@ def test_tags_are_set_and_taken_off(browser, site):
     browser.wait(lambda: count(browser) == 1)
 
 
+def edits(conv, field):
+    return [edit for edit in conv["edits"] if edit["field"] == field]
+
+
 def type_over(browser, text):
     field = browser.find(".edit-text")
     field.clear()
@@ -310,7 +314,7 @@ def test_an_edited_turn_keeps_its_history(browser, site):
     browser.wait(lambda: browser.run("return document.querySelectorAll('.turn')[1].innerText").endswith("A calmer answer."))
     conv = conversation(site, id)
     assert conv["turns"][1]["content"] == "A calmer answer."
-    assert [(edit["before"], edit["after"]) for edit in conv["edits"]] == [(before[1]["content"], "A calmer answer.")]
+    assert [(edit["before"], edit["after"]) for edit in edits(conv, "turn")] == [(before[1]["content"], "A calmer answer.")]
     assert "Turn 2" in browser.text(".edits") and "A calmer answer." in browser.text(".edits ins")
     assert browser.run("return document.activeElement.dataset.turn") == "1"
 
@@ -320,6 +324,23 @@ def test_an_edited_turn_keeps_its_history(browser, site):
     browser.wait(lambda: not browser.has(".edit-text"))
     assert conversation(site, id)["turns"][1]["content"] == "A calmer answer."
     assert browser.complaints() == []
+
+
+def test_an_edit_that_changes_the_score_tells_both(browser, site):
+    browser.open(site.url, "#/conversations?run=parcels")
+    id = next_one(browser)
+    before = conversation(site, id)["qualityScore"]
+    for _ in range(2):                                # two turns of a few characters score lower
+        browser.press("n")
+        browser.press("e")
+        type_over(browser, "No.")
+        browser.button("Save").click()
+        browser.wait(lambda: not browser.has(".edit-text"))
+    after = conversation(site, id)["qualityScore"]
+    assert after < before
+    browser.wait(lambda: f"Score {before:g} → " in browser.text(".edits"))
+    shown = f"{after:.1f}".removesuffix(".0")
+    assert browser.text(".chat-summary strong") == browser.text(".row-score").split()[-1] == shown
 
 
 def test_what_was_typed_is_there_again_wherever_one_went(browser, site):
@@ -359,7 +380,7 @@ def test_two_who_edit_one_turn_see_both_texts(browser, site):
     browser.wait(lambda: not browser.has(".edit-text"))
     conv = conversation(site, id)
     assert conv["turns"][0]["content"] == "mine"
-    assert [edit["after"] for edit in conv["edits"]] == ["theirs", "mine"]
+    assert [edit["after"] for edit in edits(conv, "turn")] == ["theirs", "mine"]
     assert all("409" in complaint for complaint in browser.complaints())
 
 
