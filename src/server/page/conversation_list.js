@@ -3,7 +3,7 @@
 // a visit to another view.
 
 import { get } from "./api.js";
-import { aboutOf, nameOf } from "./chat.js";
+import { aboutOf, nameOf, statusText } from "./chat.js";
 import { addressOf } from "./conversation_filters.js";
 import { h, notice, replace } from "./dom.js";
 import { count, score } from "./format.js";
@@ -42,10 +42,12 @@ export function conversationList(events) {
       onclick: (event) => choose(conv, event),
     });
     check.checked = kept.selected.has(conv.id);
-    const link = h("a", { href: addressOf(filters, conv.id), class: "row-link" },
+    const words = [nameOf(conv), aboutOf(conv), `score ${score(conv.qualityScore)}`, statusText(conv.status),
+      `${count(conv.turnCount)} turns`];
+    const link = h("a", { href: addressOf(filters, conv.id), class: "row-link",
+      "aria-label": words.filter(Boolean).join(", ") },
       h("span", { class: "row-name", dir: "auto" }, nameOf(conv)),
-      h("span", { class: "row-score", title: "Score" },
-        h("span", { class: "unseen" }, "score "), score(conv.qualityScore)),
+      h("span", { class: "row-score", title: "Score" }, score(conv.qualityScore)),
       h("span", { class: "row-about", dir: "auto" }, aboutOf(conv) || (conv.template ?? conv.run ?? "")),
       badge(conv.status),
       h("span", { class: "row-foot" },
