@@ -276,10 +276,10 @@ def test_bodies_that_are_wrong_in_one_place_are_refused_with_that_place(servers,
     counts = {}
     for operation in with_bodies(api):
         schema = api.body_schema(operation)
-        whole = [of_this_server(body, known) for body in values.variants(schema) + api.body_examples(operation)]
+        bodies = [values.full(schema), *api.body_examples(operation)]
         seen = set()
-        for body in whole:
-            for path, wrong in values.broken(schema, body):
+        for body in bodies:
+            for path, wrong in values.broken(schema, of_this_server(body, known)):
                 text = json.dumps(wrong)
                 if text in seen or openapi.fits(schema, wrong):
                     continue

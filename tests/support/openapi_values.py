@@ -33,6 +33,15 @@ def one(schema):
     return {"boolean": True, "null": None}[kind]
 
 
+def full(schema):
+    """A value that fits and has all that may be there."""
+    if "properties" in schema and "examples" not in schema:
+        return {name: full(value) for name, value in schema["properties"].items()}
+    if "array" in types_of(schema) and "examples" not in schema:
+        return [full(schema["items"])]
+    return one(schema)
+
+
 def variants(schema):
     """Values that fit, each with something of its own: every value of an enum, both ends of a range, …"""
     found = [one(schema)]
