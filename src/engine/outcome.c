@@ -86,6 +86,8 @@ static void store_failure(struct cf_sender *sender, struct cf_call *call, bool m
         .duration_ms = duration_ms,
         .request_id = call->request_id[0] != '\0' ? call->request_id : NULL,
     };
+    if (call->stream != NULL && may_be_billed)    /* else it may be of an earlier attempt */
+        cf_stream_tokens(call->stream, &failed->usage.input, &failed->usage.output);
     cf_attempt_write(sender, call, &failed->write, cf_write_call_failed, handle_failure_stored);
 }
 

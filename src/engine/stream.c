@@ -153,6 +153,11 @@ static enum cf_stream_end fail(struct cf_failure *out, enum cf_transport transpo
     return CF_STREAM_ENDED_FAILED;
 }
 
+void cf_stream_tokens(const struct cf_stream *stream, int64_t *out_input, int64_t *out_output)
+{
+    cf_anthropic_stream_tokens(stream->reader, out_input, out_output);
+}
+
 enum cf_stream_end cf_stream_conclude(struct cf_stream *stream, struct cf_http_result *result,
                                       struct cf_failure *out_failure)
 {

@@ -56,6 +56,9 @@ enum cf_http_piece cf_stream_read(struct cf_stream *stream, const struct cf_http
 /* The text of the piece that was read last; lent until the next one. */
 struct cf_text cf_stream_piece(const struct cf_stream *stream);
 
+/* What the attempt has told of its tokens so far; -1: nothing. */
+void cf_stream_tokens(const struct cf_stream *stream, int64_t *out_input, int64_t *out_output);
+
 enum cf_stream_end {
     CF_STREAM_ENDED_NOT,       /* nothing more is known than the result says */
     CF_STREAM_ENDED_WHOLE,     /* the result is now a 200 with the message as its body */

@@ -512,6 +512,20 @@ void cf_anthropic_stream_message(const struct cf_anthropic_stream *stream, struc
     cf_buf_addc(out, '}');
 }
 
+static int64_t tokens_of(const struct cf_anthropic_stream *stream, const char *name)
+{
+    const cJSON *count = cJSON_GetObjectItemCaseSensitive(stream->usage, name);
+    double number = cJSON_IsNumber(count) ? count->valuedouble : -1;
+    return number >= 0 && number <= INT32_MAX ? (int64_t)number : -1;
+}
+
+void cf_anthropic_stream_tokens(const struct cf_anthropic_stream *stream, int64_t *out_input,
+                                int64_t *out_output)
+{
+    *out_input = tokens_of(stream, "input_tokens");
+    *out_output = tokens_of(stream, "output_tokens");
+}
+
 const struct cf_api_error *cf_anthropic_stream_error(const struct cf_anthropic_stream *stream)
 {
     return &stream->error;

@@ -10,6 +10,7 @@
 #define CONFAB_PROVIDER_ANTHROPIC_STREAM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct cf_anthropic_stream;
 struct cf_api_error;
@@ -35,6 +36,10 @@ enum cf_stream_state cf_anthropic_stream_add(struct cf_anthropic_stream *stream,
 
 /* Of a whole one: appends the message as JSON, for cf_anthropic_decode and the journal. */
 void cf_anthropic_stream_message(const struct cf_anthropic_stream *stream, struct cf_buf *out);
+
+/* What it has told of the tokens so far, in any state; -1: nothing. */
+void cf_anthropic_stream_tokens(const struct cf_anthropic_stream *stream, int64_t *out_input,
+                                int64_t *out_output);
 
 /* Of one with an error event: what it says. Lent until the next clear. */
 const struct cf_api_error *cf_anthropic_stream_error(const struct cf_anthropic_stream *stream);

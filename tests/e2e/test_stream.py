@@ -94,6 +94,15 @@ def test_a_reply_that_fails_tells_of_the_limits_as_well(mock, script, run_confab
     assert result.out == "false\theader\t77\n", result
 
 
+def test_the_log_has_the_tokens_of_a_stream_that_failed(mock, script, run_confab, query):
+    path = script(SETUP + 'print(#confab.ask { prompt = "Name a tea.", on_text = function() end }.text > 0)')
+    result = run_confab("run", path, server=mock("faults=stream_error@1"))
+    assert result.code == 0, result
+    failed, whole = query("SELECT status, input_tokens FROM generation_logs ORDER BY id")
+    assert failed["status"] != whole["status"] == "success"
+    assert failed["input_tokens"] == whole["input_tokens"] > 0
+
+
 def test_killed_in_mid_stream_the_call_is_made_again(mock, script, run_confab, start_confab, query):
     server, name = mock("faults=trickle@1,trickle=20s"), script(ONE)
     running = start_confab("run", name, server=server)
