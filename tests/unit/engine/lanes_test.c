@@ -88,9 +88,11 @@ static void a_service_that_is_gone_leaves_the_lane_away(void **state)
     for (int i = 0; i < 6; i++)
         fixture_submit(f);
     struct cf_lane_report lane = { .state = CF_LANE_OPEN };
-    for (int turns = 0; lane.state != CF_LANE_AWAY; turns++) {
+    /* The failures may all come in one millisecond; how long it is away is told from the next one on. */
+    for (int turns = 0; lane.state != CF_LANE_AWAY || lane.away_ms == 0; turns++) {
         if (turns > TURNS_MAX)
             fail_msg("the outage was not seen");
+        assert_false(cf_queue_wait(&f->completions, 2));    /* lets the service answer meanwhile */
         fixture_pass(f, 100);
         struct cf_lane_report lanes[4];
         if (look(f, lanes) > 0)
@@ -98,7 +100,6 @@ static void a_service_that_is_gone_leaves_the_lane_away(void **state)
     }
     assert_string_equal(cf_lane_state_name(lane.state), "away");
     assert_string_equal(lane.breaker, "open");
-    assert_true(lane.away_ms > 0);
     for (int i = 0; i < 6; i++)
         cf_call_free(fixture_next_in_time(f));
     lane = the_lane(f);
