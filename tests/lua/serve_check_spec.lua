@@ -125,38 +125,40 @@ describe("a request that is the whole body", function()
 end)
 
 describe("a batch", function()
-  local function batch(value, most)
+  -- The requests are taken out of the body before.
+  local function batch(value, count, most)
     local problems = check.problems()
-    return check.batch(value, most or 10, problems), told(problems)
+    return check.batch(value, count, most or 10, problems), told(problems)
   end
 
   it("has defaults", function()
-    local made, problems = batch { requests = core.json.array { request() } }
+    local made, problems = batch({ requests = core.json.array {} }, 1)
     assert.same({}, problems)
     assert.same({ 3, false, false }, { made.concurrency, made.stop_on_error, made.is_async })
-    made = batch { requests = core.json.array { request() }, options = { concurrency = 10, async = true, stopOnError = true } }
+    made = batch({ requests = core.json.array {}, options = { concurrency = 10, async = true, stopOnError = true } }, 1)
     assert.same({ 10, true, true }, { made.concurrency, made.stop_on_error, made.is_async })
   end)
 
   local rows = {
-    { "no object", core.json.array {}, { ": must be an object, not a list" } },
-    { "no requests", {}, { "requests: is missing" } },
-    { "an empty list", { requests = core.json.array {} }, { "requests: is empty" } },
-    { "requests that are no list", { requests = {} }, { "requests: must be a list, not an object" } },
-    { "too many", { requests = core.json.array { 1, 2, 3 } },
+    { "no object", core.json.array {}, 0, { ": must be an object, not a list" } },
+    { "no requests", {}, 0, { "requests: is missing" } },
+    { "an empty list", { requests = core.json.array {} }, 0, { "requests: is empty" } },
+    { "requests that are no list", { requests = {} }, 0, { "requests: must be a list, not an object" } },
+    { "a name with escapes", { requests = core.json.array { 1 } }, 0, { "requests: must be named without escapes" } },
+    { "too many", { requests = core.json.array {} }, 3,
       { "requests: there are 3 of them; at most 2 are taken at a time" } },
-    { "options that are none", { requests = core.json.array { 1 }, options = 3 },
+    { "options that are none", { requests = core.json.array {}, options = 3 }, 1,
       { "options: must be an object, not a number" } },
-    { "wrong options", { requests = core.json.array { 1 }, options = { concurrency = 0, async = 1, fast = true } },
+    { "wrong options", { requests = core.json.array {}, options = { concurrency = 0, async = 1, fast = true } }, 1,
       { "options.async: must be true or false, not a number", "options.concurrency: must be from 1 to 10",
         "options.fast: is not known; the fields are concurrency, stopOnError, async" } },
-    { "unknown fields", { requests = core.json.array { 1 }, more = 1 },
+    { "unknown fields", { requests = core.json.array {}, more = 1 }, 1,
       { "more: is not known; the fields are requests, options" } },
   }
   for _, row in ipairs(rows) do
     it("is refused with " .. row[1], function()
-      local _, problems = batch(row[2], 2)
-      assert.same(row[3], problems)
+      local _, problems = batch(row[2], row[3], 2)
+      assert.same(row[4], problems)
     end)
   end
 
