@@ -96,7 +96,7 @@ static struct answer *find(struct cf_answers *answers, const char *request)
     return NULL;
 }
 
-/* A place for one more: that of the one which was not asked for the longest, if there is no other. */
+/* A place for one more: that of the one not asked for the longest, if there is no other. */
 static struct answer *add(struct cf_answers *answers, const char *request)
 {
     if (answers->count == CF_ANSWERS_MAX) {

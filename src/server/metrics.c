@@ -98,7 +98,7 @@ static void add_outcomes(struct cf_buf *out, struct cf_tally *tally)
     size_t count = cf_tally_outcomes(tally, &outcomes);
     double retries = 0, rejected = 0;
     cf_metric_head(out, "requests_total", "counter",
-                   "Requests to the provider, by HTTP status (0: no answer) and what came of them.");
+                   "Requests to the provider, by HTTP status (0: no answer) and what came of it.");
     for (size_t i = 0; i < count; i++) {
         char status[16];
         snprintf(status, sizeof status, "%d", outcomes[i].http_status);

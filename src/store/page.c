@@ -98,7 +98,7 @@ struct stretch {
     int64_t lowest;      /* 0: to the end */
 };
 
-/* Newest first is the order of the table itself; only the items of a small run are worth sorting. */
+/* Newest first is the order of the table itself; only a small run's items are worth sorting. */
 static bool find_stretch(struct cf_reader *reader, const struct cf_page_question *question,
                          int64_t before, struct stretch *out, struct cf_error *err)
 {

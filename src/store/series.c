@@ -7,8 +7,8 @@
 
 #define BINS (CF_SERIES_MAX - 1)    /* the first point is the beginning */
 
-/* What came in each span of time. When an event lies behind the last span, two and two become one of
- * twice the width: so one pass will do, whatever the run's length. */
+/* What came in each span of time. When an event lies behind the last span, two and two become one
+ * of twice the width: so one pass will do, whatever the run's length. */
 struct series {
     int64_t begin_ms, end_ms, width_ms;
     size_t events;
