@@ -245,6 +245,7 @@ bool cf_outage_failed(struct cf_sender *sender, struct cf_call *call,
 {
     struct cf_sender_lane *lane = call->lane;
     struct cf_breaker *breaker = &lane->breaker;
+    *out_min_delay_ms = 0;
     if (failure->transport == CF_TRANSPORT_CANCELLED) {
         cf_outage_not_gone(sender, call);
         return true;
