@@ -509,3 +509,5 @@ def test_so_is_every_event_of_trouble(servers, api):
     for event in told:
         check_event(api, event)
     assert {event["type"] for event in told} >= {"retry", "rate_limit", "budget", "outage"}
+    waits = [event["data"]["waitMs"] for event in told if event["type"] == "rate_limit"]
+    assert waits == [1000]    # what Retry-After said, without jitter
