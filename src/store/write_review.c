@@ -1,7 +1,9 @@
 #include "store/write_review.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "confab/error.h"
 #include "store/conversation_insert.h"
@@ -65,8 +67,19 @@ static bool recount_item(struct cf_store_tx *tx, int64_t item, struct cf_error *
 struct before {
     int64_t item;
     char status[24];
-    char score[32];                  /* "" while not scored */
+    double score;                    /* NaN while not scored */
 };
+
+#define SCORE_TEXT_MAX 32
+
+/* "8.5"; "" for none. */
+static struct cf_text score_text(double score, char out[SCORE_TEXT_MAX])
+{
+    out[0] = '\0';
+    if (!isnan(score))
+        snprintf(out, SCORE_TEXT_MAX, "%.15g", score);
+    return cf_text_of(out);
+}
 
 static bool read_before(struct cf_store_tx *tx, int64_t conversation, struct before *out_before,
                         struct cf_error *err)
@@ -81,7 +94,7 @@ static bool read_before(struct cf_store_tx *tx, int64_t conversation, struct bef
         return no_such(conversation, err);
     out_before->item = cf_column_int(&query, 0);
     cf_column_copy(&query, 1, out_before->status, sizeof out_before->status);
-    cf_column_copy(&query, 2, out_before->score, sizeof out_before->score);
+    out_before->score = cf_column_real(&query, 2);
     cf_query_end(&query);
     return true;
 }
@@ -121,7 +134,7 @@ bool cf_write_rescore(struct cf_write *write, struct cf_store_tx *tx, struct cf_
 {
     struct cf_write_rescore *rescore = (struct cf_write_rescore *)write;
     struct before before = { .item = 0 };
-    char score[32] = "";
+    char old_score[SCORE_TEXT_MAX], new_score[SCORE_TEXT_MAX];
     CF_TX_KIND(tx, "rescore");
 
     if (!read_before(tx, rescore->conversation, &before, err))
@@ -138,16 +151,15 @@ bool cf_write_rescore(struct cf_write *write, struct cf_store_tx *tx, struct cf_
     if (!cf_query_run(&query, err))
         return false;
 
-    if (!isnan(rescore->quality_score))
-        snprintf(score, sizeof score, "%.15g", rescore->quality_score);
     struct edit edit = {
         .conversation = rescore->conversation,
         .field = "quality_score",
         .turn_index = -1,
-        .before = cf_text_of(before.score),
-        .after = cf_text_of(score),
+        .before = score_text(before.score, old_score),
+        .after = score_text(rescore->quality_score, new_score),
     };
-    return insert_edit(tx, &edit, err) && recount_item(tx, before.item, err);
+    bool is_same = strcmp(old_score, new_score) == 0;    /* its rules may say otherwise all the same */
+    return (is_same || insert_edit(tx, &edit, err)) && recount_item(tx, before.item, err);
 }
 
 bool cf_write_tag(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err)

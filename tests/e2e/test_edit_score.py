@@ -53,7 +53,7 @@ def test_the_rules_of_the_run_score_it_anew(serve):
     assert (edited["qualityScore"], edited["status"]) == (10, "generated")
     assert [part["name"] for part in edited["qualityBreakdown"]] == ["says giraffe"]
     changes = [(change["field"], change["before"], change["after"]) for change in edited["edits"]]
-    assert changes[-1] == ("quality_score", "1.0", "10")
+    assert changes[-1] == ("quality_score", "1", "10")
     assert changes[0][0] == "turn" and changes[0][2] == "A giraffe drinks tea."
     progress = client.get("/api/runs/chats").json["data"]["progress"]
     assert (progress["accepted"], progress["needsRevision"]) == (1, 0)

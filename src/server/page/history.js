@@ -29,8 +29,6 @@ function subject(one) {
   return h("strong", null, one.field === "turn" ? `Turn ${one.turnIndex + 1}` : one.field);
 }
 
-const isSame = (one) => one.field === "quality_score" && points(one.before) === points(one.after);
-
 function edit(one) {
   return h("li", null,
     h("p", null, subject(one),
@@ -65,7 +63,7 @@ const section = (title, body) => h("section", null, h("h3", null, title), body);
 
 /** All of it, as sections; those that would be empty are left out. */
 export function historyOf(conv) {
-  const edits = conv.edits.filter((one) => !isSame(one)).reverse();
+  const edits = conv.edits.toReversed();
   return h("div", { class: "history" },
     edits.length > 0 && section("History", h("ol", { class: "edits" }, edits.map(edit))),
     conv.versions.length > 1 && section("Versions",
