@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/format.h"
 #include "base/text.h"
 
 struct cf_error;
@@ -23,17 +24,6 @@ void cf_print_line(struct cf_text text, size_t max_chars);
 
 /* printf of our own words; every string given must be ours or go through the two above. */
 void cf_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-#define CF_NUMBER_TEXT_MAX 32
-
-/* "1,234,567"; "-" for a negative number, which stands for "not told". */
-const char *cf_format_count(int64_t number, char out[CF_NUMBER_TEXT_MAX]);
-
-/* "850 ms", "1.2 s", "3 min 20 s"; "-" for a negative one. */
-const char *cf_format_duration(int64_t ms, char out[CF_NUMBER_TEXT_MAX]);
-
-/* "2026-11-24 06:02" of an ISO 8601 time; "-" for NULL. */
-const char *cf_format_time(const char *iso, char out[CF_NUMBER_TEXT_MAX]);
 
 /* Lines of cells in columns that are as wide as need be. Cells are added row by row. */
 struct cf_table {
