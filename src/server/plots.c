@@ -8,96 +8,50 @@
 #include "server/reading.h"
 #include "server/request.h"
 #include "server/server.h"
+#include "store/distribution.h"
 #include "store/reader.h"
 #include "store/series.h"
 #include "store/stats.h"
 #include "store/tally.h"
 
-#define SCORE_BINS 11    /* of one point each; the last one is for 10 alone */
-
-/* --- scores --- */
-
-struct scores {
-    int64_t counts[SCORE_BINS], unscored;
-};
-
-static void add_score(const struct cf_stats_score *row, void *self)
+static void add_list(struct cf_buf *out, const char *name, const int64_t *numbers, size_t count)
 {
-    struct scores *scores = self;
-    int64_t bin = row->score < SCORE_BINS ? row->score : SCORE_BINS - 1;
-    if (row->score < 0)
-        scores->unscored += row->conversations;
-    else
-        scores->counts[bin] += row->conversations;
+    cf_object_open_list(out, name);
+    for (size_t i = 0; i < count; i++)
+        cf_object_int(out, NULL, numbers[i]);
+    cf_object_close_list(out);
 }
 
 static bool add_scores(struct cf_reading *reading, struct cf_stats_of of)
 {
+    static const int64_t edges[CF_SCORE_BINS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
     struct cf_buf *out = &reading->json;
-    struct scores scores = { .unscored = 0 };
-    if (!cf_stats_scores(reading->reader, of, add_score, &scores, &reading->err))
+    struct cf_scores scores;
+    if (!cf_scores_read(reading->reader, of, &scores, &reading->err))
         return false;
     cf_object_open(out, "scores");
-    cf_object_open_list(out, "edges");
-    for (int i = 0; i < SCORE_BINS; i++)
-        cf_object_int(out, NULL, i);
-    cf_object_close_list(out);
-    cf_object_open_list(out, "counts");
-    for (int i = 0; i < SCORE_BINS; i++)
-        cf_object_int(out, NULL, scores.counts[i]);
-    cf_object_close_list(out);
+    add_list(out, "edges", edges, CF_SCORE_BINS);
+    add_list(out, "counts", scores.counts, CF_SCORE_BINS);
     cf_object_int(out, "unscored", scores.unscored);
     cf_object_close(out);
     return true;
 }
 
-/* --- latencies --- */
-
-/* 1, 2, 5, 10, … */
-static int64_t edge(size_t i)
-{
-    static const int64_t steps[] = { 1, 2, 5 };
-    int64_t tens = 1;
-    for (size_t decade = 0; decade < i / 3; decade++)
-        tens *= 10;
-    return tens * steps[i % 3];
-}
-
-/* From the edge below the least to that above the greatest. ms: in ascending order. */
-static void add_latency(struct cf_buf *out, const uint32_t *ms, size_t count)
-{
-    size_t first = 0, at = 0;
-    while (count > 0 && edge(first + 1) <= ms[0])
-        first++;
-    size_t last = count > 0 ? first + 1 : first;
-    while (count > 0 && edge(last) <= ms[count - 1])
-        last++;
-
-    cf_object_open(out, "latency");
-    cf_object_open_list(out, "edges");
-    for (size_t i = first; count > 0 && i <= last; i++)
-        cf_object_int(out, NULL, i == 0 ? 0 : edge(i));    /* below 1 ms, too */
-    cf_object_close_list(out);
-    cf_object_open_list(out, "counts");
-    for (size_t i = first; i < last; i++) {
-        size_t begin = at;
-        while (at < count && ms[at] < edge(i + 1))
-            at++;
-        cf_object_int(out, NULL, (int64_t)(at - begin));
-    }
-    cf_object_close_list(out);
-    cf_object_close(out);
-}
-
 static bool add_latencies(struct cf_reading *reading, struct cf_stats_of of)
 {
     struct cf_tally *tally = cf_server_tally(reading->server);
+    struct cf_buf *out = &reading->json;
+    struct cf_latencies latencies;
     uint32_t *ms;
     if (!cf_tally_update(tally, reading->reader, &reading->err))
         return false;
     size_t count = cf_tally_latencies(tally, of.run, of.template, NULL, &ms);
-    add_latency(&reading->json, ms, count);
+    cf_latencies_count(ms, count, &latencies);
     free(ms);
+    cf_object_open(out, "latency");
+    add_list(out, "edges", latencies.edges, latencies.bins > 0 ? latencies.bins + 1 : 0);
+    add_list(out, "counts", latencies.counts, latencies.bins);
+    cf_object_close(out);
     return true;
 }
 
