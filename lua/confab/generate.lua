@@ -76,7 +76,7 @@ function generate.score(conv, by)
     fields.breakdown_json, fields.score, fields.breakdown = nil, scoring.score(conv, by)
   end
   if fields.status ~= "approved" and fields.status ~= "rejected" then
-    fields.status = fields.score >= 6 and "generated" or "needs_revision"
+    fields.status = scoring.status(fields.score)
   end
 end
 

@@ -30,8 +30,6 @@ local function load_rules(path)
   return made
 end
 
-local function status_of(score) return score >= 6 and "generated" or "needs_revision" end
-
 local function new_side() return { count = 0, sum = 0, bars = {}, scores = {} } end
 
 local function add(side, score)
@@ -86,7 +84,7 @@ local function walk(run, by, keep)
     add(result.before, fields.score)
     add(result.after, score)
     add_parts(result.rules, breakdown)
-    local status = status_of(score)
+    local status = scoring.status(score)
     if fields.status == "approved" or fields.status == "rejected" then
       result.reviewed = result.reviewed + 1
     elseif status ~= fields.status then

@@ -51,7 +51,7 @@ function serve_rescore.one(row)
   local text = core.json.encode(breakdown)
   if score ~= fields.score or text ~= core.json.encode(fields.breakdown) then
     core.review.rescore(settings.db(), {
-      { row = fields.row, score = score, status = score >= 6 and "generated" or "needs_revision", breakdown = text },
+      { row = fields.row, score = score, status = scoring.status(score), breakdown = text },
     })
   end
   return true

@@ -239,8 +239,8 @@ void cf_outage_watch(struct cf_sender_lane *lane);
 /* An attempt is handed to HTTP. */
 void cf_outage_sending(struct cf_sender *sender);
 
-/* An attempt failed. Returns whether that counts against its call; *out_min_delay_ms else is the
- * least wait before the next one. */
+/* An attempt failed. Returns whether that counts against its call; *out_min_delay_ms is the least
+ * wait before the next one. */
 bool cf_outage_failed(struct cf_sender *sender, struct cf_call *call,
                       const struct cf_failure *failure, int64_t *out_min_delay_ms);
 

@@ -342,5 +342,7 @@ int cf_lua_open_conversation(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
     lua_setfield(L, -2, "methods");
+    lua_pushinteger(L, CF_SCORE_GENERATED);
+    lua_setfield(L, -2, "generated_from");                       /* a score */
     return 1;
 }
