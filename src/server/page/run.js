@@ -54,16 +54,17 @@ function figuresOf(run, rate) {
   ]);
 }
 
-/** Kinds with their counts, and of each a few items with what they failed with. */
-function failuresOf(kinds, items, id) {
-  return kinds.map(({ kind, count: sum, item, message }) => {
-    const examples = items.filter((each) => each.errorKind === kind).slice(0, EXAMPLES);
-    if (examples.length === 0) examples.push({ item, errorMessage: message });
+/** Kinds with their counts, and of each what its items met most often, with one that did. */
+function failuresOf(alike, items, id) {
+  const known = new Map(items.map((each) => [each.item, each]));
+  return [...Map.groupBy(alike, ({ kind }) => kind)].map(([kind, groups]) => {
+    const sum = groups.reduce((total, group) => total + group.count, 0);
     return h("li", { class: "kind" },
       h("div", { class: "kind-head" }, h("code", null, kind), h("b", null, count(sum)), sum === 1 ? " item" : " items",
         h("a", { href: `#/runs/${id}?state=failed` }, "Show")),
-      h("ul", null, examples.map((each) =>
-        h("li", null, h("span", null, each.errorMessage), h("small", null, words(each))))));
+      h("ul", null, groups.slice(0, EXAMPLES).map((group) =>
+        h("li", null, h("span", null, group.message), h("small", null,
+          group.count > 1 ? `${count(group.count)} items, first ` : "", words(known.get(group.item) ?? group))))));
   });
 }
 
