@@ -123,6 +123,10 @@ class Browser:
         """What can be read there; '' if there is nothing."""
         return self.run("return document.querySelector(arguments[0])?.innerText ?? ''", css)
 
+    def texts(self, css):
+        """What can be read in each such element, at one moment."""
+        return self.run("return [...document.querySelectorAll(arguments[0])].map((each) => each.innerText)", css)
+
     def press(self, *keys):
         """Types keys to whatever has the focus."""
         for key in keys:

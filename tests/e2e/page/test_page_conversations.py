@@ -357,11 +357,11 @@ def test_what_was_typed_is_there_again_wherever_one_went(browser, site):
     browser.go("#/runs")
     browser.go(f"#/conversations?id={id}")
     opened(browser)
-    assert browser.find(".turn-edit").text == "Go on editing"
+    assert browser.text(".turn-edit") == "Go on editing"
     browser.press("e")
     assert browser.find(".edit-text").get_attribute("value") == "half a thought"
     browser.press("ESCAPE")
-    browser.wait(lambda: browser.find(".turn-edit").text == "Edit")
+    browser.wait(lambda: browser.text(".turn-edit") == "Edit")
     assert conversation(site, id)["edits"][0]["field"] == "status" and len(conversation(site, id)["edits"]) == 1
 
 

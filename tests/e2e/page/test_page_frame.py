@@ -18,10 +18,10 @@ def focused(browser):
 def test_a_view_is_reached_and_told_to_those_who_do_not_see_it(browser, served):
     browser.open(served.url)
     assert browser.run("return document.title") == "Runs · confab"
-    assert browser.find("nav [aria-current=page]").text == "Runs"
+    assert browser.text("nav [aria-current=page]") == "Runs"
     browser.find("nav a[href='#/compare']").click()
     browser.wait(lambda: browser.run("return document.title") == "Compare · confab")
-    assert browser.find("nav [aria-current=page]").text == "Compare"
+    assert browser.text("nav [aria-current=page]") == "Compare"
     assert focused(browser) == "H1 Compare"
     browser.driver.back()
     browser.wait(lambda: focused(browser) == "H1 Runs")
