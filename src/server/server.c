@@ -331,7 +331,9 @@ static bool start(struct cf_server *server, struct cf_error *err)
     mg_init_library(0);
     server->context = mg_start(&callbacks, server, settings);
     if (server->context == NULL)
-        return cf_fail(err, CF_ERR_CONFIG, "cannot listen on %s", port);
+        return cf_fail(err, CF_ERR_CONFIG,
+                       "cannot listen on %s; if another program does, choose a port with --port",
+                       port);
 
     server->sockets = cf_sockets_new(server->context, options);
     struct mg_server_port ports[1];
