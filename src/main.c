@@ -14,8 +14,8 @@
 
 #define HELP_MAX 65536
 
-/* Names that came from outside must not steer the terminal, and no key is shown. The message of a script
- * may have lines. */
+/* Names that came from outside must not steer the terminal, and no key is shown. The message of
+ * a script may have lines. */
 static int fail(struct cf_error *err)
 {
     cf_redact(err->message);

@@ -6,11 +6,11 @@
  *      ^                                                      |                              |
  *      +------------------- a success ------------------------+------------------------------+
  *
- * A success is any reply that the service made by itself, a 429 or a 400 too. It ends a streak only if
- * its request was sent after the streak's first failure: replies of before arrive for minutes. They
- * show that the service is not silent, so they put off that the breaker opens. While it is not
- * closed a failure says nothing about the call that met it, so it does not count against it. While
- * it is open one call at a time goes out to probe, on the back-off schedule. */
+ * A success is any reply that the service made by itself, a 429 or a 400 too. It ends a streak
+ * only if its request was sent after the streak's first failure: replies of before arrive for
+ * minutes. They show that the service is not silent, so they put off that the breaker opens.
+ * While it is not closed a failure says nothing about the call that met it, so it does not count
+ * against it. While it is open one call at a time goes out to probe, on the back-off schedule. */
 #ifndef CONFAB_BREAKER_H
 #define CONFAB_BREAKER_H
 
@@ -53,21 +53,22 @@ void cf_breaker_policy_default(struct cf_breaker_policy *policy);
 void cf_breaker_init(struct cf_breaker *breaker, const struct cf_breaker_policy *policy,
                      int64_t now_ms);
 
-/* A call met the service down: a 5xx, a 529, no connection, a reset, a time-out. call tells calls apart.
- * Returns whether the failure counts against the call: not while an outage is suspected or seen. */
+/* A call met the service down: a 5xx, a 529, no connection, a reset, a time-out. call tells
+ * calls apart. Returns whether the failure counts against the call: not while an outage is
+ * suspected or seen. */
 bool cf_breaker_failure(struct cf_breaker *breaker, uint64_t call, int64_t now_ms,
                         struct cf_rng *rng);
 
-/* Opens it within a streak that is shorter: nobody is left from whom more could be learnt. No effect if
- * it is open. */
+/* Opens it within a streak that is shorter: nobody is left from whom more could be learnt. No
+ * effect if it is open. */
 void cf_breaker_open(struct cf_breaker *breaker, int64_t now_ms, struct cf_rng *rng);
 
-/* The service answered a request that was sent at sent_ms. Returns true if that ended an outage that was
- * seen. */
+/* The service answered a request that was sent at sent_ms. Returns true if that ended an outage
+ * that was seen. */
 bool cf_breaker_success(struct cf_breaker *breaker, int64_t sent_ms, int64_t now_ms);
 
-/* Whether a call may be sent now; if so while it is open, that call is the probe. Else *out_wait_until_ms
- * is when to ask again; -1: when the probe that is out has come back. */
+/* Whether a call may be sent now; if so while it is open, that call is the probe. Else
+ * *out_wait_until_ms is when to ask again; -1: when the probe that is out has come back. */
 bool cf_breaker_may_send(struct cf_breaker *breaker, int64_t now_ms, int64_t *out_wait_until_ms);
 
 /* The probe was not sent after all, or taken back; another call may be it. */
@@ -76,8 +77,8 @@ void cf_breaker_probe_lost(struct cf_breaker *breaker);
 /* How long the service has been away: since the streak began; 0 while the breaker is closed. */
 int64_t cf_breaker_outage_ms(const struct cf_breaker *breaker, int64_t now_ms);
 
-/* Whether it was found to be away for longer than max_outage_ms: a failure after that time says so, not
- * the clock, which may have jumped. */
+/* Whether it was found to be away for longer than max_outage_ms: a failure after that time says
+ * so, not the clock, which may have jumped. */
 bool cf_breaker_has_given_up(const struct cf_breaker *breaker);
 
 /* The next probe is due at once. */

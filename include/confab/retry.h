@@ -113,8 +113,9 @@ void cf_retry_init(struct cf_retry *retry, const struct cf_retry_policy *policy)
 bool cf_retry_next(struct cf_retry *retry, const struct cf_failure *failure, struct cf_rng *rng,
                    struct cf_retry_step *out_step);
 
-/* As cf_retry_next for a failure that says nothing about the call, such as one of an outage: it is not
- * counted, so it never is the last. The delay is that of the next retry, at least min_delay_ms. */
+/* As cf_retry_next for a failure that says nothing about the call, such as one of an outage: it
+ * is not counted, so it never is the last. The delay is that of the next retry, at least
+ * min_delay_ms. */
 bool cf_retry_next_uncounted(struct cf_retry *retry, const struct cf_failure *failure,
                              int64_t min_delay_ms, struct cf_rng *rng,
                              struct cf_retry_step *out_step);

@@ -47,8 +47,8 @@ static unsigned plain_prefix(const char *bytes)
 #else
 #define PLAIN_BYTES 8
 
-/* 8 if none of eight bytes ends a plain run; else 0, and they are looked at one by one. A byte below
- * borrows from the next only if it is such a byte itself. */
+/* 8 if none of eight bytes ends a plain run; else 0, and they are looked at one by one. A byte
+ * below borrows from the next only if it is such a byte itself. */
 static unsigned plain_prefix(const char *bytes)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);

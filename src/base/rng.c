@@ -1,4 +1,5 @@
-/* xoshiro256** seeded by splitmix64, as published by Blackman and Vigna (public domain algorithms). */
+/* xoshiro256** seeded by splitmix64, as published by Blackman and Vigna (public domain
+ * algorithms). */
 #include "confab/rng.h"
 
 #include <math.h>

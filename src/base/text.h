@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* Bytes with their length, borrowed wherever it appears; need not end in a NUL. data NULL: not given. */
+/* Bytes with their length, borrowed wherever it appears; need not end in a NUL. data NULL: not
+ * given. */
 struct cf_text {
     const char *data;
     size_t len;

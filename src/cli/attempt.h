@@ -5,7 +5,8 @@
 struct cf_buf;
 struct cf_log_row;
 
-/* The end of its line: what it cost, what may be billed besides, the request's id, what went wrong. */
+/* The end of its line: what it cost, what may be billed besides, the request's id, what went
+ * wrong. */
 void cf_attempt_print_end(const struct cf_log_row *row);
 
 /* Its fields, put into the open object. */

@@ -84,7 +84,8 @@ bool cf_args_int(const struct cf_args *args, const char *name, int64_t low, int6
 bool cf_args_number(const struct cf_args *args, const char *name, double low, double high,
                     double *out, struct cf_error *err);
 
-/* The options that a command takes by number: its own, the common ones, --help; NULL behind the last. */
+/* The options that a command takes by number: its own, the common ones, --help; NULL behind the
+ * last. */
 const struct cf_option *cf_command_option(const struct cf_command *command, size_t index);
 
 /* Appends the help of a command: summary, example, usage, options, details. */

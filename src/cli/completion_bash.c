@@ -92,7 +92,8 @@ static void add_options(struct cf_buf *out)
     cf_buf_adds(out, "    esac\n}\n\n");
 }
 
-/* _confab_value COMMAND OPTION sets kind: empty for an option that the next word does not belong to. */
+/* _confab_value COMMAND OPTION sets kind: empty for an option that the next word does not belong
+ * to. */
 static void add_values(struct cf_buf *out)
 {
     const struct cf_option *option;

@@ -130,8 +130,9 @@ done:
 
 /* --- another request, in its place --- */
 
-/* The journal does not say which call another one took the place of. It is looked for among the earlier
- * calls of the item and branch that were made with the same template (or both without one):
+/* The journal does not say which call another one took the place of. It is looked for among the
+ * earlier calls of the item and branch that were made with the same template (or both without
+ * one):
  *  - of a conversation: those of the earlier versions of the same part;
  *  - of no conversation: those of no conversation, from before an earlier version was finished;
  *  - in both cases those of no conversation whose reply did not serve, or did not come. */

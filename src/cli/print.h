@@ -39,7 +39,8 @@ void cf_table_add_text(struct cf_table *table, struct cf_text text, size_t max_c
 void cf_table_print(struct cf_table *table); /* prints and empties it */
 void cf_table_done(struct cf_table *table);
 
-/* Keeps text that follows the command's error, or its end if there is none, for main to print. Copied. */
+/* Keeps text that follows the command's error, or its end if there is none, for main to print.
+ * Copied. */
 void cf_print_behind(const char *text);
 
 /* Prints that, to standard error and without keys. */

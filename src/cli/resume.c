@@ -24,7 +24,8 @@ static const struct cf_option options[] = {
     { NULL, 0, NULL, false, NULL },
 };
 
-/* What the row of a run says of how to run it again; the row itself is gone when the script runs. */
+/* What the row of a run says of how to run it again; the row itself is gone when the script
+ * runs. */
 struct stored {
     char *path, *hash;            /* owned; of the script; hash NULL: not known */
     struct cJSON *args, *options; /* owned; NULL: none */
@@ -219,8 +220,8 @@ static bool check_whole(struct cf_script *script, const struct stored *stored, s
                    "put the key into the environment and use `confab run`", script->path);
 }
 
-/* Goes where the script was run, for there lie the files that it names. The database stays the one that was
- * looked at: *out_db is its whole path, owned, or NULL if there is nowhere to go. */
+/* Goes where the script was run, for there lie the files that it names. The database stays the
+ * one that was looked at: *out_db is its whole path, owned, or NULL if there is nowhere to go. */
 static void enter_folder(const struct stored *stored, const char *db, char **out_db)
 {
     const char *folder = stored_text(stored, "folder");

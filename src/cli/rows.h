@@ -28,7 +28,8 @@ struct cf_rows {
                       struct cf_error *err);
 };
 
-/* Shows the rows of the query about an id: in the open object of json, or for people if it is NULL. */
+/* Shows the rows of the query about an id: in the open object of json, or for people if it is
+ * NULL. */
 bool cf_rows_show(const struct cf_rows *rows, struct cf_reader *reader, int64_t id,
                   struct cf_buf *json, struct cf_error *err);
 

@@ -54,8 +54,8 @@ void cf_script_done(struct cf_script *script);
 /* Reads the text from the file of that path. */
 bool cf_script_read(const char *path, struct cf_buf *out, struct cf_error *err);
 
-/* Runs it to its end. Returns the exit status, or -1 with *err: the script's, or why it could not be
- * begun. args: of the command, for the line that tells how to go on. */
+/* Runs it to its end. Returns the exit status, or -1 with *err: the script's, or why it could
+ * not be begun. args: of the command, for the line that tells how to go on. */
 int cf_script_run(const struct cf_script *script, const struct cf_script_flags *flags,
                   const struct cf_args *args, struct cf_error *err);
 

@@ -119,7 +119,8 @@ static void print_run(const struct cf_run_row *row, const struct cf_loose *loose
                   (long long)row->owner_pid, row->owner_host);
 }
 
-/* Failures that are alike together; as JSON into the open object, else the most frequent printed. */
+/* Failures that are alike together; as JSON into the open object, else the most frequent
+ * printed. */
 static bool add_failures(struct cf_reader *reader, int64_t run, struct cf_buf *json,
                          struct cf_error *err)
 {

@@ -1,4 +1,5 @@
-/* terminal.h - a person's lines: editing, history and completion by libedit; plain reading where there is no terminal. */
+/* terminal.h - a person's lines: editing, history and completion by libedit; plain reading where
+ * there is no terminal. */
 #ifndef CONFAB_CLI_TERMINAL_H
 #define CONFAB_CLI_TERMINAL_H
 

@@ -72,8 +72,8 @@ static int64_t beyond(int64_t letters)
 #ifdef __SSE2__
 #define BLOCK_BYTES 64
 
-/* A bit for each of 64 bytes: is it above ' ' and ASCII? False if there is a byte that is neither that
- * nor ' ', which takes a closer look. */
+/* A bit for each of 64 bytes: is it above ' ' and ASCII? False if there is a byte that is
+ * neither that nor ' ', which takes a closer look. */
 static bool letters_of(const unsigned char *bytes, uint64_t *out_letters)
 {
     uint64_t letters = 0, spaces = 0;

@@ -31,7 +31,8 @@ struct cf_account {
     struct cf_error stop;          /* why nothing more is sent; kind CF_OK while more is */
 };
 
-/* What was spent and put at risk in earlier sessions is where it starts from; no budget, no parent. */
+/* What was spent and put at risk in earlier sessions is where it starts from; no budget, no
+ * parent. */
 void cf_account_init(struct cf_account *account, int64_t spent_pico, int64_t at_risk_pico);
 void cf_account_done(struct cf_account *account);
 
@@ -55,7 +56,8 @@ enum cf_account_room {
     CF_ACCOUNT_HAS_NONE, /* and nothing is under way that could make any */
 };
 
-/* Reserves the bound if all budgets allow it. If there is no room *out_whose is the account that has none. */
+/* Reserves the bound if all budgets allow it. If there is no room *out_whose is the account that
+ * has none. */
 enum cf_account_room cf_account_reserve(struct cf_account *account, int64_t bound,
                                         struct cf_account **out_whose);
 

@@ -336,8 +336,8 @@ static bool choose_lane(struct cf_sender *sender, struct cf_call *call)
     return false;
 }
 
-/* The cheap gates come first, then the money, then the line of the lane: what waits there has its bound
- * reserved, so that it goes as soon as it is let go. */
+/* The cheap gates come first, then the money, then the line of the lane: what waits there has
+ * its bound reserved, so that it goes as soon as it is let go. */
 void cf_attempt_begin(struct cf_sender *sender, struct cf_call *call)
 {
     if (cf_attempt_is_over(sender, call)) {

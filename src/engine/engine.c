@@ -61,7 +61,8 @@ static bool open_reader_for_plan(const char *path, struct cf_reader **out_reader
     return cf_reader_open(path, CF_STORE_CMD_BUSY_MS, out_reader, err);
 }
 
-/* How the `lanes` table says where its limits come from, and whether the server lets bursts pass. */
+/* How the `lanes` table says where its limits come from, and whether the server lets bursts
+ * pass. */
 static const char *const lane_sources[] = {
     [CF_BURSTS_UNKNOWN] = "header",
     [CF_BURSTS_PASS] = "header, bursts pass",
@@ -188,8 +189,8 @@ bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *m
                     const struct cf_clock *clock, struct cf_engine **out_engine,
                     struct cf_error *err)
 {
-    /* Threads inherit the mask: a stop signal is to reach the script thread, whose handler looks at the
-     * Lua state. */
+    /* Threads inherit the mask: a stop signal is to reach the script thread, whose handler looks
+     * at the Lua state. */
     sigset_t stops, before;
     sigemptyset(&stops);
     sigaddset(&stops, SIGINT);
@@ -358,8 +359,8 @@ static bool read_previous(struct cf_engine *engine, const struct cf_run_options 
     return found >= 0;
 }
 
-/* Before the first run is begun: what the script's runs have spent counts against its budget, and other
- * processes that work on them share it. */
+/* Before the first run is begun: what the script's runs have spent counts against its budget,
+ * and other processes that work on them share it. */
 static bool open_script_budget(struct cf_engine *engine, const struct cf_run_options *options,
                                struct cf_error *err)
 {

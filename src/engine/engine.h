@@ -34,17 +34,18 @@ struct cf_engine_options {
     struct cf_sender_options sender;
 };
 
-/* Opens the database, starts the threads (and the simulator). models moves to the engine if it succeeds. */
+/* Opens the database, starts the threads (and the simulator). models moves to the engine if it
+ * succeeds. */
 bool cf_engine_open(const struct cf_engine_options *options, struct cf_models *models,
                     const struct cf_clock *clock, struct cf_engine **out_engine,
                     struct cf_error *err);
 
-/* Books runs that nobody has ended yet as `state` ("done", "interrupted", ...) and gives their locks
- * back. What cannot be written stays 'running'; the next owner takes it over. */
+/* Books runs that nobody has ended yet as `state` ("done", "interrupted", ...) and gives their
+ * locks back. What cannot be written stays 'running'; the next owner takes it over. */
 void cf_engine_end_runs(struct cf_engine *engine, const char *state);
 
-/* Gives up what is in flight and stops the threads. Every call has come back then, perhaps in a completion
- * queue that is to be emptied. NULL is fine. */
+/* Gives up what is in flight and stops the threads. Every call has come back then, perhaps in a
+ * completion queue that is to be emptied. NULL is fine. */
 void cf_engine_free(struct cf_engine *engine);
 
 struct cf_store  *cf_engine_store(struct cf_engine *engine);       /* NULL with is_plan */
@@ -58,8 +59,8 @@ const struct cf_clock *cf_engine_clock(const struct cf_engine *engine);
 bool cf_engine_is_simulated(const struct cf_engine *engine);
 const char *cf_engine_base_url(const struct cf_engine *engine);
 
-/* Counts a call that the journal does not answer. False with config_error if none may be sent, or no
- * more than there were: nothing is to be submitted then. Script thread. */
+/* Counts a call that the journal does not answer. False with config_error if none may be sent,
+ * or no more than there were: nothing is to be submitted then. Script thread. */
 bool cf_engine_count_new(struct cf_engine *engine, struct cf_error *err);
 int64_t cf_engine_new_calls(const struct cf_engine *engine);    /* counted so far */
 

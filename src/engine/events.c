@@ -465,8 +465,9 @@ static enum cf_watched look(struct cf_watcher *watcher, struct cf_watched_events
     return watcher->events->has_ended ? CF_WATCH_ENDED : CF_WATCH_QUIET;
 }
 
-/* Under the lock. Whether it is to wait for the bell before it looks: it has seen all, and what has
- * come since that toll comes with the next. The end of something is no event, and not waited for. */
+/* Under the lock. Whether it is to wait for the bell before it looks: it has seen all, and what
+ * has come since that toll comes with the next. The end of something is no event, and not waited
+ * for. */
 static bool is_to_wait(const struct cf_watcher *watcher)
 {
     const struct cf_events *events = watcher->events;

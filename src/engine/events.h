@@ -1,15 +1,16 @@
 /* events.h - what happens in the runs of this process, told to whoever watches.
  *
- * Many threads publish, many watch. Each event is written once in the form in which it is sent, into
- * a ring of the last ones of its run and into one of all runs; a watcher is a place in one of them
- * and gets what lies there as it is. So publishing costs the same for one watcher and for hundreds,
- * and watching little more than the sending; a watcher that is too slow finds that its place was
- * written over and is dropped, and one that comes back goes on behind the last event that it has
- * seen. While nobody watches, an event costs one look at a flag.
+ * Many threads publish, many watch. Each event is written once in the form in which it is sent,
+ * into a ring of the last ones of its run and into one of all runs; a watcher is a place in one
+ * of them and gets what lies there as it is. So publishing costs the same for one watcher and
+ * for hundreds, and watching little more than the sending; a watcher that is too slow finds that
+ * its place was written over and is dropped, and one that comes back goes on behind the last
+ * event that it has seen. While nobody watches, an event costs one look at a flag.
  *
- * The number of an event rises over the life of the process, and from one process to the next, for
- * it begins with the time; it is safe in a double. Nothing here is stored: what counts stands in
- * the database. Every call may come from any thread; a watcher is used by one at a time. */
+ * The number of an event rises over the life of the process, and from one process to the next,
+ * for it begins with the time; it is safe in a double. Nothing here is stored: what counts
+ * stands in the database. Every call may come from any thread; a watcher is used by one at a
+ * time. */
 #ifndef CONFAB_ENGINE_EVENTS_H
 #define CONFAB_ENGINE_EVENTS_H
 
@@ -33,8 +34,8 @@ struct cf_watcher;
 #define CF_EVENTS_LINGER_MS  60000        /* events are kept for one who may come back */
 #define CF_EVENT_TYPE_MAX    24
 
-/* kept: events of a ring, at least 1. rest_ms (real time): those who watch are woken once in so long.
- * clock: borrowed. */
+/* kept: events of a ring, at least 1. rest_ms (real time): those who watch are woken once in so
+ * long. clock: borrowed. */
 struct cf_events *cf_events_new(const struct cf_clock *clock, size_t kept, int64_t rest_ms);
 
 /* No watcher may be left. NULL is fine. */

@@ -51,9 +51,9 @@ bool cf_item_load(struct cf_item *item, struct cf_reader *reader, struct cf_erro
 /* Empties it. Zero is valid. */
 void cf_item_done(struct cf_item *item);
 
-/* The identity of the next call with this hash on this branch: *out_ordinal, and the journal's row
- * of that identity, or NULL if there is none. *out_serves: its reply answers the call; a reply that was cut off
- * by a smaller max_tokens does not, nor one that was set aside. */
+/* The identity of the next call with this hash on this branch: *out_ordinal, and the journal's
+ * row of that identity, or NULL if there is none. *out_serves: its reply answers the call; a
+ * reply that was cut off by a smaller max_tokens does not, nor one that was set aside. */
 const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *branch,
                                           const uint8_t hash[CF_SHA256_SIZE], int64_t max_tokens,
                                           int64_t *out_ordinal, bool *out_serves);
@@ -61,12 +61,12 @@ const struct cf_journal_call *cf_item_ask(struct cf_item *item, const char *bran
 /* A call that the journal did not answer has come back to who asked. */
 void cf_item_answered(struct cf_item *item, const char *branch, const uint8_t hash[CF_SHA256_SIZE]);
 
-/* Those who waited for answers are gone: their calls are as if they had not been asked for, so that the replies
- * that have come since serve whoever asks next. Reads the journal again. */
+/* Those who waited for answers are gone: their calls are as if they had not been asked for, so
+ * that the replies that have come since serve whoever asks next. Reads the journal again. */
 bool cf_item_renew(struct cf_item *item, struct cf_reader *reader, struct cf_error *err);
 
-/* Whether the item was done with one call, and this is it: the journal would answer it with the same
- * reply, which was not cut off. Counts nothing as asked. */
+/* Whether the item was done with one call, and this is it: the journal would answer it with the
+ * same reply, which was not cut off. Counts nothing as asked. */
 bool cf_item_stands(const struct cf_item *item, const uint8_t hash[CF_SHA256_SIZE]);
 
 /* Why the journal has no answer to a call. */

@@ -33,8 +33,8 @@ struct cf_lane_report {
     int64_t away_ms;             /* so far; 0: it is not */
 };
 
-/* The lanes that were used so far, at most `most`, in the order in which they came; returns how many.
- * Waits for one turn of the net thread; not for that thread, and not after cf_sender_end. */
+/* The lanes that were used so far, at most `most`, in the order in which they came; returns how
+ * many. Waits for one turn of the net thread; not for that thread, and not after cf_sender_end. */
 size_t cf_sender_lanes(struct cf_sender *sender, struct cf_lane_report *out, size_t most);
 
 const char *cf_lane_state_name(enum cf_lane_state state);

@@ -137,8 +137,8 @@ void cf_learning_predict(struct cf_sender *sender, struct cf_call *call)
         call->amounts.output = cf_output_estimate_get(&output->estimate, call->output_bound);
 }
 
-/* What waits in line was predicted when less was known: the first ones of a template with max_tokens,
- * which is many times what they use. */
+/* What waits in line was predicted when less was known: the first ones of a template with
+ * max_tokens, which is many times what they use. */
 static void predict_again(struct cf_sender *sender, int64_t template_id)
 {
     struct cf_call *call;

@@ -27,7 +27,8 @@ struct cf_model {
 struct cf_models *cf_models_new(void);
 void cf_models_free(struct cf_models *models);
 
-/* Adds an empty model of that name, or gives back the one that is there, emptied. Lent for the table's life. */
+/* Adds an empty model of that name, or gives back the one that is there, emptied. Lent for the
+ * table's life. */
 struct cf_model *cf_models_add(struct cf_models *models, const char *name);
 
 /* Another name of a model. */

@@ -326,8 +326,8 @@ void cf_outage_answered(struct cf_sender *sender, struct cf_call *call, bool is_
     }
 }
 
-/* Two different calls do not both fail by themselves, all their attempts in a row; and these statuses
- * are about the service in their own words. A 500 for one call may well be that call's. */
+/* Two different calls do not both fail by themselves, all their attempts in a row; and these
+ * statuses are about the service in their own words. A 500 for one call may well be that call's. */
 bool cf_outage_is_likely(const struct cf_sender_lane *lane)
 {
     bool is_unavailable =

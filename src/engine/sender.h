@@ -82,8 +82,8 @@ struct cf_sender_status {
 bool cf_sender_open(const struct cf_sender_options *options, struct cf_sender **out_sender,
                     struct cf_error *err);
 
-/* Abandons what has not come back and ends the thread; replies that came whole are still on their way to
- * the store then. Nothing may be submitted any more. NULL is fine, twice, too. */
+/* Abandons what has not come back and ends the thread; replies that came whole are still on
+ * their way to the store then. Nothing may be submitted any more. NULL is fine, twice, too. */
 void cf_sender_end(struct cf_sender *sender);
 
 /* Ends it, frees it. If a call may still be on its way: cf_sender_end, cf_store_free, then this, so
@@ -99,35 +99,38 @@ void cf_sender_submit(struct cf_sender *sender, struct cf_call *call);
 /* Sends nothing new: what waits comes back as cancelled, what is in flight goes on. Any thread. */
 void cf_sender_drain(struct cf_sender *sender);
 
-/* What waits now comes back as cancelled: of this account (lent for as long as the sender), or all with NULL.
- * What is in flight, or comes later, goes on. Any thread. */
+/* What waits now comes back as cancelled: of this account (lent for as long as the sender), or
+ * all with NULL. What is in flight, or comes later, goes on. Any thread. */
 void cf_sender_return_waiting(struct cf_sender *sender, const struct cf_account *account);
 
 /* Gives up what is in flight too; it is booked as unknown. Any thread. */
 void cf_sender_abandon(struct cf_sender *sender);
 
-/* Holds new calls and retries back, or lets them go again; what is in flight goes on. Any thread. */
+/* Holds new calls and retries back, or lets them go again; what is in flight goes on. Any
+ * thread. */
 void cf_sender_hold(struct cf_sender *sender, bool is_held);
 
 /* How long the service may be away before the run stops. Any thread. */
 void cf_sender_set_max_outage(struct cf_sender *sender, int64_t max_outage_ms);
 
-/* Changes the common limits: fields of *change above 0 are set, the others stay (of its concurrency
- * and amounts only). Keys with limits of their own keep them. Blocks for one turn of the loop; not for
- * the net thread. config_error, nothing changed, if the limits would not be valid. */
+/* Changes the common limits: fields of *change above 0 are set, the others stay (of its
+ * concurrency and amounts only). Keys with limits of their own keep them. Blocks for one turn of
+ * the loop; not for the net thread. config_error, nothing changed, if the limits would not be
+ * valid. */
 bool cf_sender_tune(struct cf_sender *sender, const struct cf_limit_config *change,
                     struct cf_error *err);
 
 /* A snapshot, at most a loop turn old. Any thread. */
 void cf_sender_status(struct cf_sender *sender, struct cf_sender_status *out_status);
 
-/* The limiter's view of the lane of a model's limit class and a key's name (NULL: the first key).
- * Blocks for one turn of the loop. False if there is no key of that name. Not for the net thread. */
+/* The limiter's view of the lane of a model's limit class and a key's name (NULL: the first
+ * key). Blocks for one turn of the loop. False if there is no key of that name. Not for the net
+ * thread. */
 bool cf_sender_limits(struct cf_sender *sender, const char *key_name, const char *limit_class,
                       struct cf_limit_status *out_status);
 
-/* Forgets what the limiter has counted for the key and the limit class; key NULL: for all. Blocks for
- * one turn. False if there is no key of that name. */
+/* Forgets what the limiter has counted for the key and the limit class; key NULL: for all.
+ * Blocks for one turn. False if there is no key of that name. */
 bool cf_sender_reset_limits(struct cf_sender *sender, const char *key_name,
                             const char *limit_class);
 #endif

@@ -250,8 +250,8 @@ void cf_outage_answered(struct cf_sender *sender, struct cf_call *call, bool is_
 /* How long the service has been away, and when it is probed next (0: at this moment). */
 void cf_outage_status(const struct cf_sender *sender, int64_t *out_away_ms, int64_t *out_probe_ms);
 
-/* Whether calls that fail, with nobody left who could tell more, speak of a service that is away; then
- * cf_outage_assume waits for it. */
+/* Whether calls that fail, with nobody left who could tell more, speak of a service that is
+ * away; then cf_outage_assume waits for it. */
 bool cf_outage_is_likely(const struct cf_sender_lane *lane);
 void cf_outage_assume(struct cf_sender_lane *lane);
 
@@ -273,8 +273,8 @@ void cf_health_begin(struct cf_sender *sender);
 
 /* --- learning.c --- */
 
-/* What the headers of a reply say of limits and organisation. After the call was settled, before its slot
- * in the limiter is released. */
+/* What the headers of a reply say of limits and organisation. After the call was settled, before
+ * its slot in the limiter is released. */
 void cf_learning_hear(struct cf_sender *sender, struct cf_call *call,
                       const struct cf_limit_headers *limits, bool is_refusal);
 

@@ -1,7 +1,8 @@
-/* The last failure of a call, while it is open whose it is: the call's own, or that of a service that goes
- * away. What the next calls meet tells: a reply, and the call has failed; failures, until the breaker
- * opens, and none of its attempts was one. If there is nobody to learn it from, as with the last items
- * of a run, it goes by the failures themselves: see cf_outage_is_likely. */
+/* The last failure of a call, while it is open whose it is: the call's own, or that of a service
+ * that goes away. What the next calls meet tells: a reply, and the call has failed; failures,
+ * until the breaker opens, and none of its attempts was one. If there is nobody to learn it
+ * from, as with the last items of a run, it goes by the failures themselves: see
+ * cf_outage_is_likely. */
 #include "engine/sender_impl.h"
 
 #include <utlist.h>

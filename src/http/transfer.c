@@ -311,7 +311,8 @@ void transfer_begin(struct cf_http_transfer *transfer, struct cf_http_request *r
     /* Ours is exact and tells phases apart; libcurl's spreads the time over the addresses. */
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)transfer->timeouts.connect_ms);
     if (request->method == CF_HTTP_POST) {
-        /* As a whole, not through a read callback: it then leaves with its headers, in one piece. */
+        /* As a whole, not through a read callback: it then leaves with its headers, in one
+         * piece. */
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body_len > 0 ? request->body : "");
     } else {

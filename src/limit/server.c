@@ -28,8 +28,8 @@
 #define PROBE_USED 1.5
 
 /* Of a second's worth, what is used of it: requests do not arrive as evenly as they are sent.
- * Output is counted when it is there, so there must be room for a reply that comes in between, be it
- * the longest of late, and for some of a second one. */
+ * Output is counted when it is there, so there must be room for a reply that comes in between,
+ * be it the longest of late, and for some of a second one. */
 #define SECOND_USED       0.8
 #define SECOND_OUTPUT     0.85
 #define SECOND_OUTPUT_MIN 0.5
@@ -282,8 +282,8 @@ bool cf_server_may_creep(const struct cf_server *server, enum cf_resource resour
            cf_bucket_level(&server->foreign[resource], share_ns(server, resource), now_ms) == 0;
 }
 
-/* What is used of a second's worth with an amount that goes now, of which such a server asks for no more
- * than it can hold. */
+/* What is used of a second's worth with an amount that goes now, of which such a server asks for
+ * no more than it can hold. */
 static double used_with(const struct cf_server *server, enum cf_resource resource, int64_t amount,
                         int64_t now_ms)
 {

@@ -92,8 +92,8 @@ double cf_server_output_slowness(const struct cf_server *server,
 bool cf_server_may_probe(const struct cf_server *server, const int64_t in_flight[CF_RESOURCES],
                          int64_t now_ms);
 
-/* Whether to go a bit faster than the limit, until more than a second's worth of requests or input is
- * used: what is refused then, or passes, tells the same. */
+/* Whether to go a bit faster than the limit, until more than a second's worth of requests or
+ * input is used: what is refused then, or passes, tells the same. */
 bool cf_server_may_creep(const struct cf_server *server, enum cf_resource resource, int64_t now_ms);
 
 /* Says that a request goes out now; of these amounts, if it may have gone faster than the limit. */

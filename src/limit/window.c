@@ -118,7 +118,8 @@ void cf_window_drop(struct cf_window *window, struct cf_slot *slot)
     window->free = index_of(window, slot);
 }
 
-/* Makes two settled slots one, dated as the newer of them, if both lie in one part of the window. */
+/* Makes two settled slots one, dated as the newer of them, if both lie in one part of the
+ * window. */
 static void join(struct cf_window *window, uint32_t older, uint32_t newer, int64_t part_ms)
 {
     if (older == CF_SLOT_NONE || newer == CF_SLOT_NONE)
@@ -200,7 +201,8 @@ int64_t cf_window_used(const struct cf_window *window, enum cf_resource resource
 void cf_window_rescale(struct cf_window *window, const double factors[CF_RESOURCES])
 {
     for (enum cf_resource r = 0; r < CF_RESOURCES; r++) {
-        /* What was granted since the last time counts in full, and that before not more than that. */
+        /* What was granted since the last time counts in full, and that before not more than
+         * that. */
         bool has_newer = window->used[r] > window->old[r];
         double part = window->old[r] > 0 && !has_newer ? window->part[r] : 1;
         window->part[r] = fmin(part * factors[r], 1);

@@ -69,8 +69,9 @@ void cf_window_take(struct cf_window *window, struct cf_window *from, uint32_t *
 /* What all that was granted counts for. */
 int64_t cf_window_used(const struct cf_window *window, enum cf_resource resource);
 
-/* From now on all that was granted so far counts `factors` times as much, but never more than it is:
- * the limits have become so many times what they were, and it goes on taking its part of a window. */
+/* From now on all that was granted so far counts `factors` times as much, but never more than it
+ * is: the limits have become so many times what they were, and it goes on taking its part of a
+ * window. */
 void cf_window_rescale(struct cf_window *window, const double factors[CF_RESOURCES]);
 
 /* Drops every slot dated at or before sent_ms. */

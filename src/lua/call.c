@@ -263,8 +263,8 @@ static void set_int(lua_State *L, const char *name, int64_t value)
     lua_setfield(L, -2, name);
 }
 
-/* Pushes what a request is expected to take, and at most: { model, bytes, input_tokens (calibrated), output_room
- * (tokens), bound (pico-dollars, -1 unknown) } */
+/* Pushes what a request is expected to take, and at most: { model, bytes, input_tokens
+ * (calibrated), output_room (tokens), bound (pico-dollars, -1 unknown) } */
 static void push_measure(lua_State *L, struct cf_engine *engine, const struct cf_model *model,
                          const struct cf_lua_request *request, int64_t output_bound, int64_t bound_pico)
 {
@@ -344,7 +344,8 @@ static int call_measure(lua_State *L)
     return 1;
 }
 
-/* calibration(model) -> replies that it was learnt from, their mean ratio, the error of one estimate (a share) */
+/* calibration(model) -> replies that it was learnt from, their mean ratio, the error of one
+ * estimate (a share) */
 static int call_calibration(lua_State *L)
 {
     struct cf_engine *engine = cf_lua_check_engine(L);

@@ -4,6 +4,7 @@
 
 #include <lua.h>
 
-/* Pushes { json, hash, pairs, random, text, fs, raise }. A lua_CFunction for luaL_requiref or package.preload. */
+/* Pushes { json, hash, pairs, random, text, fs, raise }. A lua_CFunction for luaL_requiref or
+ * package.preload. */
 int luaopen_confab_core(lua_State *L);
 #endif

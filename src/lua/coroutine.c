@@ -36,8 +36,9 @@ static int resume_inside(lua_State *L, struct cf_scheduler *sched, lua_State *co
     return status;
 }
 
-/* Resumes co with the nargs values at the top of L (popped). Pushes what it gave, and returns how many; or
- * an error message, and returns RAISED; or nothing, and returns WAITS: L is to yield. */
+/* Resumes co with the nargs values at the top of L (popped). Pushes what it gave, and returns
+ * how many; or an error message, and returns RAISED; or nothing, and returns WAITS: L is to
+ * yield. */
 static int resume_with(lua_State *L, struct cf_scheduler *sched, lua_State *co, int nargs)
 {
     if (!lua_checkstack(co, nargs)) {

@@ -25,8 +25,8 @@ struct lua_engine { struct cf_engine *engine; };    /* owned; NULL before open a
 
 static const char registry_key = 0;
 
-/* In a user's own interpreter nobody tells how the script ended: what is still open is the run of calls
- * outside confab.run. */
+/* In a user's own interpreter nobody tells how the script ended: what is still open is the run
+ * of calls outside confab.run. */
 static int engine_gc(lua_State *L)
 {
     struct lua_engine *self = luaL_checkudata(L, 1, ENGINE_MT);

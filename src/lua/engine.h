@@ -12,7 +12,8 @@ struct cf_engine *cf_lua_engine(lua_State *L);
 /* The same; raises config_error if it is not open. */
 struct cf_engine *cf_lua_check_engine(lua_State *L);
 
-/* Books runs that are still open as `state`; see cf_engine_end_runs. No effect if it is not open. */
+/* Books runs that are still open as `state`; see cf_engine_end_runs. No effect if it is not
+ * open. */
 void cf_lua_end_runs(lua_State *L, const char *state);
 
 /* Closes it; every call must have come back. For the program's end. */

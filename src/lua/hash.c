@@ -49,8 +49,8 @@ static int hash_digest(lua_State *L)
     return 1;
 }
 
-/* item(seed, value): the hash that orders :sample and :shuffle. Of a table of parameters it is their
- * digests' sum, mixed; of another value hash64 of its canonical JSON. */
+/* item(seed, value): the hash that orders :sample and :shuffle. Of a table of parameters it is
+ * their digests' sum, mixed; of another value hash64 of its canonical JSON. */
 static int hash_item(lua_State *L)
 {
     luaL_checkinteger(L, 1);

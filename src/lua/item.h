@@ -12,6 +12,7 @@ struct cf_item *cf_lua_push_item(lua_State *L);
 /* The item at idx; raises if it is none. */
 struct cf_item *cf_lua_check_item(lua_State *L, int idx);
 
-/* Makes the metatable. item.id, .ordinal, .state, .existed, .error_kind, .new_calls, .call_count. */
+/* Makes the metatable. item.id, .ordinal, .state, .existed, .error_kind, .new_calls,
+ * .call_count. */
 void cf_lua_open_item(lua_State *L);
 #endif

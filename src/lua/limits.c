@@ -26,8 +26,9 @@
 static void kill_step(struct cf_scheduler *sched, enum cf_kill_reason reason);
 static void note_place(struct cf_kill *kill, const struct cf_scheduler *sched);
 
-/* Lua collects its garbage when it is refused, and asks for the same again; some of its functions do not, but
- * raise an error. So a step is ended when it asks for the same twice, or is refused twice with nothing freed. */
+/* Lua collects its garbage when it is refused, and asks for the same again; some of its
+ * functions do not, but raise an error. So a step is ended when it asks for the same twice, or
+ * is refused twice with nothing freed. */
 static void *refuse(struct cf_lua_memory *memory, const void *block, size_t size)
 {
     struct cf_scheduler *sched = memory->sched;
@@ -167,8 +168,9 @@ static void note_place(struct cf_kill *kill, const struct cf_scheduler *sched)
     kill->traceback = cf_buf_take(&text, &len);
 }
 
-/* Ends the step in whose code it is called. A yield cannot be caught; where the code cannot yield an error
- * is raised, and at each instruction after it, so that whoever catches it gets no further. */
+/* Ends the step in whose code it is called. A yield cannot be caught; where the code cannot
+ * yield an error is raised, and at each instruction after it, so that whoever catches it gets no
+ * further. */
 static void kill_hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;

@@ -1,10 +1,11 @@
 /* limits.h - a step that runs away is ended: a loop without end, memory without end.
  *
- * Nothing is watched while all is well. A timer on the processor time of the script thread looks every
- * 50 ms of it whether the same step is still running that ran before; the allocator compares two
- * numbers. What is over its limit is ended by a hook that yields, which no pcall can catch; where
- * Lua cannot yield it raises an error at every instruction until it can. C functions that run long
- * (a pattern that backtracks) are not reached by a hook: they are ended when they return.
+ * Nothing is watched while all is well. A timer on the processor time of the script thread looks
+ * every 50 ms of it whether the same step is still running that ran before; the allocator
+ * compares two numbers. What is over its limit is ended by a hook that yields, which no pcall
+ * can catch; where Lua cannot yield it raises an error at every instruction until it can. C
+ * functions that run long (a pattern that backtracks) are not reached by a hook: they are ended
+ * when they return.
  *
  * The program only: in a user's own interpreter neither allocator nor hooks are ours. */
 #ifndef CONFAB_LUA_LIMITS_H
@@ -54,7 +55,8 @@ struct cf_lua_memory *cf_limits_memory(lua_State *L);
 void cf_limits_enter(lua_State *L, struct cf_scheduler *sched);
 void cf_limits_leave(lua_State *L, struct cf_scheduler *sched);
 
-/* From now on the running fiber may take so much, from this moment. The timer starts with the first. */
+/* From now on the running fiber may take so much, from this moment. The timer starts with the
+ * first. */
 void cf_limits_set(lua_State *L, struct cf_scheduler *sched, const struct cf_step_limits *limits);
 
 /* From a signal handler: what runs is to be ended, whatever its limits; nobody is told. */
@@ -63,7 +65,8 @@ void cf_limits_interrupt(struct cf_scheduler *sched);
 /* The step that runs is to be ended, also where L goes on. */
 void cf_limits_arm(lua_State *L);
 
-/* Tells the Lua side of a step that was ended, and forgets it. co is its coroutine, closed by now. */
+/* Tells the Lua side of a step that was ended, and forgets it. co is its coroutine, closed by
+ * now. */
 void cf_limits_tell(lua_State *L, struct cf_scheduler *sched, lua_State *co);
 
 /* No step is being ended any more. */

@@ -6,7 +6,7 @@
 
 struct cf_models;
 
-/* Makes the engine's table from the one at idx, as lua/confab/models.lua has it: { models = { [id] = entry } }. Raises
- * config_error that names model and field. The caller owns the result. */
+/* Makes the engine's table from the one at idx, as lua/confab/models.lua has it: { models = {
+ * [id] = entry } }. Raises config_error that names model and field. The caller owns the result. */
 struct cf_models *cf_lua_read_models(lua_State *L, int idx);
 #endif

@@ -114,7 +114,8 @@ static int product_next(lua_State *L)
     return 2;
 }
 
-/* walker:band(group, low, high): from here on the group shows hashes from low to high (unsigned). */
+/* walker:band(group, low, high): from here on the group shows hashes from low to high
+ * (unsigned). */
 static int product_band(lua_State *L)
 {
     struct product *product = check_product(L);

@@ -1,4 +1,5 @@
-/* product.h - a walk through all combinations of a sweep's axes that stops only at hashes of a band.
+/* product.h - a walk through all combinations of a sweep's axes that stops only at hashes of a
+ * band.
  *
  * The hash of a table of parameters is made from one digest a parameter, their sum mod 2^64 with
  * its bits mixed: it depends on no order, and a combination costs an addition and a mix. */

@@ -6,8 +6,8 @@
 
 struct cf_run;
 
-/* record(item, json): keeps it with the item, without waiting: it is committed before any call that is
- * asked for later. */
+/* record(item, json): keeps it with the item, without waiting: it is committed before any call
+ * that is asked for later. */
 int cf_lua_record(lua_State *L);
 
 /* Pushes the JSON that was kept with the item of this key, or nil. */

@@ -171,7 +171,8 @@ static int regex_match(lua_State *L)
     return push_groups(L, self, text, true);
 }
 
-/* Finds the next match from *at on and moves *at behind it. An empty one is not found twice at its place. */
+/* Finds the next match from *at on and moves *at behind it. An empty one is not found twice at
+ * its place. */
 static bool next_match(lua_State *L, const struct regex *self, const char *text, size_t len,
                        size_t *at, bool *was_empty)
 {

@@ -25,11 +25,12 @@ void cf_lua_push_reply(lua_State *L, struct cf_reply *reply,
 /* The text of the Reply at idx, NULL if that is something else. Lent by the reply. */
 const char *cf_lua_reply_text(lua_State *L, int idx, size_t *out_len);
 
-/* add_earlier(reply, earlier): its cost and attempts are those of an earlier reply too, which did not serve. */
+/* add_earlier(reply, earlier): its cost and attempts are those of an earlier reply too, which
+ * did not serve. */
 int cf_lua_reply_add_earlier(lua_State *L);
 
 /* Makes the metatable. Fields: text, json (decoded once; nil if it is not JSON), usage, cost
- * (dollars; nil if unknown), cost_pico, stop_reason, is_cut, refusal, model, id, call, latency_ms, attempts,
- * replayed. */
+ * (dollars; nil if unknown), cost_pico, stop_reason, is_cut, refusal, model, id, call,
+ * latency_ms, attempts, replayed. */
 void cf_lua_open_reply(lua_State *L);
 #endif

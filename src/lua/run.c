@@ -367,8 +367,8 @@ static int run_template(lua_State *L)
 
 /* --- what other processes ask for --- */
 
-/* control() -> { id, run (row), command, arguments (JSON) } of the oldest thing that is asked of a run of
- * this process and not done yet, or nil. */
+/* control() -> { id, run (row), command, arguments (JSON) } of the oldest thing that is asked of
+ * a run of this process and not done yet, or nil. */
 static int run_control(lua_State *L)
 {
     struct cf_engine *engine = cf_lua_engine(L);

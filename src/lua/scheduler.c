@@ -44,7 +44,8 @@ static void deliver_all(lua_State *L, struct cf_scheduler *sched)
     }
 }
 
-/* The engine was made later, so it is gone by now; what it gave back at its end lies in the queue. */
+/* The engine was made later, so it is gone by now; what it gave back at its end lies in the
+ * queue. */
 static int scheduler_gc(lua_State *L)
 {
     struct cf_scheduler *sched = luaL_checkudata(L, 1, SCHEDULER_MT);
@@ -158,8 +159,8 @@ static void fail_main(struct cf_scheduler *sched, lua_State *co, int status)
     }
 }
 
-/* The script called coroutine.yield where nobody but the scheduler could take it. Raised by the first
- * instruction after it, for a yield has no way to fail. */
+/* The script called coroutine.yield where nobody but the scheduler could take it. Raised by the
+ * first instruction after it, for a yield has no way to fail. */
 static void refuse_yield(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
@@ -194,7 +195,8 @@ int cf_scheduler_close_thread(lua_State *L, struct cf_scheduler *sched, lua_Stat
     return status;
 }
 
-/* What the coroutines of a turn push goes out together, but does not wait for one that takes its time. */
+/* What the coroutines of a turn push goes out together, but does not wait for one that takes its
+ * time. */
 static void flush_wakes(struct cf_scheduler *sched)
 {
     int64_t now_ms = cf_now_ms(sched->clock);

@@ -34,7 +34,8 @@ enum cf_stop_level {
     CF_STOP_LEVEL_ABANDON,      /* second: give up what is in flight */
 };
 
-/* Makes the scheduler of this Lua state. is_program: under `confab`, with signals and hooks ours. */
+/* Makes the scheduler of this Lua state. is_program: under `confab`, with signals and hooks
+ * ours. */
 void cf_scheduler_open(lua_State *L, const struct cf_clock *clock, bool is_program);
 
 /* Delivers what has come back since the last turn, to nobody: after the engine was closed. */
@@ -47,8 +48,8 @@ struct cf_queue *cf_scheduler_completions(lua_State *L);
  * cf_scheduler_wake or cf_scheduler_drop was called with it. */
 uint64_t cf_scheduler_ticket(lua_State *L);
 
-/* To be returned from a lua_CFunction: waits for the ticket, then returns its values; a (nil, error)
- * pair is raised. `what` names the function in messages. */
+/* To be returned from a lua_CFunction: waits for the ticket, then returns its values; a (nil,
+ * error) pair is raised. `what` names the function in messages. */
 int cf_lua_wait(lua_State *L, uint64_t ticket, const char *what);
 
 /* Raises script_error, naming the function in the way, where a wait is impossible. To be called
@@ -69,7 +70,8 @@ void cf_scheduler_wake(lua_State *L, uint64_t ticket, cf_lua_push_result push, v
 /* The ticket was answered, but whoever waits for it is not to go on. */
 void cf_scheduler_drop(lua_State *L, uint64_t ticket);
 
-/* What is done again and again: showing progress, looking for what other processes ask of the run. */
+/* What is done again and again: showing progress, looking for what other processes ask of the
+ * run. */
 enum cf_tick { CF_TICK_PROGRESS, CF_TICK_WATCH, CF_TICKS };
 
 /* Called about every `period_ms` while the scheduler turns, and after each batch of completions if
@@ -81,7 +83,8 @@ void cf_scheduler_set_tick(lua_State *L, enum cf_tick which, int64_t period_ms,
 void cf_scheduler_set_on_stop(lua_State *L, void (*on_stop)(enum cf_stop_level level, void *self),
                               void *self);
 
-/* How long a first stop waits for replies before it becomes the second; -1 (the default): for ever. */
+/* How long a first stop waits for replies before it becomes the second; -1 (the default): for
+ * ever. */
 void cf_scheduler_set_drain(lua_State *L, int64_t drain_ms);
 
 /* Whether nothing of the script is to run any more. */
@@ -108,11 +111,13 @@ int cf_scheduler_exit_code(lua_State *L);
 /* Where the error that ended the main chunk came from; NULL if it is not known. Lent. */
 const char *cf_scheduler_traceback(lua_State *L);
 
-/* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The program only. */
+/* Installs SIGINT, SIGTERM handlers that raise the stop level and wake the scheduler. The
+ * program only. */
 void cf_scheduler_catch_signals(lua_State *L);
 
-/* From now on SIGINT does not stop the program: it ends what runs in other fibers than the main one, by way of
- * on_interrupt, below. To be called after cf_scheduler_catch_signals. The program only. */
+/* From now on SIGINT does not stop the program: it ends what runs in other fibers than the main
+ * one, by way of on_interrupt, below. To be called after cf_scheduler_catch_signals. The program
+ * only. */
 void cf_scheduler_catch_interrupts(lua_State *L);
 
 /* Whether a signal asked for a stop. */

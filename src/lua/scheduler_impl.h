@@ -1,11 +1,11 @@
 /* scheduler_impl.h - what the files of the scheduler share.
  *
  * scheduler.c resumes and turns; fiber.c has what belongs to each coroutine that it resumes;
- * scheduler_wait.c has the ways to wait, and the words where none is; scheduler_interrupt.c ends what
- * was begun at a prompt; scheduler_stop.c has signals,
- * hooks and stop levels; limits.c ends steps that run away; scheduler_lua.c is what the Lua side
- * calls. Coroutines that the script makes itself are in coroutine.c: they hang on a fiber.
- * Everything here is for the script thread. */
+ * scheduler_wait.c has the ways to wait, and the words where none is; scheduler_interrupt.c ends
+ * what was begun at a prompt; scheduler_stop.c has signals, hooks and stop levels; limits.c ends
+ * steps that run away; scheduler_lua.c is what the Lua side calls. Coroutines that the script
+ * makes itself are in coroutine.c: they hang on a fiber. Everything here is for the script
+ * thread. */
 #ifndef CONFAB_LUA_SCHEDULER_IMPL_H
 #define CONFAB_LUA_SCHEDULER_IMPL_H
 
@@ -17,9 +17,9 @@
 /* User values of the scheduler: ticket -> coroutine that waits, ticket -> value of a wake(). */
 enum { CF_SCHEDULER_WAITING = 1, CF_SCHEDULER_VALUES, CF_SCHEDULER_TABLES = CF_SCHEDULER_VALUES };
 
-/* A coroutine that the scheduler itself resumes: the main chunk, a worker, a branch. Coroutines that a
- * script makes run inside of one. It lies in a userdata that the registry keeps under the thread;
- * the extra space of the thread points to it. */
+/* A coroutine that the scheduler itself resumes: the main chunk, a worker, a branch. Coroutines
+ * that a script makes run inside of one. It lies in a userdata that the registry keeps under the
+ * thread; the extra space of the thread points to it. */
 struct cf_fiber {
     uint64_t ticket;               /* it waits for; 0: none */
     bool has_random;
@@ -27,7 +27,8 @@ struct cf_fiber {
     struct cf_step_limits limits;  /* of the step that it is in; zeros: none */
 };
 
-/* User values of a fiber: what the Lua side set, and what it wants to be called when a limit ends the step. */
+/* User values of a fiber: what the Lua side set, and what it wants to be called when a limit
+ * ends the step. */
 enum { CF_FIBER_CONTEXT = 1, CF_FIBER_ON_KILLED, CF_FIBER_VALUES = CF_FIBER_ON_KILLED };
 
 struct cf_scheduler {
@@ -90,7 +91,8 @@ void cf_scheduler_push_table(lua_State *L, int which);
 /* waiting[ticket] = the thread at the top of L (popped). */
 void cf_scheduler_set_waiting(lua_State *L, uint64_t ticket);
 
-/* Pushes the thread that waits for the ticket and forgets it; NULL, pushing nothing, if none does. */
+/* Pushes the thread that waits for the ticket and forgets it; NULL, pushing nothing, if none
+ * does. */
 lua_State *cf_scheduler_take_waiting(lua_State *L, uint64_t ticket);
 
 /* The fiber whose coroutine co is; NULL if it is none. */
@@ -115,7 +117,8 @@ void cf_coroutine_set_waiting(lua_State *co, bool is_waiting);
 /* Ends a coroutine: its <close> variables run, and cannot wait. The status of lua_resetthread. */
 int cf_scheduler_close_thread(lua_State *L, struct cf_scheduler *sched, lua_State *co);
 
-/* Makes a fiber of the function that lies below its nargs arguments at the top of L (all popped), to run at the next turn. */
+/* Makes a fiber of the function that lies below its nargs arguments at the top of L (all
+ * popped), to run at the next turn. */
 void cf_scheduler_spawn(lua_State *L, struct cf_scheduler *sched, int nargs);
 
 /* The ticket's coroutine is to go on at the next turn. */
@@ -136,7 +139,8 @@ int cf_scheduler_return_arguments(lua_State *L);
 /* After a signal: co is about to be resumed, and must not run for long. */
 void cf_scheduler_watch(struct cf_scheduler *sched, lua_State *co);
 
-/* co goes on inside a fiber: what is to end that fiber, a signal or a limit, is to reach it as well. */
+/* co goes on inside a fiber: what is to end that fiber, a signal or a limit, is to reach it as
+ * well. */
 void cf_scheduler_arm(struct cf_scheduler *sched, lua_State *co);
 
 /* Raises the stop level if signals, or the end of the drain, ask for it. */

@@ -57,7 +57,8 @@ static bool is_transparent(const char *name)
     return false;
 }
 
-/* Pushes the name of the function at the top (popped) that cannot be suspended; false, pushing nothing, if it can. */
+/* Pushes the name of the function at the top (popped) that cannot be suspended; false, pushing
+ * nothing, if it can. */
 static bool push_name_if_in_the_way(lua_State *L, const lua_Debug *ar)
 {
     lua_CFunction function = lua_tocfunction(L, -1);         /* f */
@@ -87,8 +88,9 @@ static bool push_name_if_in_the_way(lua_State *L, const lua_Debug *ar)
     return true;
 }
 
-/* Pushes onto L the name of the nearest function on the stack of `at` that cannot be suspended, from this
- * level on. The message handler of an error that Lua raised itself is told by there being nothing else. */
+/* Pushes onto L the name of the nearest function on the stack of `at` that cannot be suspended,
+ * from this level on. The message handler of an error that Lua raised itself is told by there
+ * being nothing else. */
 static bool push_name_in_the_way(lua_State *L, lua_State *at, int level)
 {
     lua_Debug ar;
@@ -109,7 +111,8 @@ static bool push_name_in_the_way(lua_State *L, lua_State *at, int level)
     return has_xpcall;
 }
 
-/* In a user's own interpreter a call outside of all fibers, also in a coroutine, turns the scheduler itself. */
+/* In a user's own interpreter a call outside of all fibers, also in a coroutine, turns the
+ * scheduler itself. */
 static bool is_pumping(const struct cf_scheduler *sched)
 {
     return !sched->is_program && sched->current == NULL && sched->callbacks == 0;

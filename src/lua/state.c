@@ -49,7 +49,8 @@ void cf_lua_add_modules(lua_State *L)
         lua_setfield(L, -3, "path");
         lua_pop(L, 1);
     }
-    /* Second, behind preload; first in line after package.path only if the user asked for the source tree. */
+    /* Second, behind preload; first in line after package.path only if the user asked for the
+     * source tree. */
     lua_getfield(L, -1, "searchers"); /* package searchers */
     lua_Integer count = luaL_len(L, -1);
     lua_Integer place = folder != NULL && folder[0] != '\0' ? count + 1 : 2;

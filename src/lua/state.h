@@ -6,8 +6,9 @@
 
 #include <lua.h>
 
-/* Makes a state with the standard libraries, confab's modules (compiled in, or from the folder that
- * CONFAB_LUA_PATH names), `pairs` and math.random of our own, and the scheduler. NULL: no memory. */
+/* Makes a state with the standard libraries, confab's modules (compiled in, or from the folder
+ * that CONFAB_LUA_PATH names), `pairs` and math.random of our own, and the scheduler. NULL: no
+ * memory. */
 lua_State *cf_lua_new_state(void);
 
 /* Lets the engine finish, then closes everything. NULL is fine. */

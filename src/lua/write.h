@@ -1,7 +1,7 @@
 /* write.h - a message to the store thread that a coroutine waits for.
  *
- * Texts travel without copies: Lua strings do not move, and a registry reference keeps the value that
- * holds them alive until the commit. */
+ * Texts travel without copies: Lua strings do not move, and a registry reference keeps the value
+ * that holds them alive until the commit. */
 #ifndef CONFAB_LUA_WRITE_H
 #define CONFAB_LUA_WRITE_H
 

@@ -44,8 +44,9 @@ size_t cf_anthropic_fields(const char *key, struct cf_http_field out[CF_ANTHROPI
 
 /* Checks the call (cf_chat_request_check and the model's limits) and appends its JSON body. A
  * schema goes out as the form of the reply, else as the tool that is forced, else in the system
- * prompt, whatever the model takes first. The same call always gives the same bytes. CF_ERR_CONFIG
- * names field and value; body is then as before. body->max bounds the size (CF_REQUEST_BYTES_MAX is the provider's own). */
+ * prompt, whatever the model takes first. The same call always gives the same bytes.
+ * CF_ERR_CONFIG names field and value; body is then as before. body->max bounds the size
+ * (CF_REQUEST_BYTES_MAX is the provider's own). */
 bool cf_anthropic_build(const struct cf_chat_request *request, const struct cf_features *features,
                         struct cf_buf *body, struct cf_dropped *dropped, struct cf_error *err);
 

@@ -437,7 +437,8 @@ static bool input_is_whole(const struct block *block)
     return cf_json_check(cf_buf_str(input), input->len, &repairs, NULL);
 }
 
-/* The input of a tool that was cut off is no JSON: it stays empty, and the text is kept beside it. */
+/* The input of a tool that was cut off is no JSON: it stays empty, and the text is kept beside
+ * it. */
 static bool block_drops(const char *name, const void *self)
 {
     const struct block *block = self;

@@ -18,10 +18,11 @@ struct cf_buf;
 /* Put in front of a schema that stands in the system prompt. */
 #define CF_SCHEMA_PROMPT "Answer with JSON that fits this JSON Schema, and with nothing else:\n"
 
-/* Appends to out the schema (valid JSON, an object) as the API takes it: every object closed, what
- * is refused moved into descriptions, oneOf as anyOf, numbers as they were written. False if no
- * such form says what is meant (a schema that refers to itself, an object of any properties, a place
- * where anything may stand, too many choices for the API); out is then as before. */
+/* Appends to out the schema (valid JSON, an object) as the API takes it: every object closed,
+ * what is refused moved into descriptions, oneOf as anyOf, numbers as they were written. False
+ * if no such form says what is meant (a schema that refers to itself, an object of any
+ * properties, a place where anything may stand, too many choices for the API); out is then as
+ * before. */
 bool cf_reply_schema_narrow(struct cf_text schema, struct cf_buf *out);
 
 /* Whether the schema says that the reply is an object. */

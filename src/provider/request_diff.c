@@ -73,7 +73,8 @@ static void add_name(char out[CF_REQUEST_DIFF_MAX], const char *name)
     snprintf(out + len, CF_REQUEST_DIFF_MAX - len, "%s%s", len > 0 ? ", " : "", name);
 }
 
-/* A parameter that another model does not take is not sent to it: that is no change of the script's. */
+/* A parameter that another model does not take is not sent to it: that is no change of the
+ * script's. */
 static bool same_parameter(const cJSON *a, const cJSON *b, bool same_model)
 {
     return (!same_model && (a == NULL || b == NULL)) || same_value(a, b);

@@ -1,10 +1,10 @@
 /* answers.h - answers that take long to make, given again while they are right, or nearly.
  *
- * What goes through all conversations takes a fifth of a second where there are a hundred thousand.
- * Such an answer is given again as long as nothing was written to the database since. While a run
- * writes, one of the last seconds is given at once, and a thread of its own makes the next one, for
- * those who come after. So many can watch, and nobody waits. Answers that take no time are not kept:
- * they are always those of this moment. Any thread. */
+ * What goes through all conversations takes a fifth of a second where there are a hundred
+ * thousand. Such an answer is given again as long as nothing was written to the database since.
+ * While a run writes, one of the last seconds is given at once, and a thread of its own makes
+ * the next one, for those who come after. So many can watch, and nobody waits. Answers that take
+ * no time are not kept: they are always those of this moment. Any thread. */
 #ifndef CONFAB_SERVER_ANSWERS_H
 #define CONFAB_SERVER_ANSWERS_H
 
@@ -36,8 +36,8 @@ struct cf_answer_base {
     int64_t forgotten;  /* how often cf_answers_forget was called */
 };
 
-/* Looks for the answer to that path and query; adds it to the buffer. *out_base is of the answer that
- * is to be made. */
+/* Looks for the answer to that path and query; adds it to the buffer. *out_base is of the answer
+ * that is to be made. */
 enum cf_answer_found cf_answers_find(struct cf_answers *answers, const char *request,
                                      struct cf_buf *out, struct cf_answer_base *out_base);
 
@@ -46,8 +46,8 @@ void cf_answers_made(struct cf_answers *answers, const char *request,
                      const struct cf_answer_base *base, int64_t cpu_us,
                      const struct cf_buf *json);
 
-/* Calls make in a thread of the answers', one at a time; with is_wanted false if there will be no time
- * for it. make frees self. */
+/* Calls make in a thread of the answers', one at a time; with is_wanted false if there will be
+ * no time for it. make frees self. */
 void cf_answers_make_later(struct cf_answers *answers, void (*make)(void *self, bool is_wanted),
                            void *self);
 

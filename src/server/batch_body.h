@@ -28,8 +28,8 @@ bool cf_batch_body_open(const char *folder, struct cf_batch_body **out_body, str
 /* NULL is fine. */
 void cf_batch_body_free(struct cf_batch_body *body);
 
-/* Takes the next bytes. parse_error: they are not JSON; validation_error: too large; storage_error: the
- * disk. Nothing is to be pushed after a failure. */
+/* Takes the next bytes. parse_error: they are not JSON; validation_error: too large;
+ * storage_error: the disk. Nothing is to be pushed after a failure. */
 bool cf_batch_body_push(struct cf_batch_body *body, const char *bytes, size_t len,
                         struct cf_error *err);
 

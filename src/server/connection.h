@@ -1,9 +1,9 @@
-/* connection.h - what is kept of a connection from request to request, and what the library does not
- * say about it: its socket, and why it could not read a request.
+/* connection.h - what is kept of a connection from request to request, and what the library does
+ * not say about it: its socket, and why it could not read a request.
  *
- * The library's sockets are its own, so ours is found by the address of its other end; it is only
- * looked at (whether the client is gone) and cut short at a deadline, never read, written or
- * closed. Worker thread of the connection only. */
+ * The library's sockets are its own, so ours is found by the address of its other end; it is
+ * only looked at (whether the client is gone) and cut short at a deadline, never read, written
+ * or closed. Worker thread of the connection only. */
 #ifndef CONFAB_SERVER_CONNECTION_H
 #define CONFAB_SERVER_CONNECTION_H
 

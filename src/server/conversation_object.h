@@ -15,7 +15,8 @@ struct cf_conversation_parts {
     bool history;        /* edits and provenance, too: two more queries */
 };
 
-/* The conversation of that id, under a name in the open object; NULL: on its own. 1, 0 (none), -1. */
+/* The conversation of that id, under a name in the open object; NULL: on its own. 1, 0 (none),
+ * -1. */
 int cf_conversation_object(struct cf_buf *out, const char *name, struct cf_reader *reader,
                            int64_t conversation, struct cf_conversation_parts parts,
                            struct cf_error *err);

@@ -16,8 +16,8 @@
 
 #define STATUSES_MAX 4
 
-/* Conversations that are looked at for a page, and for its total: some tenths of a second. With a text to
- * be looked for, each takes six times as long. */
+/* Conversations that are looked at for a page, and for its total: some tenths of a second. With
+ * a text to be looked for, each takes six times as long. */
 #define PAGE_LOOKS       300000
 #define PAGE_TEXT_LOOKS  50000
 #define TOTAL_LOOKS      100000

@@ -27,8 +27,8 @@ struct cf_job_question {
     bool has_requests;
     int requests;        /* of a batch: a file with one a line, see batch_body.h; duplicated */
     int64_t last_event_id;    /* events from behind it on are kept; 0: nobody needs that */
-    /* Asked now and then, on the worker: whether nobody waits for the answer any more; NULL: somebody
-     * does. Not copied. */
+    /* Asked now and then, on the worker: whether nobody waits for the answer any more; NULL:
+     * somebody does. Not copied. */
     bool (*is_gone)(void *asker);
     void *asker;
 };

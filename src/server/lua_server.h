@@ -14,7 +14,8 @@ struct cf_server_options;
  *    server:stop()   gives those who wait up, waits until all is written, closes; also at
  *                    __close. Twice is fine
  * on_job(job) is called on the script thread and cannot wait: it spawns a fiber. The job has the
- * fields task, id, key, body, last_event_id (nil: none), and job:reply(status, json, retry_after_s or nil), once.
+ * fields task, id, key, body, last_event_id (nil: none), and job:reply(status, json,
+ * retry_after_s or nil), once.
  *
  * options: address, port, token, TLS files, hosts; borrowed for as long as the Lua state lives. */
 void cf_lua_server_open(struct lua_State *L, const struct cf_server_options *options);

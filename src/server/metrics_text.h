@@ -11,8 +11,8 @@ struct cf_metric_label {
 /* Labels of a sample: CF_METRIC_LABELS({ "lane", name }, { "state", "open" }) */
 #define CF_METRIC_LABELS(...) (const struct cf_metric_label[]){ __VA_ARGS__, { 0 } }
 
-/* What the samples that follow are. The names of all metrics get "confab_" in front; type: "counter",
- * "gauge", "histogram". */
+/* What the samples that follow are. The names of all metrics get "confab_" in front; type:
+ * "counter", "gauge", "histogram". */
 void cf_metric_head(struct cf_buf *out, const char *name, const char *type, const char *help);
 
 /* A sample; labels NULL: it has none. */

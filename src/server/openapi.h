@@ -1,9 +1,9 @@
 /* openapi.h - the description of the HTTP API, OpenAPI 3.1: GET /api/openapi.json.
  *
- * It is written by hand, in src/server/openapi/: openapi.json is the frame, every other file adds its
- * "paths" to those of the frame, and its "schemas", "parameters" and so on to the components. They
- * are compiled in (cmake/openapi.cmake) and put together once. It holds no data, so it is
- * answered without the token. */
+ * It is written by hand, in src/server/openapi/: openapi.json is the frame, every other file
+ * adds its "paths" to those of the frame, and its "schemas", "parameters" and so on to the
+ * components. They are compiled in (cmake/openapi.cmake) and put together once. It holds no
+ * data, so it is answered without the token. */
 #ifndef CONFAB_SERVER_OPENAPI_H
 #define CONFAB_SERVER_OPENAPI_H
 

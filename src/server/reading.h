@@ -1,4 +1,5 @@
-/* reading.h - the frame of a route that only reads: its parameters, a database connection, the answer.
+/* reading.h - the frame of a route that only reads: its parameters, a database connection, the
+ * answer.
  *
  * Worker threads only. */
 #ifndef CONFAB_SERVER_READING_H
@@ -27,13 +28,14 @@ struct cf_reading {
     struct cf_error err;
 };
 
-/* Takes a connection, calls make and answers. make returns 1: the answer is in json, or problems say
- * what is wrong with the request; 0: what the path means is not there, a `what` ("run"); -1: err. */
+/* Takes a connection, calls make and answers. make returns 1: the answer is in json, or problems
+ * say what is wrong with the request; 0: what the path means is not there, a `what` ("run"); -1:
+ * err. */
 void cf_reading_answer(struct cf_http_exchange *exchange, struct cf_server *server,
                        const char *what, int (*make)(struct cf_reading *reading));
 
-/* The same for what takes long where there is much: see answers.h. make goes by path and query alone,
- * and may be called later, in another thread. */
+/* The same for what takes long where there is much: see answers.h. make goes by path and query
+ * alone, and may be called later, in another thread. */
 void cf_reading_answer_kept(struct cf_http_exchange *exchange, struct cf_server *server,
                             const char *what, int (*make)(struct cf_reading *reading));
 

@@ -55,9 +55,9 @@ static size_t count_header(const struct cf_http_exchange *exchange, const char *
     return count;
 }
 
-/* The library stops reading headers at a line without a name, such as a folded one, and goes on as if
- * there were no more. It cuts lines by NULs in place, so what comes after the last one that it
- * found can be looked at: it must be the empty line. */
+/* The library stops reading headers at a line without a name, such as a folded one, and goes on
+ * as if there were no more. It cuts lines by NULs in place, so what comes after the last one
+ * that it found can be looked at: it must be the empty line. */
 static bool is_all_read(const struct mg_request_info *info)
 {
     if (info->num_headers == 0)
@@ -113,8 +113,8 @@ static bool is_authority(const char *text)
     return *text != '\0' && text[strspn(text, letters)] == '\0';
 }
 
-/* A page whose name its owner has pointed at this machine (DNS rebinding) is told by Host. On another
- * address than loopback the token, which such a page does not have, stands against it. */
+/* A page whose name its owner has pointed at this machine (DNS rebinding) is told by Host. On
+ * another address than loopback the token, which such a page does not have, stands against it. */
 static bool is_our_host(const struct cf_server_options *options, const char *host)
 {
     static const char *const loopback[] = { "127.0.0.1", "localhost", "[::1]" };
@@ -295,8 +295,8 @@ void cf_request_done(struct cf_http_exchange *exchange)
 
 /* --- the body --- */
 
-/* "application/json", with charset=utf-8 or nothing behind it. A form's types, which other sites may
- * send without asking first, are none of these. */
+/* "application/json", with charset=utf-8 or nothing behind it. A form's types, which other sites
+ * may send without asking first, are none of these. */
 static bool is_json_type(const char *type)
 {
     static const char json[] = "application/json";

@@ -1,9 +1,10 @@
 /* request.h - one request as its handler sees it: checked, cut into pieces, its body read.
  *
- * Whatever a browser, a proxy or an attacker can put into a request is looked at here, once, before a
- * handler runs: the length and form of the path, Host, Origin and Sec-Fetch-Site (nobody else's page
- * talks to us), doubled or contradicting lengths, the content type, the size of the body and the
- * time that it takes. A check that refuses has answered. Worker thread of the connection only. */
+ * Whatever a browser, a proxy or an attacker can put into a request is looked at here, once,
+ * before a handler runs: the length and form of the path, Host, Origin and Sec-Fetch-Site
+ * (nobody else's page talks to us), doubled or contradicting lengths, the content type, the size
+ * of the body and the time that it takes. A check that refuses has answered. Worker thread of
+ * the connection only. */
 #ifndef CONFAB_SERVER_REQUEST_H
 #define CONFAB_SERVER_REQUEST_H
 
@@ -71,7 +72,7 @@ const char *cf_request_header(const struct cf_http_exchange *exchange, const cha
 /* Whether the client says that it has what this ETag stands for; its quotes are part of it. */
 bool cf_request_has(const struct cf_http_exchange *exchange, const char *etag);
 
-/* The value of a parameter of the query, the last one if it is given several times; NULL: not given.
- * Lent. */
+/* The value of a parameter of the query, the last one if it is given several times; NULL: not
+ * given. Lent. */
 const char *cf_request_query(const struct cf_http_exchange *exchange, const char *name);
 #endif

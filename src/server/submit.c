@@ -72,8 +72,9 @@ static void submit(struct cf_http_exchange *exchange, struct cf_server *server, 
     submit_question(exchange, server, (struct cf_job_question){ .task = task });
 }
 
-/* Text that is streamed is told to those who watch. One who is told the run's id by the answer comes
- * too late for its beginning: so a watch of our own sees to it that events are kept from here on. */
+/* Text that is streamed is told to those who watch. One who is told the run's id by the answer
+ * comes too late for its beginning: so a watch of our own sees to it that events are kept from
+ * here on. */
 void cf_submit_generate(struct cf_http_exchange *exchange, struct cf_server *server)
 {
     struct cf_job_question question = { .task = "generate" };

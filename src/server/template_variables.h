@@ -8,8 +8,8 @@ struct cf_buf;
 struct cf_template_row;
 struct cJSON;
 
-/* "variables": the names in its texts, in order, in the open object. settings: its row's, parsed; or
- * NULL. What is a function in the script cannot be looked into. */
+/* "variables": the names in its texts, in order, in the open object. settings: its row's,
+ * parsed; or NULL. What is a function in the script cannot be looked into. */
 void cf_template_add_variables(struct cf_buf *out, const struct cf_template_row *row,
                                const struct cJSON *settings);
 

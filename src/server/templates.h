@@ -5,7 +5,8 @@
 struct cf_http_exchange;
 struct cf_server;
 
-/* GET /api/templates: {data}: every version, newest first, with usage, success rate, score, cost. */
+/* GET /api/templates: {data}: every version, newest first, with usage, success rate, score,
+ * cost. */
 void cf_templates_list(struct cf_http_exchange *exchange, struct cf_server *server);
 
 /* GET /api/templates/ID: one version, with its texts, its variables, and all versions. ID may be a

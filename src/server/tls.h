@@ -6,8 +6,8 @@
 
 struct cf_error;
 
-/* Whether certificate (with its chain) and key can be read and belong together. key NULL: it is in the
- * certificate's file. config_error says which file and why. */
+/* Whether certificate (with its chain) and key can be read and belong together. key NULL: it is
+ * in the certificate's file. config_error says which file and why. */
 bool cf_tls_check(const char *cert, const char *key, struct cf_error *err);
 
 /* Puts them into an SSL_CTX. */

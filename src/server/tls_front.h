@@ -1,4 +1,5 @@
-/* tls_front.h - TLS before the server: takes connections, decrypts, passes on to a port of loopback.
+/* tls_front.h - TLS before the server: takes connections, decrypts, passes on to a port of
+ * loopback.
  *
  * The server library speaks TLS only with the OpenSSL that its packager had in mind (Debian 12's
  * looks for SSL_get_peer_certificate, which OpenSSL 3 has under another name). So it listens on

@@ -18,8 +18,8 @@ struct cf_traffic_address;
 struct cf_traffic *cf_traffic_new(size_t most_per_address);
 void cf_traffic_free(struct cf_traffic *traffic);
 
-/* A connection from this address. Gives what to leave with; false: the address has too many, but this
- * one counts, too, until it leaves. */
+/* A connection from this address. Gives what to leave with; false: the address has too many, but
+ * this one counts, too, until it leaves. */
 bool cf_traffic_enter(struct cf_traffic *traffic, const char *address,
                       struct cf_traffic_address **out_entry);
 void cf_traffic_leave(struct cf_traffic *traffic, struct cf_traffic_address *entry);

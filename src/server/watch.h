@@ -4,11 +4,11 @@
  *   GET /api/events           all runs, as a WebSocket: a text frame for each event (socket.c)
  *
  * Both send the same JSON, {id, run, type, time, data}; types are "run", "item", "retry",
- * "rate_limit", "outage", "budget", "text" (see engine/telling.h and lua/confab/events.lua), and for
- * one run "state", which comes first, and "end". Who comes back with Last-Event-ID (or
- * ?lastEventId=) goes on behind that event; where it is not kept any more, "state" comes again. A
- * watcher that reads too slowly is dropped; a run never waits for one. Runs of other processes are
- * not live: their state is told, and the end. */
+ * "rate_limit", "outage", "budget", "text" (see engine/telling.h and lua/confab/events.lua), and
+ * for one run "state", which comes first, and "end". Who comes back with Last-Event-ID (or
+ * ?lastEventId=) goes on behind that event; where it is not kept any more, "state" comes again.
+ * A watcher that reads too slowly is dropped; a run never waits for one. Runs of other processes
+ * are not live: their state is told, and the end. */
 #ifndef CONFAB_SERVER_WATCH_H
 #define CONFAB_SERVER_WATCH_H
 

@@ -32,7 +32,8 @@ struct cf_sim_http {
 /* Starts on the next request: *self is as if zeroed. */
 void cf_sim_http_clear(struct cf_sim_http *self);
 
-/* Goes on reading. 1: the request is whole, its body lies at in->data + body_at, and the next one may
- * begin at `at`; 0: more is needed; -1: it is refused with `status`, and the connection must close. */
+/* Goes on reading. 1: the request is whole, its body lies at in->data + body_at, and the next
+ * one may begin at `at`; 0: more is needed; -1: it is refused with `status`, and the connection
+ * must close. */
 int cf_sim_http_read(struct cf_sim_http *self, struct cf_buf *in);
 #endif

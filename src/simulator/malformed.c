@@ -26,7 +26,8 @@ struct way {
     unsigned style;
     const char *before, *after;
     const char *container, *role_key, *content_key, *user, *assistant;    /* NULL: the usual one */
-    /* What stands for the content of the first, second and last turn, with its quotes; NULL: its text. */
+    /* What stands for the content of the first, second and last turn, with its quotes; NULL: its
+     * text. */
     const char *first, *second, *last;
     const char *open, *close, *space;      /* quotes and what stands after a colon; NULL: plain */
     unsigned turns;                        /* at most so many; 0: all */
@@ -205,7 +206,8 @@ static void add_lines(const struct way *way, const struct cf_sim_dialogue *dialo
     }
 }
 
-/* Each turn between two texts: [0] before a user's, [1] before an assistant's, [2] and [3] after. */
+/* Each turn between two texts: [0] before a user's, [1] before an assistant's, [2] and [3]
+ * after. */
 static void add_transcript(const struct cf_sim_dialogue *dialogue, const char *const marks[4],
                            bool is_numbered, struct cf_buf *out)
 {

@@ -71,7 +71,8 @@ static const char *get_text(const cJSON *object, const char *key)
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
-/* Appends the text of a string or of an array of blocks; false if it is neither or a text is empty. */
+/* Appends the text of a string or of an array of blocks; false if it is neither or a text is
+ * empty. */
 static bool add_text(const cJSON *content, struct cf_buf *out)
 {
     if (cJSON_IsString(content)) {

@@ -1,4 +1,5 @@
-/* account_fields.h - the figures of a run's account by their names, one list for all who show them. */
+/* account_fields.h - the figures of a run's account by their names, one list for all who show
+ * them. */
 #ifndef CONFAB_STORE_ACCOUNT_FIELDS_H
 #define CONFAB_STORE_ACCOUNT_FIELDS_H
 
@@ -26,8 +27,8 @@ extern const struct cf_account_field cf_account_fields[];
 int64_t cf_account_value(const struct cf_run_account *account,
                          const struct cf_account_field *field);
 
-/* All of them in the open object: as the command line spells them ("needs_revision", "spent_usd"); as
- * the API does ("needsRevision", "spent"). */
+/* All of them in the open object: as the command line spells them ("needs_revision",
+ * "spent_usd"); as the API does ("needsRevision", "spent"). */
 void cf_account_add(struct cf_buf *out, const struct cf_run_account *account);
 void cf_account_add_api(struct cf_buf *out, const struct cf_run_account *account);
 #endif

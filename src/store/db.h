@@ -23,7 +23,8 @@ struct cf_db {
     } cache[CF_DB_STATEMENTS_MAX];
 };
 
-/* SQL: the kinds of failures on what a reply said, not on the way to it. The same reply would fail again. */
+/* SQL: the kinds of failures on what a reply said, not on the way to it. The same reply would
+ * fail again. */
 #define CF_KINDS_ON_CONTENT "('parse_error', 'validation_error', 'refusal', 'script_error')"
 
 /* A statement being filled and stepped; lives on the stack of one function. */

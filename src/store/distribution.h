@@ -23,8 +23,8 @@ bool cf_scores_read(struct cf_reader *reader, struct cf_stats_of of, struct cf_s
 
 #define CF_LATENCY_BINS_MAX 32    /* three a decade, up to the greatest uint32_t */
 
-/* counts[i] latencies lie from edges[i] to below edges[i + 1], in ms; the edges are 1, 2, 5, 10, ...
- * (0 in place of 1), from the one below the least to the one above the greatest. */
+/* counts[i] latencies lie from edges[i] to below edges[i + 1], in ms; the edges are 1, 2, 5, 10,
+ * ... (0 in place of 1), from the one below the least to the one above the greatest. */
 struct cf_latencies {
     int64_t edges[CF_LATENCY_BINS_MAX + 1], counts[CF_LATENCY_BINS_MAX];
     size_t bins;

@@ -1,9 +1,9 @@
 /* page.h - the conversations that fit a question, newest first, a page at a time.
  *
  * A page begins after a cursor, the last conversation of the page before, so that what is added
- * meanwhile neither repeats nor hides a row; or at an offset, for who wants to jump. What fits may be
- * rare: so that no question takes long, a page ends where enough conversations were looked at, and the
- * next one goes on from there. */
+ * meanwhile neither repeats nor hides a row; or at an offset, for who wants to jump. What fits
+ * may be rare: so that no question takes long, a page ends where enough conversations were
+ * looked at, and the next one goes on from there. */
 #ifndef CONFAB_STORE_PAGE_H
 #define CONFAB_STORE_PAGE_H
 
@@ -33,13 +33,13 @@ struct cf_page_question {
     int64_t look_most;                   /* conversations that are looked at; 0: any number */
 };
 
-/* The ids of a page. ids has room for limit. *out_next is the cursor of the next page, which may be there
- * although this one is not full; 0: there is none. */
+/* The ids of a page. ids has room for limit. *out_next is the cursor of the next page, which may
+ * be there although this one is not full; 0: there is none. */
 bool cf_page_read(struct cf_reader *reader, const struct cf_page_question *question, int64_t *ids,
                   size_t *out_count, int64_t *out_next, struct cf_error *err);
 
-/* How many fit in all, whatever cursor, offset and limit; of those newest that may be looked at: then
- * *out_is_exact is false. */
+/* How many fit in all, whatever cursor, offset and limit; of those newest that may be looked at:
+ * then *out_is_exact is false. */
 bool cf_page_total(struct cf_reader *reader, const struct cf_page_question *question,
                    int64_t *out_total, bool *out_is_exact, struct cf_error *err);
 #endif

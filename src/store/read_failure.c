@@ -12,7 +12,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* The digits from `at` on; 0: there are none, or they are a line of a file, which tells mistakes apart. */
+/* The digits from `at` on; 0: there are none, or they are a line of a file, which tells mistakes
+ * apart. */
 static size_t number_at(const char *message, const char *at)
 {
     const char *begin = at;
@@ -25,8 +26,8 @@ static size_t number_at(const char *message, const char *at)
     return is_line ? 0 : len;
 }
 
-/* confab_shape(message): without what differs between failures for one reason, which are numbers and
- * what stands in quotes. */
+/* confab_shape(message): without what differs between failures for one reason, which are numbers
+ * and what stands in quotes. */
 static void shape_of(sqlite3_context *context, int count, sqlite3_value **values)
 {
     (void)count;

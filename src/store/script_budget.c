@@ -58,7 +58,8 @@ static int64_t sum_of(const struct cf_script_use *use)
     return use->spent_pico + use->at_risk_pico + use->in_flight_pico;
 }
 
-/* What this transaction has booked: it stands in the rows of the runs only just before the commit. */
+/* What this transaction has booked: it stands in the rows of the runs only just before the
+ * commit. */
 static void add_pending(const struct cf_store_tx *tx, struct cf_script_use *use)
 {
     for (size_t i = 0; i < tx->runs.count; i++) {

@@ -35,8 +35,8 @@ enum cf_script_room {
     CF_SCRIPT_HAS_NONE,
 };
 
-/* Whether a call of that bound still fits. Store thread, before the row is written. Of *out_use only what
- * is refused is filled. */
+/* Whether a call of that bound still fits. Store thread, before the row is written. Of *out_use
+ * only what is refused is filled. */
 bool cf_script_budget_take(struct cf_store_tx *tx, const struct cf_script_budget *budget,
                            int64_t bound_pico, enum cf_script_room *out_room,
                            struct cf_script_use *out_use, struct cf_error *err);

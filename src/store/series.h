@@ -1,4 +1,5 @@
-/* series.h - how a run went over time: what it had spent, and its items that were done, at some moments. */
+/* series.h - how a run went over time: what it had spent, and its items that were done, at some
+ * moments. */
 #ifndef CONFAB_STORE_SERIES_H
 #define CONFAB_STORE_SERIES_H
 
@@ -18,8 +19,8 @@ struct cf_series_point {
 
 #define CF_SERIES_MAX 120
 
-/* Points at even distances from the run's first event to its last; none if there was no event. Reads
- * all items and calls of the run. */
+/* Points at even distances from the run's first event to its last; none if there was no event.
+ * Reads all items and calls of the run. */
 bool cf_series_read(struct cf_reader *reader, int64_t run,
                     struct cf_series_point points[CF_SERIES_MAX], size_t *out_count,
                     struct cf_error *err);

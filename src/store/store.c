@@ -180,9 +180,10 @@ static void write_group(struct cf_store *store, struct cf_write *const *group, s
     }
 }
 
-/* Appends what threads push that are at work on this core at the moment: without a wait, a group would
- * begin with the first message, and the others would need a sync of their own, and the last page of
- * each table written again. Where nobody else is at work this takes some microseconds. */
+/* Appends what threads push that are at work on this core at the moment: without a wait, a group
+ * would begin with the first message, and the others would need a sync of their own, and the
+ * last page of each table written again. Where nobody else is at work this takes some
+ * microseconds. */
 static void gather(struct cf_store *store, struct cf_queue_link *list)
 {
     for (int turn = 0; turn < GATHER_TURNS; turn++) {

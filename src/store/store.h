@@ -81,8 +81,9 @@ void cf_store_submit(struct cf_store *store, struct cf_write *write);
  * net thread, nor from an on_done. */
 bool cf_store_write(struct cf_store *store, struct cf_write *write, struct cf_error *err);
 
-/* Whether writes wait for room on the disk. They are tried again for CF_STORE_PATIENCE_MS in all, then
- * they fail, and so does at once what comes after them, until a write succeeds. Any thread. */
+/* Whether writes wait for room on the disk. They are tried again for CF_STORE_PATIENCE_MS in
+ * all, then they fail, and so does at once what comes after them, until a write succeeds. Any
+ * thread. */
 bool cf_store_is_in_trouble(const struct cf_store *store);
 
 /* From now on nothing waits for room: each write is tried once. Any thread. */

@@ -1,9 +1,9 @@
 /* tally.h - what the attempts of all runs come to, kept up while the log grows.
  *
- * The log (generation_logs) gets a row for each attempt that is over, and no row of it ever changes:
- * so its sums are kept in memory, and an update reads only the rows that are new. Latencies are kept
- * one by one, 16 bytes a reply, so that percentiles are exact. Any thread; a call waits for an update
- * that is under way. */
+ * The log (generation_logs) gets a row for each attempt that is over, and no row of it ever
+ * changes: so its sums are kept in memory, and an update reads only the rows that are new.
+ * Latencies are kept one by one, 16 bytes a reply, so that percentiles are exact. Any thread; a
+ * call waits for an update that is under way. */
 #ifndef CONFAB_STORE_TALLY_H
 #define CONFAB_STORE_TALLY_H
 
@@ -38,8 +38,8 @@ struct cf_tally_group {
 size_t cf_tally_groups(struct cf_tally *tally, int64_t run, enum cf_tally_by by,
                        struct cf_tally_group **out_groups);
 
-/* The latencies in ms of a run's replies (0: of all) that this template (0: any) or model (NULL: any)
- * made, in ascending order. given: free(). */
+/* The latencies in ms of a run's replies (0: of all) that this template (0: any) or model (NULL:
+ * any) made, in ascending order. given: free(). */
 size_t cf_tally_latencies(struct cf_tally *tally, int64_t run, int64_t template,
                           const char *model, uint32_t **out_ms);
 

@@ -103,8 +103,8 @@ struct call_facts {
     char    model[CALL_MODEL_MAX];    /* that answered, else that was asked */
 };
 
-/* Read before the row is changed: an UPDATE that RETURNs them builds a table for its answer, and costs
- * six times as much. */
+/* Read before the row is changed: an UPDATE that RETURNs them builds a table for its answer, and
+ * costs six times as much. */
 static bool read_call(struct cf_store_tx *tx, int64_t call, struct call_facts *out,
                       struct cf_error *err)
 {
@@ -125,8 +125,8 @@ static bool read_call(struct cf_store_tx *tx, int64_t call, struct call_facts *o
     return true;
 }
 
-/* A row for one attempt, the call's last. As an INSERT from a SELECT of the call it would be taken for
- * one of many rows, and SQLite would keep a journal for it alone. */
+/* A row for one attempt, the call's last. As an INSERT from a SELECT of the call it would be
+ * taken for one of many rows, and SQLite would keep a journal for it alone. */
 static bool insert_log(const struct log_entry *entry, struct cf_store_tx *tx, struct cf_error *err)
 {
     struct cf_query query = cf_db_query(

@@ -21,8 +21,8 @@ struct cf_token_usage {
 
 #define CF_TOKEN_USAGE_NONE { -1, -1, -1, -1, -1, -1, NULL }
 
-/* An attempt is about to be sent. The first makes the row, later ones count up. If the budget of the
- * script has no room for it nothing is written, which is no error: `room` says so. */
+/* An attempt is about to be sent. The first makes the row, later ones count up. If the budget of
+ * the script has no room for it nothing is written, which is no error: `room` says so. */
 struct cf_write_call_sent {
     struct cf_write write;
     int64_t run, item;

@@ -47,8 +47,8 @@ struct cf_write_item_draw {
 };
 bool cf_write_item_draw(struct cf_write *write, struct cf_store_tx *tx, struct cf_error *err);
 
-/* The items at these places of the plan, first to last, are what the inputs have there: this drawing
- * has drawn them, and nothing of them changes. */
+/* The items at these places of the plan, first to last, are what the inputs have there: this
+ * drawing has drawn them, and nothing of them changes. */
 struct cf_write_item_stay {
     struct cf_write write;
     int64_t run, drawing;

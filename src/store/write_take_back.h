@@ -6,8 +6,8 @@
 
 #include "store/store.h"
 
-/* Items of the plan that were never begun leave the database; nothing is lost with them, a later pass draws
- * them again. Of the run's replies those that this pass set aside serve again. */
+/* Items of the plan that were never begun leave the database; nothing is lost with them, a later
+ * pass draws them again. Of the run's replies those that this pass set aside serve again. */
 struct cf_write_take_back {
     struct cf_write write;
     int64_t run;

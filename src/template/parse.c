@@ -114,7 +114,8 @@ static bool push_open(struct parser *parser, const struct cf_tag *tag, struct op
     return true;
 }
 
-/* The text before a tag that opens a body, and its content's start: a tag alone takes its whole line. */
+/* The text before a tag that opens a body, and its content's start: a tag alone takes its whole
+ * line. */
 static bool open_body(struct parser *parser, uint32_t from, const struct cf_tag *tag, bool is_alone,
                       uint32_t *out_content)
 {

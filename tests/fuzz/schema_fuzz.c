@@ -1,5 +1,5 @@
-/* Whatever a schema holds: what is made of it for the API is JSON that the simulated API takes, within the
- * room that a budget reserves for it. */
+/* Whatever a schema holds: what is made of it for the API is JSON that the simulated API takes,
+ * within the room that a budget reserves for it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -11,8 +11,8 @@
 #include "confab/error.h"
 #include "test_file.h"
 
-/* The tree of a file of tests/data/, named without that folder; cJSON_Delete frees it. A file that is
- * missing, or no JSON, ends the test program. */
+/* The tree of a file of tests/data/, named without that folder; cJSON_Delete frees it. A file
+ * that is missing, or no JSON, ends the test program. */
 static inline cJSON *test_json_load(const char *name)
 {
     char path[512];

@@ -1,4 +1,5 @@
-/* The values here are part of the product: sampling, shuffling, splits and item keys depend on them. */
+/* The values here are part of the product: sampling, shuffling, splits and item keys depend on
+ * them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

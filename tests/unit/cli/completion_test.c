@@ -77,7 +77,8 @@ static void choices_are_listed_with_spaces(void **state)
     cf_buf_done(&text);
 }
 
-/* An option of a new command whose value nobody can complete is fine; a name with odd letters is not. */
+/* An option of a new command whose value nobody can complete is fine; a name with odd letters is
+ * not. */
 static void no_name_needs_quoting_in_a_shell(void **state)
 {
     (void)state;

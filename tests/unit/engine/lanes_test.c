@@ -1,4 +1,5 @@
-/* How lanes stand, as those who ask are told: limits and use, a pause, an outage, keys that share one. */
+/* How lanes stand, as those who ask are told: limits and use, a pause, an outage, keys that
+ * share one. */
 #include "sender_fixture.h"
 
 #include "engine/lanes.h"
@@ -88,7 +89,8 @@ static void a_service_that_is_gone_leaves_the_lane_away(void **state)
     for (int i = 0; i < 6; i++)
         fixture_submit(f);
     struct cf_lane_report lane = { .state = CF_LANE_OPEN };
-    /* The failures may all come in one millisecond; how long it is away is told from the next one on. */
+    /* The failures may all come in one millisecond; how long it is away is told from the next
+     * one on. */
     for (int turns = 0; lane.state != CF_LANE_AWAY || lane.away_ms == 0; turns++) {
         if (turns > TURNS_MAX)
             fail_msg("the outage was not seen");

@@ -1,4 +1,5 @@
-/* A service that goes away and comes back: no call fails because of it, and none is sent in vain. */
+/* A service that goes away and comes back: no call fails because of it, and none is sent in
+ * vain. */
 #include "sender_fixture.h"
 
 static struct fixture fixture;
@@ -28,14 +29,16 @@ static void check_all_replied(struct fixture *f, int count)
     }
 }
 
-/* Whether every call waits for a later moment: none is with the server or on its way to the database. */
+/* Whether every call waits for a later moment: none is with the server or on its way to the
+ * database. */
 static bool all_wait(struct fixture *f)
 {
     struct cf_sender_status now = fixture_status(f);
     return now.backing_off + now.waiting + now.waiting_for_service == f->submitted - f->returned;
 }
 
-/* Moves the clock until the breaker is open; only while all wait, for attempts take their own time. */
+/* Moves the clock until the breaker is open; only while all wait, for attempts take their own
+ * time. */
 static void until_away(struct fixture *f)
 {
     for (int turns = 0, moves = 0; fixture_status(f).away_ms == 0; turns++) {
@@ -71,7 +74,8 @@ static void half_an_hour_of_outage_costs_no_call(void **state)
     fixture_close(f);
 }
 
-/* As with one item at a time: the next call comes when one is over, or is put aside after its attempts. */
+/* As with one item at a time: the next call comes when one is over, or is put aside after its
+ * attempts. */
 static void an_outage_costs_no_call_where_one_goes_at_a_time(void **state)
 {
     (void)state;

@@ -139,7 +139,8 @@ static void a_lowered_limit_holds_at_once(void **state)
     assert_int_equal(next(fixture, 60020), 6);
 }
 
-/* 60 a minute from 0 on, half of it from 30 s on: the next goes 2 s later, not when 30 of them are over. */
+/* 60 a minute from 0 on, half of it from 30 s on: the next goes 2 s later, not when 30 of them
+ * are over. */
 static void a_halved_limit_goes_on_at_half_the_rate(void **state)
 {
     struct fixture *fixture = *state;

@@ -1,4 +1,5 @@
-/* When an answer is given again, and when it is made anew; by a clock and a database that the test moves. */
+/* When an answer is given again, and when it is made anew; by a clock and a database that the
+ * test moves. */
 #include "dataset.h"
 
 #include <pthread.h>

@@ -1,4 +1,5 @@
-/* fixture.h - a server over a fresh database on a free loopback port, and raw bytes to and from it. */
+/* fixture.h - a server over a fresh database on a free loopback port, and raw bytes to and from
+ * it. */
 #ifndef TESTS_SERVER_FIXTURE_H
 #define TESTS_SERVER_FIXTURE_H
 

@@ -1,5 +1,5 @@
-/* What plots are drawn from, one template in full, the lanes. The figures are those of dataset.h: four
- * replies of 10 to 40 ms, scores 9, 7, 5, 3, one failed item. */
+/* What plots are drawn from, one template in full, the lanes. The figures are those of
+ * dataset.h: four replies of 10 to 40 ms, scores 9, 7, 5, 3, one failed item. */
 #include "dataset.h"
 
 #define UNKNOWN "01a20d08-1605-70c4-8a43-03c7eece9d63"

@@ -1,4 +1,5 @@
-/* Sums and percentiles over the log, against a recomputation in SQL; what is read again, and what not. */
+/* Sums and percentiles over the log, against a recomputation in SQL; what is read again, and
+ * what not. */
 #include "fixture.h"
 
 #include "store/tally.h"
@@ -144,8 +145,8 @@ static double look_up(struct world *w, const char *sql, int64_t run, const char 
     " WHERE c.state = 'done' AND (?1 = 0 OR i.run = ?1)"                                        \
     " AND ?2 IN (c.model_answered, coalesce(t.name || ' v' || t.version, '(none)'))"
 
-/* By the definition, word for word: of the latencies that at least so many percent do not exceed, the
- * least. */
+/* By the definition, word for word: of the latencies that at least so many percent do not
+ * exceed, the least. */
 #define PERCENTILE                                                                              \
     "WITH mine AS (SELECT c.latency_ms AS ms" REPLIES_OF ")"                                    \
     " SELECT min(ms) FROM mine m WHERE (SELECT count(*) FROM mine o WHERE o.ms <= m.ms) * 100"  \

@@ -1,4 +1,5 @@
-/* A run that asks for a number of accepted items: which count, which are surplus, which are dropped. */
+/* A run that asks for a number of accepted items: which count, which are surplus, which are
+ * dropped. */
 #include "store/write_accept.h"
 
 #include "fixture.h"
@@ -17,7 +18,8 @@ static struct row rows[] = {
     { "a number that is not reached leaves all", INT64_MAX, "", 4, 0 },
 };
 
-/* a, c, d, e are accepted, finished from the last to the first; b needs revision, f was not begun. */
+/* a, c, d, e are accepted, finished from the last to the first; b needs revision, f was not
+ * begun. */
 static void fill(struct fixture *f)
 {
     static const char *const keys[] = { "a", "b", "c", "d", "e", "f" };
