@@ -172,6 +172,16 @@ void cf_reader_free(struct cf_reader *reader)
     free(reader);
 }
 
+bool cf_reader_hold(struct cf_reader *reader, struct cf_error *err)
+{
+    return cf_db_exec(&reader->db, "BEGIN", err);
+}
+
+void cf_reader_release(struct cf_reader *reader)
+{
+    cf_db_exec(&reader->db, "ROLLBACK", NULL);
+}
+
 int64_t cf_reader_data_version(struct cf_reader *reader)
 {
     int64_t version;

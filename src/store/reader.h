@@ -24,6 +24,11 @@ bool cf_reader_open(const char *path, int busy_ms, struct cf_reader **out_reader
 bool cf_reader_open_empty(struct cf_reader **out_reader, struct cf_error *err);
 void cf_reader_free(struct cf_reader *reader);
 
+/* Between the two all reads see one state of the database, so that what is counted one after
+ * another fits together. Not for long: it keeps the log from being taken over into the file. */
+bool cf_reader_hold(struct cf_reader *reader, struct cf_error *err);
+void cf_reader_release(struct cf_reader *reader);
+
 /* A number that changes when another connection has committed; -1 if it cannot be told. */
 int64_t cf_reader_data_version(struct cf_reader *reader);
 
