@@ -58,6 +58,10 @@ function Defined:export(path, opts)
   return require "confab.results".export_nothing(path, opts, "the run has not been started")
 end
 
+function Defined:report(path)
+  return require "confab.results".report_nothing(path, "the run has not been started")
+end
+
 --- Defines a run.
 ---@param name string
 ---@param begin fun(extra?: table): confab.Run  Works through it; with `extra` as further options of the state.

@@ -1,7 +1,6 @@
 --- The run that a script gets under `confab estimate`: it has the shape of a Run, shows what earlier runs
 --- have stored, and writes nothing.
 local core = require "confab.core"
-local errors = require "confab.errors"
 
 local planned = {}
 
@@ -61,8 +60,7 @@ function Planned:export(path, opts)
 end
 
 function Planned:report(path)
-  if type(path) ~= "string" then errors.misuse "run:report: a path was expected" end
-  core.progress.say(("%s: not written: this is an estimate"):format(path))
+  return require "confab.results".report_nothing(path, "this is an estimate")
 end
 
 return planned

@@ -1,4 +1,4 @@
---- What a finished run gives to the script: its summary, results, failures, exports.
+--- What a finished run gives to the script: its summary, results, failures, exports, report.
 local condition = require "confab.condition"
 local core = require "confab.core"
 local errors = require "confab.errors"
@@ -182,6 +182,30 @@ function Run:export(path, opts)
     core.progress.say(("%s: %s"):format(result.files[i], core.text.number(result.written_to[i])))
   end
   return result
+end
+
+--- What report does of a run that has nothing to tell: it says why not.
+---@param path string
+---@param why string
+---@return string path  Where the report would have been.
+function results.report_nothing(path, why)
+  if type(path) ~= "string" then errors.misuse "run:report: a path was expected" end
+  core.progress.say(("%s: not written: %s"):format(path, why))
+  return path
+end
+
+--- Writes one HTML file about the run, for those who decide whether the conversations are good enough: what came
+--- of the items, scores, rules, cost, failures, some conversations. It needs no network and no script. A simulated
+--- run writes NAME.simulated.html. The file appears when it is whole.
+--- Example: `run:report "support.html"`
+---@param path string
+---@return string path  Where it is.
+function Run:report(path)
+  if type(path) ~= "string" then errors.misuse "run:report: a path was expected" end
+  local place = self.simulated and path ~= "-" and simulated_path(path) or path
+  local bytes = core.report.write(self.row, place)
+  if place ~= "-" then core.progress.say(("%s: a report of %s KB"):format(place, core.text.number((bytes + 1023) // 1024))) end
+  return place
 end
 
 return results

@@ -701,6 +701,12 @@ function Run:failures() end
 ---@return confab.Exported
 function Run:export(path, opts) end
 
+--- Writes one HTML file about the run, for those who decide whether its conversations are good enough: what came of
+--- the items, scores, rules, cost, failures, sample conversations. A simulated run writes NAME.simulated.html.
+---@param path string
+---@return string path  Where it is.
+function Run:report(path) end
+
 --- Begins a run that `confab repl SCRIPT` has only defined, or goes on with it; returns when all are done.
 ---@return confab.Run self
 function Run:start() end

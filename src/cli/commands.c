@@ -32,6 +32,7 @@ const struct cf_command *const cf_commands[] = {
     &cf_command_stats,
     &cf_command_score,
     &cf_command_export,
+    &cf_command_report,
     &cf_command_serve,
     &cf_command_mock,
     &cf_command_doctor,

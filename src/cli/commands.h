@@ -13,6 +13,7 @@ extern const struct cf_command cf_command_show;
 extern const struct cf_command cf_command_logs;
 extern const struct cf_command cf_command_stats;
 extern const struct cf_command cf_command_export;
+extern const struct cf_command cf_command_report;
 extern const struct cf_command cf_command_doctor;
 extern const struct cf_command cf_command_version;
 extern const struct cf_command cf_command_help;

@@ -21,7 +21,7 @@ static bool fail_io(const struct cf_export_target *target, const char *doing, st
     int why = errno;
     return cf_fail(
         err, CF_ERR_STORAGE, "%s: cannot %s: %s%s", target->name, doing, strerror(why),
-        why == ENOSPC || why == EDQUOT || why == EFBIG ? "; free some space and export again" : "");
+        why == ENOSPC || why == EDQUOT || why == EFBIG ? "; free some space and try again" : "");
 }
 
 /* The folder that holds path, as a new string. */
@@ -97,7 +97,7 @@ bool cf_export_target_open(struct cf_export_target *target, const char *path, st
     if (!has_folder)
         return false;
     if (*path == '\0')
-        return cf_fail(err, CF_ERR_CONFIG, "the name of the export file is empty");
+        return cf_fail(err, CF_ERR_CONFIG, "the name of the file is empty");
     target->path = cf_strdup(path);
     return open_temp(target, 0, false, err);
 }

@@ -20,6 +20,7 @@
 #include "lua/raise.h"
 #include "lua/random.h"
 #include "lua/regex.h"
+#include "lua/report.h"
 #include "lua/retry.h"
 #include "lua/review.h"
 #include "lua/run.h"
@@ -49,6 +50,7 @@ int luaopen_confab_core(lua_State *L)
         { "raise", cf_lua_open_raise },
         { "random", cf_lua_open_random },
         { "regex", cf_lua_open_regex },
+        { "report", cf_lua_open_report },
         { "retry", cf_lua_open_retry },
         { "review", cf_lua_open_review },
         { "run", cf_lua_open_run },

@@ -10,7 +10,7 @@ import confab_process
 import pytest
 
 COMMANDS = ["init", "run", "repl", "estimate", "resume", "pause", "tune", "stop", "runs", "show", "explain",
-            "logs", "stats", "score", "export", "serve", "mock", "doctor", "completion", "version", "help"]
+            "logs", "stats", "score", "export", "report", "serve", "mock", "doctor", "completion", "version", "help"]
 IN_WORK = ("pause", "tune", "stop")     # are about a run that another process works on
 SERVERS = ("mock", "serve")     # run until they are told to stop
 
