@@ -145,6 +145,8 @@ def count_junit(report, status):
 
 # --- running ----------------------------------------------------------------------------------
 
+LSAN_CRASH = "LeakSanitizer has encountered a fatal error"
+
 running = set()    # processes, each the leader of a session of its own
 
 
@@ -156,7 +158,7 @@ def kill(process):
         pass
 
 
-def run_job(job):
+def run_once(job):
     limit_s = LIMITS_S[job.kind] * (1 if job.variant.name == "test" else SLOWED)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="confab-test-") as folder:
@@ -178,6 +180,15 @@ def run_job(job):
             output = log.read()
     counts = count_junit(job.report, status) if job.report else count_tap(output, status)
     return counts, output, time.monotonic() - started
+
+
+def run_job(job):
+    """A job again whose process was well until LeakSanitizer, which looks at it as it exits, crashed itself."""
+    outcome = run_once(job)
+    if LSAN_CRASH not in outcome[1]:
+        return outcome
+    print(f"again {job.label}: {LSAN_CRASH}", flush=True)
+    return run_once(job)
 
 
 def run_jobs(jobs, workers):
