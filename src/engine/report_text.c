@@ -106,7 +106,7 @@ void cf_report_number(struct cf_buf *out, double value)
         cf_buf_adds(out, "–");
         return;
     }
-    cf_json_add_number(out, round(value * 100) / 100);
+    cf_json_add_number(out, round(value * 100) / 100 + 0.0);    /* no -0 */
 }
 
 void cf_report_share(struct cf_buf *out, int64_t part, int64_t whole)

@@ -38,7 +38,7 @@ void cf_latencies_count(const uint32_t *ms, size_t count, struct cf_latencies *o
         return;
     while (edge(first + 1) <= ms[0])
         first++;
-    out->edges[0] = first == 0 ? 0 : edge(first);    /* below 1 ms, too */
+    out->edges[0] = first == 0 ? 0 : edge(first); /* below 1 ms, too */
     do {
         int64_t above = edge(first + out->bins + 1);
         size_t begin = at;

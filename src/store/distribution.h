@@ -11,7 +11,7 @@
 struct cf_error;
 struct cf_reader;
 
-#define CF_SCORE_BINS 11    /* of one point each, from 0 on; the last one is for 10 alone */
+#define CF_SCORE_BINS 11 /* of one point each, from 0 on; the last one is for 10 alone */
 
 /* Conversations by score. */
 struct cf_scores {
@@ -21,7 +21,7 @@ struct cf_scores {
 bool cf_scores_read(struct cf_reader *reader, struct cf_stats_of of, struct cf_scores *out,
                     struct cf_error *err);
 
-#define CF_LATENCY_BINS_MAX 32    /* three a decade, up to the greatest uint32_t */
+#define CF_LATENCY_BINS_MAX 32 /* three a decade, up to the greatest uint32_t */
 
 /* counts[i] latencies lie from edges[i] to below edges[i + 1], in ms; the edges are 1, 2, 5, 10,
  * ... (0 in place of 1), from the one below the least to the one above the greatest. */
