@@ -8,7 +8,7 @@
 
 static void add_reason(struct cf_buf *out, const struct cf_failure_row *row)
 {
-    cf_buf_adds(out, "<tr><td><code>");
+    cf_buf_adds(out, "<tr><td class=\"kind\"><code>");
     cf_report_str(out, row->error_kind);
     cf_buf_adds(out, "</code></td><td class=\"n\">");
     cf_report_count(out, row->count);

@@ -274,8 +274,8 @@ static void add_facts(const struct cf_report *report)
     cf_buf_adds(out, "<dl class=\"facts\">\n");
     add_fact(out, "Model", run->model);
     add_fact(out, "Provider", run->provider);
-    add_time(out, "Started", run->started_at != NULL ? run->started_at : run->created_at);
-    add_time(out, "Finished", run->finished_at);
+    add_time(out, "Started (UTC)", run->started_at != NULL ? run->started_at : run->created_at);
+    add_time(out, "Finished (UTC)", run->finished_at);
     if (begin >= 0 && end >= begin) {
         open_fact(out, "Took");
         cf_report_duration(out, end - begin);

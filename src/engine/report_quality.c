@@ -131,8 +131,9 @@ static void add_rule(const struct cf_rule_row *row, void *self)
     if (rows->count == 0)
         cf_buf_adds(
             out, "<h3>Rules</h3>\n<div class=\"wide\"><table><thead><tr><th>Rule</th>"
-                 "<th class=\"meter\"></th><th class=\"n\">Mean points</th><th class=\"n\">All points</th><th class=\"n\">"
-                 "No points</th><th class=\"n\">Conversations</th></tr></thead><tbody>\n");
+                 "<th class=\"meter\"></th><th class=\"n\">Mean points</th>"
+                 "<th class=\"n\">All points</th><th class=\"n\">No points</th>"
+                 "<th class=\"n\">Conversations</th></tr></thead><tbody>\n");
     if (!may_add(rows))
         return;
     cf_buf_adds(out, "<tr><td><bdi>");

@@ -83,7 +83,7 @@ const char cf_report_style[] =
     ".tables{display:grid;gap:26px;align-content:start}\n"
     "h3+.wide{margin-top:12px}\n"
     ".under{margin-top:10px;font-size:13px;color:var(--quiet)}\n"
-    "td.item{min-width:9em}\n"
+    "td.item{min-width:9em}.kind code{white-space:nowrap}\n"
 
     /* Plots. */
     "figcaption{font-size:13px;margin-bottom:8px;min-height:3.1em}\n"

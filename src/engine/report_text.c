@@ -13,10 +13,12 @@
 
 #define REPLACEMENT 0xfffd
 
-/* Embeddings, overrides and isolates: they let text look as it does not read. */
-static bool turns_direction(uint32_t code)
+/* Control characters, and the embeddings, overrides and isolates that let text look as it does not
+ * read. */
+static bool is_hidden(uint32_t code)
 {
-    return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069);
 }
 
 static void add_code(struct cf_buf *out, uint32_t code)
@@ -31,14 +33,8 @@ static void add_code(struct cf_buf *out, uint32_t code)
     case '\t': cf_buf_addc(out, (char)code); return;
     default: break;
     }
-    if (turns_direction(code))
+    if (is_hidden(code))
         cf_buf_addf(out, "[U+%04" PRIX32 "]", code);
-    else if (code < 0x20)
-        cf_utf8_add(out, 0x2400 + code);
-    else if (code == 0x7f)
-        cf_utf8_add(out, 0x2421);
-    else if (code < 0xa0 && code > 0x7f)
-        cf_utf8_add(out, REPLACEMENT);
     else if ((code & 0xfffe) == 0xfffe) /* never a character; XML refuses some of them */
         cf_utf8_add(out, REPLACEMENT);
     else
@@ -97,7 +93,6 @@ void cf_report_time(struct cf_buf *out, const char *iso)
         return;
     }
     cf_report_str(out, cf_format_time(iso, text));
-    cf_buf_adds(out, " UTC");
 }
 
 void cf_report_number(struct cf_buf *out, double value)

@@ -195,7 +195,7 @@ def test_hostile_text_stands_as_text(report, database, query):
     connection.close()
     page = report()
     assert page.text.count("<script>alert(1)</script>") > 10
-    assert "␛[31m ␇ \ufffd [U+202E]gnp.exe[U+202C] \ufffd שלום" in page.text
+    assert "[U+001B][31m [U+0007] [U+0085] [U+202E]gnp.exe[U+202C] \ufffd שלום" in page.text
     assert "\ufffd(ab\ufffd" in page.text
 
 

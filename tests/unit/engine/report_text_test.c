@@ -25,11 +25,12 @@ static struct row rows[] = {
     { "markup is escaped", "<a b=\"c\" d='e'>&amp;", 0, 0,
       "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;amp;" },
     { "lines and tabs stay", "a\n\tb", 0, 0, "a\n\tb" },
-    { "a line's end of two bytes is one", "a\r\nb\rc", 0, 0, "a\nb␍c" },
-    { "control characters are pictures", "\x1b[1m\x07\x7f", 0, 0, "␛[1m␇␡" },
-    { "a NUL is one, too", "a\0b", 3, 0, "a␀b" },
-    { "what C1 controls is replaced", "\xc2\x85\xc2\x9b", 0, 0, "��" },
-    { "marks that turn the direction are spelt out", "a\xe2\x80\xae"
+    { "a line's end of two bytes is one", "a\r\nb\rc", 0, 0, "a\nb[U+000D]c" },
+    { "control characters are spelt out", "\x1b[1m\x07\x7f", 0, 0,
+      "[U+001B][1m[U+0007][U+007F]" },
+    { "a NUL is one, too", "a\0b", 3, 0, "a[U+0000]b" },
+    { "those of C1, too", "\xc2\x85\xc2\x9b", 0, 0, "[U+0085][U+009B]" },
+    { "and marks that turn the direction", "a\xe2\x80\xae"
       "b\xe2\x81\xa6", 0, 0, "a[U+202E]b[U+2066]" },
     { "text that runs from the right stays", "שלום", 0, 0, "שלום" },
     { "what is never a character is replaced", "\xef\xbf\xbe\xf0\x9f\xbf\xbf", 0, 0, "��" },
