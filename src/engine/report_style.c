@@ -89,7 +89,7 @@ const char cf_report_style[] =
     "figcaption{font-size:13px;margin-bottom:8px;min-height:3.1em}\n"
     "figcaption strong{display:block;color:var(--text)}\n"
     "figcaption .key{margin-right:12px;white-space:nowrap}\n"
-    "svg{display:block;width:100%;height:auto}\n"
+    "svg{display:block;width:100%;height:auto;overflow:visible}\n"
     "svg text{font-size:115px;fill:var(--quiet)}\n"
     "svg .value{fill:var(--text);font-weight:600}\n"
     "svg .axis{stroke:var(--quiet);stroke-width:10}\n"
