@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "confab/buf.h"
+#include "confab/conversation.h"
 #include "engine/report_parts.h"
 #include "engine/report_plot.h"
 #include "engine/report_text.h"
@@ -11,7 +12,6 @@
 #include "store/rules.h"
 
 #define ROWS_MAX     60 /* rules, tiers: as many as people read */
-#define GOOD_FROM    6  /* where a conversation is generated, not to be revised */
 #define SCORE_LOWEST 1
 
 /* A table's rows while they are read; what is over ROWS_MAX is only counted. */
@@ -49,12 +49,13 @@ static bool add_scores(const struct cf_report *report, struct cf_error *err)
     for (int i = 0; i < CF_SCORE_BINS - SCORE_LOWEST; i++) {
         int score = i + SCORE_LOWEST;
         bars[i] = (struct cf_plot_bar){ .count = scores.counts[score],
-                                        .fill = score < GOOD_FROM ? "warn" : "plot" };
+                                        .fill = score < CF_SCORE_GENERATED ? "warn" : "plot" };
         snprintf(bars[i].label, sizeof bars[i].label, "%d", score);
     }
-    cf_buf_adds(
-        out, "<figure><figcaption><strong>Conversations by score</strong>each bar from its number "
-             "to below the next; <span class=\"key warn\">below 6</span></figcaption>\n");
+    cf_buf_addf(out,
+                "<figure><figcaption><strong>Conversations by score</strong>each bar from its "
+                "number to below the next; <span class=\"key warn\">below %d</span></figcaption>\n",
+                CF_SCORE_GENERATED);
     cf_plot_bars(out, "Conversations by score", bars, CF_SCORE_BINS - SCORE_LOWEST, NULL);
     cf_buf_adds(out, "</figure>\n");
     return true;
