@@ -276,6 +276,11 @@ static void add_facts(const struct cf_report *report)
     add_fact(out, "Provider", run->provider);
     add_time(out, "Started (UTC)", run->started_at != NULL ? run->started_at : run->created_at);
     add_time(out, "Finished (UTC)", run->finished_at);
+    if (run->finished_at == NULL && report->point_count > 0) {
+        char last[CF_TIME_TEXT_MAX];
+        cf_time_format(report->points[report->point_count - 1].unix_ms, last);
+        add_time(out, "Told up to (UTC)", last);
+    }
     if (begin >= 0 && end >= begin) {
         open_fact(out, "Took");
         cf_report_duration(out, end - begin);

@@ -87,12 +87,13 @@ def test_an_expression_goes_on_over_lines(feed):
 def test_a_script_defines_its_runs_and_keeps_its_locals(feed, write, query, folder):
     write("s.lua", SCRIPT)
     result = feed("run.state", "#items", "run:start()", "run.account.accepted", "run:export('out.jsonl')",
-                  words=("s.lua", "--simulate"))
+                  "run:report('told.html')", words=("s.lua", "--simulate"))
     assert result.code == 0, result
     assert result.out.startswith('"defined"\n3\n')
     assert "3 planned = 3 accepted" in result.out
     assert 'out.jsonl: not written: the run has not been started' in result.err
     assert not (folder / "out.jsonl").exists() and (folder / "out.simulated.jsonl").exists()
+    assert '"told.simulated.html"' in result.out and (folder / "told.simulated.html").exists()
     assert query("SELECT state FROM runs WHERE name = 'demo'") == [{"state": "done"}]
 
 
