@@ -89,7 +89,7 @@ const char cf_report_style[] =
     "figcaption{font-size:13px;margin-bottom:8px;min-height:3.1em}\n"
     "figcaption strong{display:block;color:var(--text)}\n"
     "figcaption .key{margin-right:12px;white-space:nowrap}\n"
-    "svg{display:block;width:100%;height:auto;overflow:visible}\n"
+    "svg{display:block;width:100%;max-width:560px;height:auto;overflow:visible}\n"
     "svg text{font-size:115px;fill:var(--quiet)}\n"
     "svg .value{fill:var(--text);font-weight:600}\n"
     "svg .axis{stroke:var(--quiet);stroke-width:10}\n"
@@ -124,5 +124,5 @@ const char cf_report_style[] =
     "130px}.meter{display:none}}\n"
     "@media print{body{font-size:11pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}"
     "main{padding-top:0}main,footer{max-width:none;padding-left:0;padding-right:0}"
-    "section{margin-top:28pt}h2,h3,.chat header{break-after:avoid}"
+    "section{margin-top:28pt}svg{max-width:400px}h2,h3,.chat header{break-after:avoid}"
     "figure,tr,.tiles,.turns li,.note{break-inside:avoid}}\n";
