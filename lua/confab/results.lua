@@ -204,7 +204,9 @@ function Run:report(path)
   if type(path) ~= "string" then errors.misuse "run:report: a path was expected" end
   local place = self.simulated and path ~= "-" and simulated_path(path) or path
   local bytes = core.report.write(self.row, place)
-  if place ~= "-" then core.progress.say(("%s: a report of %s KB"):format(place, core.text.number((bytes + 1023) // 1024))) end
+  if place ~= "-" then
+    core.progress.say(("%s: a report of %s KB"):format(place, core.text.number((bytes + 1023) // 1024)))
+  end
   return place
 end
 
