@@ -9,6 +9,7 @@ local keys = require "confab.keys"
 local live = require "confab.live"
 local options = require "confab.options"
 local scoring = require "confab.scoring"
+local standing = require "confab.standing"
 local structured = require "confab.structured"
 local template = require "confab.template"
 local template_call = require "confab.template_call"
@@ -76,7 +77,7 @@ function generate.score(conv, by)
     fields.breakdown_json, fields.score, fields.breakdown = nil, scoring.score(conv, by)
   end
   if fields.status ~= "approved" and fields.status ~= "rejected" then
-    fields.status = scoring.status(fields.score)
+    fields.status = standing.status(fields.score)
   end
 end
 

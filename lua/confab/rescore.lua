@@ -5,6 +5,7 @@ local errors = require "confab.errors"
 local flags = require "confab.flags"
 local scoring = require "confab.scoring"
 local settings = require "confab.settings"
+local standing = require "confab.standing"
 local step_limits = require "confab.step_limits"
 
 local rescore = {}
@@ -84,7 +85,7 @@ local function walk(run, by, keep)
     add(result.before, fields.score)
     add(result.after, score)
     add_parts(result.rules, breakdown)
-    local status = scoring.status(score)
+    local status = standing.status(score)
     if fields.status == "approved" or fields.status == "rejected" then
       result.reviewed = result.reviewed + 1
     elseif status ~= fields.status then

@@ -28,6 +28,7 @@ local results = require "confab.results"
 local scoring = require "confab.scoring"
 local sequence = require "confab.sequence"
 local settings = require "confab.settings"
+local standing = require "confab.standing"
 local step_limits = require "confab.step_limits"
 local step_result = require "confab.step_result"
 local template = require "confab.template"
@@ -216,7 +217,7 @@ end
 --- What is left as it is counts as the database has it, else as it has just come out.
 local function is_outcome_accepted(item, outcome)
   if outcome.state ~= "done" then return false end
-  if outcome.ended then return scoring.is_enough(outcome.ended.score) end
+  if outcome.ended then return standing.is_enough(outcome.ended.score) end
   if outcome.is_kept or is_as_found(item, "done") then return item.accepted end
   for _, conv in ipairs(outcome.convs) do
     if not is_accepted(conv) then return false end

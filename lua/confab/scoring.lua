@@ -384,13 +384,4 @@ end
 
 setmetatable(scoring, { __call = function(_, list) return scoring.new(list) end })
 
---- Whether a conversation with that score serves as it is, as far as rules can tell.
----@param score number
-function scoring.is_enough(score) return score >= core.conversation.generated_from end
-
---- The status that follows from a score, where no person has said otherwise.
----@param score number
----@return "generated"|"needs_revision"
-function scoring.status(score) return scoring.is_enough(score) and "generated" or "needs_revision" end
-
 return scoring

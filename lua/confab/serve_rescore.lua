@@ -5,6 +5,7 @@ local defined = require "confab.defined"
 local scoring = require "confab.scoring"
 local serve_templates = require "confab.serve_templates"
 local settings = require "confab.settings"
+local standing = require "confab.standing"
 
 local serve_rescore = {}
 
@@ -51,7 +52,7 @@ function serve_rescore.one(row)
   local text = core.json.encode(breakdown)
   if score ~= fields.score or text ~= core.json.encode(fields.breakdown) then
     core.review.rescore(settings.db(), {
-      { row = fields.row, score = score, status = scoring.status(score), breakdown = text },
+      { row = fields.row, score = score, status = standing.status(score), breakdown = text },
     })
   end
   return true
