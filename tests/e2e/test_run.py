@@ -623,7 +623,7 @@ def test_a_killed_run_goes_on_and_asks_for_no_stored_reply_again(mock, start_con
 
 
 def test_more_than_a_thousand_replies_at_once_arrive_whole(mock, run_confab, script, query):
-    server = mock("rpm=1000000,latency=fixed:2000")
+    server = mock(f"rpm=1000000,latency=fixed:{2000 * confab_process.SLOWED}")    # longer than sending them takes
     result = run_confab("run", script('''
         confab.setup { limits = { max_requests = 1000000, pacing = "burst" } }
         local chat = confab.template { name = "chat", prompt = "A chat of 12 turns about {{topic}}, as JSON." }
