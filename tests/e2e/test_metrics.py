@@ -3,6 +3,7 @@ import pytest
 
 import prometheus
 from http_client import client_of, sse
+from offered_api import until
 from prometheus import value_of
 
 PIPELINE = """
@@ -124,9 +125,10 @@ def test_an_outage_shows(serve):
     for _, kind, event in sse(client, "/api/runs/chats/events"):
         if kind == "outage":
             break
-    metrics = scrape(client)
+
+    # Calls wait for the service once their back-off is over.
+    metrics = until(lambda: (seen := scrape(client)) and value_of(seen, "confab_calls_waiting", for_="service") and seen)
     states = {dict(labels)["state"]: value for (_, labels), value in metrics["confab_lane_breaker"].samples.items()
               if value == 1}
     assert "open" in states
-    assert value_of(metrics, "confab_calls_waiting", for_="service") > 0
     assert max(metrics["confab_lane_away_seconds"].samples.values()) > 0
