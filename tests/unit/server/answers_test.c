@@ -3,6 +3,7 @@
 #include "dataset.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #include "server/answers.h"
 
@@ -171,8 +172,11 @@ static void without_a_database_an_answer_is_good_for_a_while_only(void **state)
 
 struct later {
     pthread_mutex_t lock;
+    pthread_cond_t changed;
     int made, left;
 };
+
+#define LATER { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
 static void make(void *self, bool is_wanted)
 {
@@ -180,13 +184,14 @@ static void make(void *self, bool is_wanted)
     pthread_mutex_lock(&later->lock);
     later->made += is_wanted;
     later->left += !is_wanted;
+    pthread_cond_signal(&later->changed);
     pthread_mutex_unlock(&later->lock);
 }
 
 static void every_task_is_made_or_let_go_of(void **state)
 {
     struct world *w = *state;
-    struct later later = { .lock = PTHREAD_MUTEX_INITIALIZER };
+    struct later later = LATER;
     for (int i = 0; i < 100; i++)
         cf_answers_make_later(w->answers, make, &later);
     cf_answers_free(w->answers);
@@ -197,15 +202,15 @@ static void every_task_is_made_or_let_go_of(void **state)
 static void those_who_get_an_old_answer_get_the_next_one_soon(void **state)
 {
     struct world *w = *state;
-    struct later later = { .lock = PTHREAD_MUTEX_INITIALIZER };
-    int made = 0;
+    struct later later = LATER;
     cf_answers_make_later(w->answers, make, &later);
-    for (int i = 0; i < 10000 && made == 0; i++) {
-        usleep(1000);
-        pthread_mutex_lock(&later.lock);
-        made = later.made;
-        pthread_mutex_unlock(&later.lock);
-    }
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;    /* to fail rather than to hang */
+    pthread_mutex_lock(&later.lock);
+    while (later.made == 0 && pthread_cond_timedwait(&later.changed, &later.lock, &until) == 0) {}
+    int made = later.made;
+    pthread_mutex_unlock(&later.lock);
     assert_int_equal(made, 1);
 }
 
