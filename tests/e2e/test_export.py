@@ -1,26 +1,12 @@
 """`confab export`: what is written, in which form, and what is said about the rest."""
 import json
 import os
-import shutil
 
 import example_run
 import pytest
 import training_formats
+from example_run import ITEMS, database, made    # noqa: F401: the fixtures
 from training_formats import CHECKS
-
-ITEMS = 8
-
-
-@pytest.fixture(scope="module", name="made")
-def make_run(tmp_path_factory):
-    return example_run.make(tmp_path_factory.mktemp("made"), ITEMS)
-
-
-@pytest.fixture(autouse=True)
-def database(made, folder):
-    """A copy of the database that the test may change; gives its path."""
-    shutil.copy(made / "confab.db", folder / "confab.db")
-    return folder / "confab.db"
 
 
 @pytest.fixture

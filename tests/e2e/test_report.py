@@ -3,26 +3,13 @@ import html.parser
 import json
 import os
 import re
-import shutil
 import xml.etree.ElementTree as ElementTree
 
 import example_run
 import pytest
+from example_run import ITEMS, database, made    # noqa: F401: the fixtures
 
-ITEMS = 8
 VOID = {"meta", "br", "hr", "img", "input", "link"}
-
-
-@pytest.fixture(scope="module", name="made")
-def make_run(tmp_path_factory):
-    return example_run.make(tmp_path_factory.mktemp("made"), ITEMS)
-
-
-@pytest.fixture(autouse=True)
-def database(made, folder):
-    """A copy of the database that the test may change; gives its path."""
-    shutil.copy(made / "confab.db", folder / "confab.db")
-    return folder / "confab.db"
 
 
 class Page(html.parser.HTMLParser):

@@ -3,9 +3,12 @@ import shutil
 import sqlite3
 
 import confab_process
+import pytest
+
+ITEMS = 8
 
 
-def make(folder, limit=8):
+def make(folder, limit=ITEMS):
     """Runs the example in that folder, which then has confab.db and support.simulated.jsonl."""
     home = folder / "home"
     home.mkdir()
@@ -16,6 +19,19 @@ def make(folder, limit=8):
                                 folder, confab_process.environment(home))
     assert result.code == 0, result
     return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of such a run of ITEMS items, for a whole module."""
+    return make(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture(autouse=True)
+def database(made, folder):
+    """A copy of its database that the test may change; gives its path. Autouse where it is imported."""
+    shutil.copy(made / "confab.db", folder / "confab.db")
+    return folder / "confab.db"
 
 
 def change(db, *statements):
