@@ -7,11 +7,7 @@
 #include <stdatomic.h>
 
 #include "fixture.h"
-
-static sqlite3_vfs shim;
-static const sqlite3_io_methods *real_methods;
-static sqlite3_io_methods log_methods;
-static int (*real_open)(sqlite3_vfs *, sqlite3_filename, sqlite3_file *, int, int *);
+#include "log_shim.h"
 
 static atomic_bool log_is_dirty;
 static atomic_int log_syncs;
@@ -20,14 +16,14 @@ static atomic_bool sync_fails;
 static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset)
 {
     atomic_store(&log_is_dirty, true);
-    return real_methods->xWrite(file, bytes, count, offset);
+    return log_shim_real->xWrite(file, bytes, count, offset);
 }
 
 static int log_sync(sqlite3_file *file, int flags)
 {
     if (atomic_load(&sync_fails))
         return SQLITE_IOERR_FSYNC;
-    int rc = real_methods->xSync(file, flags);
+    int rc = log_shim_real->xSync(file, flags);
     if (rc == SQLITE_OK) {
         atomic_store(&log_is_dirty, false);
         atomic_fetch_add(&log_syncs, 1);
@@ -35,29 +31,16 @@ static int log_sync(sqlite3_file *file, int flags)
     return rc;
 }
 
-static int shim_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
-                     int *out_flags)
+static void change_methods(sqlite3_io_methods *methods)
 {
-    int rc = real_open(vfs, name, file, flags, out_flags);
-    if (rc == SQLITE_OK && (flags & SQLITE_OPEN_WAL)) {
-        real_methods = file->pMethods;
-        log_methods = *real_methods;
-        log_methods.xWrite = log_write;
-        log_methods.xSync = log_sync;
-        file->pMethods = &log_methods;
-    }
-    return rc;
+    methods->xWrite = log_write;
+    methods->xSync = log_sync;
 }
 
 static int install_shim(void **state)
 {
     (void)state;
-    shim = *sqlite3_vfs_find(NULL);
-    real_open = shim.xOpen;
-    shim.xOpen = shim_open;
-    shim.zName = "watched";
-    shim.pNext = NULL;
-    return sqlite3_vfs_register(&shim, 1);
+    return log_shim_install(change_methods);
 }
 
 struct watched {

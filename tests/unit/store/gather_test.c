@@ -13,11 +13,9 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "log_shim.h"
+
 /* Counts what reaches the log, and lets it fail. */
-static sqlite3_vfs shim;
-static const sqlite3_io_methods *real_methods;
-static sqlite3_io_methods log_methods;
-static int (*real_open)(sqlite3_vfs *, sqlite3_filename, sqlite3_file *, int, int *);
 static int writes, largest;
 static int64_t written;
 static int write_result;       /* SQLITE_OK: they are done */
@@ -29,31 +27,18 @@ static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_i
     writes++;
     written += count;
     largest = count > largest ? count : largest;
-    return real_methods->xWrite(file, bytes, count, offset);
+    return log_shim_real->xWrite(file, bytes, count, offset);
 }
 
-static int shim_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
-                     int *out_flags)
+static void change_methods(sqlite3_io_methods *methods)
 {
-    int rc = real_open(vfs, name, file, flags, out_flags);
-    if (rc == SQLITE_OK && (flags & SQLITE_OPEN_WAL)) {
-        real_methods = file->pMethods;
-        log_methods = *real_methods;
-        log_methods.xWrite = log_write;
-        file->pMethods = &log_methods;
-    }
-    return rc;
+    methods->xWrite = log_write;
 }
 
 static int install_shim(void **state)
 {
     (void)state;
-    shim = *sqlite3_vfs_find(NULL);
-    real_open = shim.xOpen;
-    shim.xOpen = shim_open;
-    shim.zName = "counted";
-    shim.pNext = NULL;
-    return sqlite3_vfs_register(&shim, 1);
+    return log_shim_install(change_methods);
 }
 
 struct fixture {
